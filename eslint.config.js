@@ -1,0 +1,70 @@
+// Lint rules. The `zones` below are the walls of docs/architecture.md: who may import whom.
+import js from '@eslint/js';
+import importX from 'eslint-plugin-import-x';
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
+import tseslint from 'typescript-eslint';
+
+/** For each room under src/, the rooms it may import besides itself and `errors.ts`. */
+const allowed = {
+  protocol: [],
+  graph: [],
+  runtime: ['graph'],
+  model: ['graph', 'runtime'],
+  generator: ['model', 'graph', 'runtime'],
+  mixer: ['model'],
+  trainer: ['mixer', 'model', 'graph', 'runtime'],
+  evaluator: ['generator', 'model', 'graph', 'runtime'],
+  runs: ['mixer', 'trainer', 'evaluator', 'generator', 'model', 'runtime'],
+  engine: [
+    'generator',
+    'mixer',
+    'trainer',
+    'evaluator',
+    'runs',
+    'model',
+    'graph',
+    'runtime',
+    'protocol',
+  ],
+  cli: [
+    'engine',
+    'generator',
+    'mixer',
+    'trainer',
+    'evaluator',
+    'runs',
+    'model',
+    'graph',
+    'runtime',
+    'protocol',
+  ],
+};
+const rooms = Object.keys(allowed);
+const zones = rooms.map((room) => ({
+  target: `./src/${room}`,
+  from: rooms.filter((r) => r !== room && !allowed[room].includes(r)).map((r) => `./src/${r}`),
+  message: `src/${room} may import only: ${['errors.ts', ...allowed[room]].join(', ')}.`,
+}));
+
+export default tseslint.config(
+  { ignores: ['dist', 'node_modules', '.cfs'] },
+  js.configs.recommended,
+  ...tseslint.configs.recommendedTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver()] },
+    rules: {
+      'import-x/no-restricted-paths': ['error', { zones }],
+      'import-x/no-cycle': 'error',
+      'max-lines': ['error', { max: 450, skipBlankLines: true, skipComments: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      eqeqeq: 'error',
+    },
+  },
+  { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
+);
