@@ -13,38 +13,29 @@ const allowed = {
   generator: ['model', 'graph', 'runtime'],
   mixer: ['model'],
   trainer: ['mixer', 'model', 'graph', 'runtime'],
-  evaluator: ['generator', 'model', 'graph', 'runtime'],
-  runs: ['mixer', 'trainer', 'evaluator', 'generator', 'model', 'runtime'],
+  evaluator: ['model', 'graph', 'runtime'],
+  runs: ['protocol'],
   engine: [
+    'protocol',
+    'runs',
     'generator',
     'mixer',
     'trainer',
     'evaluator',
-    'runs',
     'model',
     'graph',
     'runtime',
-    'protocol',
   ],
-  cli: [
-    'engine',
-    'generator',
-    'mixer',
-    'trainer',
-    'evaluator',
-    'runs',
-    'model',
-    'graph',
-    'runtime',
-    'protocol',
-  ],
+  cli: ['engine', 'protocol', 'runs', 'model', 'runtime', 'mixer', 'generator', 'evaluator'],
 };
 const rooms = Object.keys(allowed);
-const zones = rooms.map((room) => ({
-  target: `./src/${room}`,
-  from: rooms.filter((r) => r !== room && !allowed[room].includes(r)).map((r) => `./src/${r}`),
-  message: `src/${room} may import only: ${['errors.ts', ...allowed[room]].join(', ')}.`,
-}));
+const zones = rooms
+  .map((room) => ({
+    target: `./src/${room}`,
+    from: rooms.filter((r) => r !== room && !allowed[room].includes(r)).map((r) => `./src/${r}`),
+    message: `src/${room} may import only: ${['the files of src/', ...allowed[room]].join(', ')}.`,
+  }))
+  .filter((zone) => zone.from.length > 0);
 
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', '.cfs'] },
