@@ -1,0 +1,145 @@
+/**
+ * Rows of tokens → the batches a forward pass is fed. Two layouts with the same targets: packed
+ * (rows share a line and never see each other, because their segments differ) and padded (one row
+ * per line, rows of like length together). Packing wastes the least work; padding is here so that
+ * the benchmark can compare, and for tests that want one row per line.
+ *
+ * Both are deterministic: the same rows give the same batches, with ties broken by row index.
+ */
+import { assert, defined } from '../errors.js';
+import type { Batch, TokenRow } from './batch.js';
+
+export interface LayoutOptions {
+  /** No line is longer than this; a longer row is a bug of the caller, who truncates before. */
+  maxTime: number;
+  /** Line lengths are rounded up to a multiple of this (at most `maxTime`); default 16. */
+  multiple?: number;
+}
+
+export interface SplitOptions extends LayoutOptions {
+  /** Upper bound of `batch * time` of each Batch; at least one line of the longest row. */
+  maxTokens: number;
+}
+
+/** The rows (indices into the caller's list) that share one line, in order. */
+type Line = number[];
+
+/**
+ * Packs all rows into one Batch, first-fit decreasing. Its `time` is the longest row rounded up to
+ * `multiple`; `targetRows` are indices into `rows`.
+ */
+export function packRows(rows: readonly TokenRow[], options: LayoutOptions): Batch {
+  const time = lineLength(rows, options);
+  return layOut(rows, fillLines(rows, time), time);
+}
+
+/**
+ * Packs the rows into as few Batches as `maxTokens` allows, all with the same `time`. `targetRows`
+ * are indices into `rows` in every Batch, so per-row sums can be gathered across them.
+ */
+export function splitIntoBatches(rows: readonly TokenRow[], options: SplitOptions): Batch[] {
+  if (rows.length === 0) return [];
+  const time = lineLength(rows, options);
+  return groupsOf(fillLines(rows, time), linesPerBatch(time, options)).map((lines) =>
+    layOut(rows, lines, time),
+  );
+}
+
+/**
+ * One row per line. Rows are sorted by length (longest first) and a Batch holds rows of one length
+ * bucket only (`multiple` × 1, 2, 4, …), so less than half of it is padding.
+ */
+export function padRows(rows: readonly TokenRow[], options: SplitOptions): Batch[] {
+  const buckets = new Map<number, number[]>();
+  for (const index of longestFirst(rows)) {
+    const width = lineLength([rowAt(rows, index)], options);
+    const bucket = Math.ceil(Math.log2(width / (options.multiple ?? 16)));
+    buckets.set(bucket, [...(buckets.get(bucket) ?? []), index]);
+  }
+  return [...buckets.values()].flatMap((indices) => {
+    const time = lineLength(
+      indices.map((i) => rowAt(rows, i)),
+      options,
+    );
+    const lines = indices.map((index) => [index]);
+    return groupsOf(lines, linesPerBatch(time, options)).map((group) => layOut(rows, group, time));
+  });
+}
+
+function lineLength(rows: readonly TokenRow[], { maxTime, multiple = 16 }: LayoutOptions): number {
+  const longest = rows.reduce((most, row) => Math.max(most, row.ids.length), 1);
+  assert(longest <= maxTime, `a row of ${longest} tokens is longer than maxTime ${maxTime}`);
+  return Math.min(Math.ceil(longest / multiple) * multiple, maxTime);
+}
+
+function linesPerBatch(time: number, { maxTokens }: SplitOptions): number {
+  assert(maxTokens >= time, `maxTokens ${maxTokens} cannot hold one line of ${time} tokens`);
+  return Math.floor(maxTokens / time);
+}
+
+function fillLines(rows: readonly TokenRow[], time: number): Line[] {
+  const lines: { rows: Line; free: number }[] = [];
+  for (const index of longestFirst(rows)) {
+    const length = rowAt(rows, index).ids.length;
+    let line = lines.find((candidate) => candidate.free >= length);
+    if (line === undefined) {
+      line = { rows: [], free: time };
+      lines.push(line);
+    }
+    line.rows.push(index);
+    line.free -= length;
+  }
+  return lines.map((line) => line.rows);
+}
+
+function longestFirst(rows: readonly TokenRow[]): number[] {
+  return rows
+    .map((row, index) => ({ length: row.ids.length, index }))
+    .sort((a, b) => b.length - a.length || a.index - b.index)
+    .map(({ index }) => index);
+}
+
+function layOut(rows: readonly TokenRow[], lines: readonly Line[], time: number): Batch {
+  const size = lines.length * time;
+  const batch = {
+    ids: new Int32Array(size),
+    positions: new Int32Array(size),
+    segments: new Int32Array(size),
+  };
+  const targets = { positions: [] as number[], ids: [] as number[], rows: [] as number[] };
+  lines.forEach((line, b) => {
+    let at = b * time;
+    line.forEach((index, k) => {
+      const { ids, supervised } = rowAt(rows, index);
+      assert(supervised[0] !== 1, `the first token of row ${index} is a target`);
+      batch.ids.set(ids, at);
+      batch.segments.fill(k + 1, at, at + ids.length);
+      for (let i = 0; i < ids.length; i++) {
+        batch.positions[at + i] = i;
+        if (supervised[i] !== 1) continue;
+        targets.positions.push(at + i - 1);
+        targets.ids.push(defined(ids[i], 'token'));
+        targets.rows.push(index);
+      }
+      at += ids.length;
+    });
+  });
+  return {
+    batch: lines.length,
+    time,
+    ...batch,
+    targetPositions: Int32Array.from(targets.positions),
+    targetIds: Int32Array.from(targets.ids),
+    targetRows: Int32Array.from(targets.rows),
+  };
+}
+
+function groupsOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
+
+function rowAt(rows: readonly TokenRow[], index: number): TokenRow {
+  return defined(rows[index], `row ${index}`);
+}
