@@ -1,0 +1,219 @@
+/**
+ * The ONNX graph builder. A graph is a list of nodes in the order they were emitted and, beside it,
+ * a tape of operations: what each one read and wrote and how its gradient is emitted. Operators
+ * (`ops/`) put nodes and tape entries in; `differentiate` walks the tape; `encode` writes the file.
+ */
+import { type Dim, type Shape } from './dims.js';
+import { attributeTypes, dataTypes, irVersion, Model, opsets } from './onnxSchema.js';
+import type { ElementType } from './onnxSchema.js';
+
+/** A tensor in a graph. */
+export interface Value {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: Shape;
+}
+
+export type Attribute = number | string | number[] | { float: number };
+
+/**
+ * What an operation adds to the gradient of one input: the gradient itself, or, where the sum can
+ * be formed for less than an extra addition, a function from the gradient gathered so far.
+ */
+export type Contribution = Value | ((gathered: Value | undefined) => Value);
+
+/**
+ * Emits the gradients of an operation's inputs from those of its outputs (`undefined`: the output
+ * does not reach the loss). `wanted[i]` says whether input i needs one.
+ */
+export type GradientRule = (
+  outputGradients: (Value | undefined)[],
+  wanted: boolean[],
+) => (Contribution | undefined)[];
+
+export interface Operation {
+  operator: string;
+  inputs: Value[];
+  outputs: Value[];
+  /** Without a rule, differentiating through the operation is an error that names it. */
+  gradient?: GradientRule;
+}
+
+interface Node {
+  opType: string;
+  domain: string;
+  input: string[];
+  output: string[];
+  attributes: Record<string, Attribute>;
+}
+
+export interface NodeOptions {
+  attributes?: Record<string, Attribute>;
+  /** Operator domain; '' is ONNX's own. */
+  domain?: '' | 'com.microsoft';
+}
+
+export type TensorData = Float32Array | Int32Array | BigInt64Array;
+
+interface Initializer {
+  value: Value;
+  data: TensorData;
+}
+
+/** Which kernels the provider has; see design decision 6. */
+export interface Kernels {
+  /** `FusedMatMul`: batched products with transposed factors, without a copy. CPU only. */
+  fusedMatMul: boolean;
+}
+
+export class Graph {
+  readonly tape: Operation[] = [];
+  readonly inputs: Value[] = [];
+  readonly outputs: Value[] = [];
+  private readonly nodes: Node[] = [];
+  private readonly initializers: Initializer[] = [];
+  private readonly constants = new Map<string, Value>();
+  private counter = 0;
+
+  constructor(readonly kernels: Kernels) {}
+
+  input(name: string, type: ElementType, shape: Shape): Value {
+    const value = { name, type, shape };
+    this.inputs.push(value);
+    return value;
+  }
+
+  /** Declares `value` as an output called `name`. */
+  output(name: string, value: Value): Value {
+    const named = { name, type: value.type, shape: value.shape };
+    this.nodes.push({
+      opType: 'Identity',
+      domain: '',
+      input: [value.name],
+      output: [name],
+      attributes: {},
+    });
+    this.outputs.push(named);
+    return named;
+  }
+
+  /** A tensor stored in the graph file. */
+  initializer(name: string, data: TensorData, shape: number[]): Value {
+    const value: Value = { name, type: elementType(data), shape };
+    this.initializers.push({ value, data });
+    return value;
+  }
+
+  /** A small float32 constant; equal ones are shared. */
+  float(value: number): Value {
+    return this.constant(`f${value}`, () => [Float32Array.of(value), []]);
+  }
+
+  /** A small int64 vector, for shapes, axes and the like; equal ones are shared. */
+  ints(values: number[]): Value {
+    return this.constant(`i${values.join(',')}`, () => [
+      BigInt64Array.from(values, BigInt),
+      [values.length],
+    ]);
+  }
+
+  /** Emits one ONNX node; `outputs` are the element types and shapes of its results. */
+  node(
+    opType: string,
+    inputs: (Value | undefined)[],
+    outputs: { type?: ElementType; shape: Shape }[],
+    options: NodeOptions = {},
+  ): Value[] {
+    const values = outputs.map(({ type = 'float32', shape }) => this.fresh(opType, type, shape));
+    this.nodes.push({
+      opType,
+      domain: options.domain ?? '',
+      input: inputs.map((input) => input?.name ?? ''),
+      output: values.map((value) => value.name),
+      attributes: options.attributes ?? {},
+    });
+    return values;
+  }
+
+  /** `node` for the usual case of one output. */
+  emit(
+    opType: string,
+    inputs: (Value | undefined)[],
+    shape: Shape,
+    options: NodeOptions & { type?: ElementType } = {},
+  ): Value {
+    const output = options.type === undefined ? { shape } : { type: options.type, shape };
+    const [value] = this.node(opType, inputs, [output], options);
+    return value as Value;
+  }
+
+  /** Puts an operation on the tape and returns its first output. */
+  record(operation: Operation): Value {
+    this.tape.push(operation);
+    return operation.outputs[0] as Value;
+  }
+
+  /** The graph as the bytes of an ONNX file. */
+  encode(name = 'graph'): Uint8Array {
+    const message = Model.create({
+      irVersion,
+      producerName: 'cfs-studio',
+      opsetImport: opsets,
+      graph: {
+        name,
+        node: this.nodes.map((node) => ({
+          ...node,
+          name: node.output[0],
+          attribute: Object.entries(node.attributes).map(([key, value]) =>
+            encodeAttribute(key, value),
+          ),
+        })),
+        initializer: this.initializers.map(({ value, data }) => ({
+          name: value.name,
+          dataType: dataTypes[value.type],
+          dims: value.shape,
+          rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+        })),
+        input: this.inputs.map(encodeValueInfo),
+        output: this.outputs.map(encodeValueInfo),
+      },
+    });
+    return Model.encode(message).finish();
+  }
+
+  private constant(key: string, make: () => [TensorData, number[]]): Value {
+    const known = this.constants.get(key);
+    if (known) return known;
+    const value = this.initializer(`const_${this.constants.size}`, ...make());
+    this.constants.set(key, value);
+    return value;
+  }
+
+  private fresh(opType: string, type: ElementType, shape: Shape): Value {
+    return { name: `${opType}_${this.counter++}`, type, shape };
+  }
+}
+
+function elementType(data: TensorData): ElementType {
+  if (data instanceof Float32Array) return 'float32';
+  return data instanceof Int32Array ? 'int32' : 'int64';
+}
+
+function encodeValueInfo(value: Value): object {
+  const dim = value.shape.map((size: Dim) =>
+    typeof size === 'number' ? { dimValue: size } : { dimParam: size },
+  );
+  return {
+    name: value.name,
+    type: { tensorType: { elemType: dataTypes[value.type], shape: { dim } } },
+  };
+}
+
+function encodeAttribute(name: string, value: Attribute): object {
+  if (typeof value === 'string') {
+    return { name, s: new TextEncoder().encode(value), type: attributeTypes.s };
+  }
+  if (Array.isArray(value)) return { name, ints: value, type: attributeTypes.ints };
+  if (typeof value === 'object') return { name, f: value.float, type: attributeTypes.f };
+  return { name, i: value, type: attributeTypes.i };
+}

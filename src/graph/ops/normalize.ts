@@ -1,0 +1,90 @@
+/** RMSNorm and LayerNorm over rows, with and without learned scale and shift. */
+import { numeric, type Shape } from '../dims.js';
+import type { Graph, Value } from '../graph.js';
+import { gemm } from './matmul.js';
+import { sumTo } from './reduce.js';
+import { reshapeRaw } from './shape.js';
+
+/** `w · x / √(mean(x²) + epsilon)` for `x` `[rows, n]`, `w` `[n]`. */
+export function rmsNorm(g: Graph, x: Value, w: Value, epsilon: number): Value {
+  const rowShape = columnOf(x);
+  const [y, inverse] = g.node(
+    'SimplifiedLayerNormalization',
+    [x, w],
+    [{ shape: x.shape }, { shape: rowShape }],
+    { attributes: { axis: -1, epsilon: { float: epsilon }, stash_type: 1 } },
+  ) as [Value, Value];
+  return g.record({
+    operator: 'RMSNorm',
+    inputs: [x, w],
+    outputs: [y],
+    gradient: ([dy], wanted) => {
+      if (!dy) return [];
+      const unit = g.emit('Mul', [x, inverse], x.shape);
+      const along = g.emit('Mul', [dy, unit], x.shape);
+      // dx = r(dy·w − unit · mean(dy·w·unit))
+      const projected = g.emit('Mul', [unit, meanWeighted(g, along, w)], x.shape);
+      const inner = g.emit('Sub', [g.emit('Mul', [dy, w], x.shape), projected], x.shape);
+      return [
+        wanted[0] ? g.emit('Mul', [inner, inverse], x.shape) : undefined,
+        wanted[1] ? sumTo(g, along, w.shape) : undefined,
+      ];
+    },
+  });
+}
+
+/**
+ * `w · (x − mean) / √(variance + epsilon) + b` for `x` `[rows, n]`, `w` and `b` `[n]`; both may be
+ * left out (OLMo), or only `b`.
+ */
+export function layerNorm(
+  g: Graph,
+  x: Value,
+  w: Value | undefined,
+  b: Value | undefined,
+  epsilon: number,
+): Value {
+  const n = numeric(x.shape[1]);
+  const weight = w ?? g.initializer(`ones_${x.name}`, new Float32Array(n).fill(1), [n]);
+  const rowShape = columnOf(x);
+  const [y, mean, inverse] = g.node(
+    'LayerNormalization',
+    b ? [x, weight, b] : [x, weight],
+    [{ shape: x.shape }, { shape: rowShape }, { shape: rowShape }],
+    { attributes: { axis: -1, epsilon: { float: epsilon } } },
+  ) as [Value, Value, Value];
+  return g.record({
+    operator: 'LayerNorm',
+    inputs: [x, ...(w ? [w] : []), ...(b ? [b] : [])],
+    outputs: [y],
+    gradient: ([dy], wanted) => {
+      if (!dy) return [];
+      const centred = g.emit('Sub', [x, mean], x.shape);
+      const unit = g.emit('Mul', [centred, inverse], x.shape);
+      const along = g.emit('Mul', [dy, unit], x.shape);
+      // dx = r(dy·w − mean(dy·w) − unit · mean(dy·w·unit))
+      const projected = g.emit('Mul', [unit, meanWeighted(g, along, weight)], x.shape);
+      const weighted = g.emit('Mul', [dy, weight], x.shape);
+      const level = g.emit('Sub', [weighted, meanWeighted(g, dy, weight)], x.shape);
+      const inner = g.emit('Sub', [level, projected], x.shape);
+      return [
+        wanted[0] ? g.emit('Mul', [inner, inverse], x.shape) : undefined,
+        ...(w ? [wanted[1] ? sumTo(g, along, w.shape) : undefined] : []),
+        ...(b ? [wanted[w ? 2 : 1] ? sumTo(g, dy, b.shape) : undefined] : []),
+      ];
+    },
+  });
+}
+
+/** mean over the columns of `x · w`: `[rows, n]`, `[n]` → `[rows, 1]`, as one matrix product. */
+function meanWeighted(g: Graph, x: Value, w: Value): Value {
+  const n = numeric(x.shape[1]);
+  const column = reshapeRaw(g, w, [n, 1]);
+  const total = gemm(g, x, column, columnOf(x), {});
+  return g.emit('Mul', [total, g.float(1 / n)], total.shape);
+}
+
+function columnOf(x: Value): Shape {
+  if (x.shape.length !== 2) throw new Error(`Norms take [rows, n], not [${x.shape.join(', ')}]`);
+  return [x.shape[0] ?? 1, 1];
+}
