@@ -1,0 +1,59 @@
+/**
+ * JSON Lines: one row per line. A broken line is reported with its column, and reading goes on with
+ * the next one, so that a user sees every broken line at once.
+ */
+import { jsonVerifier } from 'stream-json/utils/verifier.js';
+import { CfsError, messageOf } from '../../errors.js';
+import { MAX_ROW_LENGTH, readPieces, type RawRow, type RowReader } from './reader.js';
+
+/** Reads `file` one line at a time; blank lines are skipped. */
+export async function* readJsonl(file: string): RowReader {
+  let held = '';
+  let line = 1;
+  for await (const piece of readPieces(file)) {
+    line = piece.line;
+    held += piece.text;
+    if (held.length > MAX_ROW_LENGTH) throw tooLong(file, line);
+    if (!piece.text.endsWith('\n')) continue;
+    if (held.trim() !== '') yield parseLine(file, line, held);
+    held = '';
+  }
+  if (held.trim() !== '') yield parseLine(file, line, held);
+}
+
+function parseLine(file: string, line: number, text: string): RawRow {
+  try {
+    return { line, record: JSON.parse(text) };
+  } catch (cause) {
+    const error = new CfsError({
+      code: 'JSON_BROKEN',
+      message: `This line is not valid JSON: ${messageOf(cause)}`,
+      remedy: 'Correct the line at this column, or delete it; each line must be one JSON object.',
+      place: { file, line, column: errorColumn(text.replace(/\r?\n$/, '')) },
+      cause,
+    });
+    return { line, error };
+  }
+}
+
+/** Where the text stops being JSON, from 1 (V8's own message often does not say). */
+function errorColumn(text: string): number {
+  try {
+    jsonVerifier()(text);
+  } catch (error) {
+    const { pos } = error as { pos?: unknown };
+    if (typeof pos === 'number') return pos;
+    throw error;
+  }
+  // All of it was well begun: it ends too early.
+  return text.length + 1;
+}
+
+function tooLong(file: string, line: number): CfsError {
+  return new CfsError({
+    code: 'DATASET_ROW_TOO_LONG',
+    message: `Line ${line} is longer than ${MAX_ROW_LENGTH} characters.`,
+    remedy: 'Put one row on each line; give a JSON array the ending .json.',
+    place: { file, line },
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * What every dataset reader gives, and the one place that turns a file into text. Files are read in
+ * small pieces, so that a dataset of any size costs the memory of one row.
+ */
+import { createReadStream } from 'node:fs';
+import { CfsError, messageOf } from '../../errors.js';
+
+/** One row as it stands in the file, or why that row could not be read (the others still can). */
+export type RawRow =
+  { line: number; record: unknown; error?: undefined } | { line: number; error: CfsError };
+
+/** Rows in file order, `line` counting from 1 where the row begins. Throws when nothing more can be read. */
+export type RowReader = AsyncIterable<RawRow>;
+
+/** Part of one line of a file; the last part of a line ends with `\n` (unless the file ends). */
+export interface Piece {
+  line: number;
+  text: string;
+}
+
+/** One row may not be longer than this many characters: beyond it a quote or a break is missing. */
+export const MAX_ROW_LENGTH = 64 * 1024 * 1024;
+
+/**
+ * The text of a UTF-8 file, line by line; long lines come in several pieces. A byte order mark is
+ * left out. Throws `DATASET_UNREADABLE` and `DATASET_NOT_UTF8`.
+ */
+export async function* readPieces(file: string): AsyncGenerator<Piece> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let line = 1;
+  const decode = (bytes: Uint8Array, stream: boolean): string => {
+    try {
+      return decoder.decode(bytes, { stream });
+    } catch (cause) {
+      throw new CfsError({
+        code: 'DATASET_NOT_UTF8',
+        message: 'The file holds bytes that are not UTF-8 text.',
+        remedy: 'Save the file as UTF-8 and try again.',
+        place: { file, line },
+        cause,
+      });
+    }
+  };
+  for await (const chunk of readBytes(file)) {
+    for (let start = 0; start < chunk.length;) {
+      const newline = chunk.indexOf(10, start);
+      const end = newline < 0 ? chunk.length : newline + 1;
+      const text = decode(chunk.subarray(start, end), true);
+      if (text !== '') yield { line, text };
+      if (newline >= 0) line++;
+      start = end;
+    }
+  }
+  decode(new Uint8Array(), false);
+}
+
+async function* readBytes(file: string): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 18 })) {
+      yield chunk as Buffer;
+    }
+  } catch (cause) {
+    throw readError(file, cause);
+  }
+}
+
+function readError(file: string, cause: unknown): CfsError {
+  const remedies: Record<string, string> = {
+    ENOENT: 'Check the path; there is no such file.',
+    EISDIR: 'Name a file; this is a folder.',
+    EACCES: 'Change the permissions of the file so that you may read it.',
+  };
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
+  return new CfsError({
+    code: 'DATASET_UNREADABLE',
+    message: `Could not read the dataset: ${messageOf(cause)}`,
+    remedy: remedies[code] ?? 'Check that the disk is there and the file can be read.',
+    place: { file },
+    cause,
+  });
+}
