@@ -12,6 +12,8 @@ export interface LoglikelihoodRequest {
 export interface LoglikelihoodAnswer {
   /** Σ log p of the continuation's tokens, in nats. */
   logprob: number;
+  /** Number of tokens of the continuation. */
+  tokens: number;
   /** Whether every token of the continuation was the model's argmax. */
   greedy: boolean;
 }

@@ -1,0 +1,112 @@
+/**
+ * A model beside its base on the same items: how the score changed, which items were lost and which
+ * were won, and how sure one can be. A change of accuracy alone hides items that trade places.
+ */
+import { assert, defined } from '../errors.js';
+import { createRandom } from '../random.js';
+import type { ItemResult, TaskResult } from './evaluate.js';
+import type { MetricName, MetricUnit } from './metrics.js';
+import { estimate, pairedBootstrap } from './statistics.js';
+
+export interface Transitions {
+  count: number;
+  ids: string[];
+}
+
+export interface Comparison {
+  task: string;
+  metric: MetricName;
+  filter?: string;
+  unit: MetricUnit;
+  higherIsBetter: boolean;
+  /** Number of items that both results have; scores below are over these. */
+  n: number;
+  base: number;
+  current: number;
+  /** `current − base`, in the metric's unit and own direction. */
+  change: number;
+  /** How much worse: `−change` where higher is better, `change` where lower is. */
+  forgetting: number;
+  /** Bootstrap interval of `change`. */
+  interval: [low: number, high: number];
+  level: number;
+  /** For accuracies only. */
+  rightToWrong?: Transitions;
+  wrongToRight?: Transitions;
+}
+
+export interface CompareOptions {
+  seed: number;
+  replicates?: number;
+  level?: number;
+}
+
+/**
+ * Compares two results of the same task, metric and filter. Items are paired by id, so a subset can
+ * be held against the full set. The interval is a paired percentile bootstrap (`statistics.ts`).
+ */
+export function compareWithBase(
+  base: TaskResult,
+  current: TaskResult,
+  { seed, replicates = 2000, level = 0.95 }: CompareOptions,
+): Comparison {
+  const { task, metric, filter, unit, higherIsBetter } = base;
+  const same = task === current.task && metric === current.metric && filter === current.filter;
+  assert(same, 'only results of the same task, metric and filter can be compared');
+  const pairs = pairItems(base.items, current.items);
+  const before = pairs.map(([b]) => b);
+  const after = pairs.map(([, a]) => a);
+  const baseScore = estimate(before, unit).score;
+  const score = estimate(after, unit).score;
+  const change = score - baseScore;
+  return {
+    task,
+    metric,
+    ...(filter !== undefined && { filter }),
+    unit,
+    higherIsBetter,
+    n: pairs.length,
+    base: baseScore,
+    current: score,
+    change,
+    forgetting: higherIsBetter ? baseScore - score : change,
+    interval: pairedBootstrap(before, after, {
+      unit,
+      random: createRandom(seed),
+      replicates,
+      level,
+    }),
+    level,
+    ...(unit === 'fraction' && {
+      rightToWrong: transitions(pairs, true),
+      wrongToRight: transitions(pairs, false),
+    }),
+  };
+}
+
+/** Pairs up two lists of results; results that have no partner are left out. */
+export function compareAll(
+  base: readonly TaskResult[],
+  current: readonly TaskResult[],
+  options: CompareOptions,
+): Comparison[] {
+  const key = ({ task, metric, filter }: TaskResult): string =>
+    JSON.stringify([task, metric, filter]);
+  const partners = new Map(base.map((result) => [key(result), result]));
+  return current.flatMap((result) => {
+    const partner = partners.get(key(result));
+    return partner === undefined ? [] : [compareWithBase(partner, result, options)];
+  });
+}
+
+function pairItems(base: ItemResult[], current: ItemResult[]): [ItemResult, ItemResult][] {
+  const partners = new Map(base.map((item) => [item.id, item]));
+  const shared = current.filter(({ id }) => partners.has(id));
+  assert(shared.length > 0, 'the two results share no items');
+  return shared.map((item) => [defined(partners.get(item.id), 'partner'), item]);
+}
+
+function transitions(pairs: [ItemResult, ItemResult][], wasRight: boolean): Transitions {
+  const changed = pairs.filter(([b, a]) => b.correct === wasRight && a.correct === !wasRight);
+  return { count: changed.length, ids: changed.map(([, { id }]) => id) };
+}
