@@ -186,7 +186,7 @@ describe(`gradients on ${testProvider}`, () => {
 
   for (const [a, c] of pairs) {
     for (const name of ['add', 'sub', 'mul', 'div'] as const) {
-      it(`${name} of [${a}] and [${c}]`, () =>
+      it(`${name} of [${a.join()}] and [${c.join()}]`, () =>
         checkGradient({
           inputs: { x: a, y: c },
           build: (g, i) => ops[name](g, x(i), y(i)),

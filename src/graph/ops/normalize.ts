@@ -7,19 +7,16 @@ import { reshapeRaw } from './shape.js';
 
 /** `w · x / √(mean(x²) + epsilon)` for `x` `[rows, n]`, `w` `[n]`. */
 export function rmsNorm(g: Graph, x: Value, w: Value, epsilon: number): Value {
-  const rowShape = columnOf(x);
-  const [y, inverse] = g.node(
-    'SimplifiedLayerNormalization',
-    [x, w],
-    [{ shape: x.shape }, { shape: rowShape }],
-    { attributes: { axis: -1, epsilon: { float: epsilon }, stash_type: 1 } },
-  ) as [Value, Value];
+  const y = g.emit('SimplifiedLayerNormalization', [x, w], x.shape, {
+    attributes: { axis: -1, epsilon: { float: epsilon }, stash_type: 1 },
+  });
   return g.record({
     operator: 'RMSNorm',
     inputs: [x, w],
     outputs: [y],
     gradient: ([dy], wanted) => {
       if (!dy) return [];
+      const inverse = inverseRms(g, x, epsilon);
       const unit = g.emit('Mul', [x, inverse], x.shape);
       const along = g.emit('Mul', [dy, unit], x.shape);
       // dx = r(dy·w − unit · mean(dy·w·unit))
@@ -74,6 +71,19 @@ export function layerNorm(
       ];
     },
   });
+}
+
+/**
+ * 1/√(mean(x²) + epsilon): `[rows, n]` → `[rows, 1]`. Computed again for the backward pass, because
+ * the WebGPU kernel of the norm leaves its second output unwritten.
+ */
+function inverseRms(g: Graph, x: Value, epsilon: number): Value {
+  const square = g.emit('Mul', [x, x], x.shape);
+  const mean = g.emit('ReduceMean', [square, g.ints([1])], columnOf(x), {
+    attributes: { keepdims: 1 },
+  });
+  const root = g.emit('Sqrt', [g.emit('Add', [mean, g.float(epsilon)], mean.shape)], mean.shape);
+  return g.emit('Reciprocal', [root], mean.shape);
 }
 
 /** mean over the columns of `x · w`: `[rows, n]`, `[n]` → `[rows, 1]`, as one matrix product. */
