@@ -2,12 +2,29 @@
  * Writing files so that a crash, a full disk or a read-only folder never leaves half a file behind:
  * everything is written beside its place, flushed, and renamed into it.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { CfsError, messageOf } from './errors.js';
 
 /** Writes `parts` in order to `file`, atomically. Creates the folder. Throws `WRITE_FAILED`. */
 export function writeFileAtomic(file: string, ...parts: (string | Uint8Array)[]): void {
+  writeFileAtomicFrom(file, parts);
+}
+
+/**
+ * The same for parts that are made one after another, so that a file of many GB never lies in
+ * memory. An error thrown while making a part passes through; the file is then not written.
+ */
+export function writeFileAtomicFrom(file: string, parts: Iterable<string | Uint8Array>): void {
   const temporary = `${file}.tmp-${process.pid}`;
   try {
     mkdirSync(dirname(file), { recursive: true });
@@ -20,19 +37,35 @@ export function writeFileAtomic(file: string, ...parts: (string | Uint8Array)[])
     }
     renameSync(temporary, file);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw writeError(file, error);
+    removeQuietly(temporary);
+    throw isSystemError(error) ? writeError(file, error) : error;
   }
 }
 
-/** Puts a folder that was filled under a temporary name into its place, replacing what was there. */
+/**
+ * Puts a folder that was filled under a temporary name into its place. What was there is moved
+ * aside first and removed last, so a failure in between leaves either the old or the new, whole.
+ */
 export function replaceFolder(temporary: string, folder: string): void {
+  const aside = `${folder}.old-${process.pid}`;
   try {
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(temporary, folder);
+    if (!existsSync(folder)) return renameSync(temporary, folder);
+    renameSync(folder, aside);
+    try {
+      renameSync(temporary, folder);
+    } catch (error) {
+      renameSync(aside, folder);
+      throw error;
+    }
+    rmSync(aside, { recursive: true, force: true });
   } catch (error) {
     throw writeError(folder, error);
   }
+}
+
+/** Whether the operating system refused something (disk full, read-only, missing …). */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
 /** The `CfsError` for a failed write: says disk full and read-only in words. */
@@ -51,6 +84,16 @@ export function writeError(file: string, cause: unknown): CfsError {
     place: { file },
     cause,
   });
+}
+
+/** The clean-up after a failed write; the failure itself is what the caller reports. */
+function removeQuietly(temporary: string): void {
+  try {
+    rmSync(temporary, { force: true });
+  } catch (error) {
+    // A folder that cannot be reached (a file in its path) holds nothing to remove.
+    if (!isSystemError(error)) throw error;
+  }
 }
 
 function writeFully(descriptor: number, bytes: Uint8Array): void {
