@@ -5,12 +5,18 @@
 import type { Contribution, Graph, Value } from './graph.js';
 
 /**
- * The gradients of `loss` (shape `[]`) with respect to `parameters`, in their order and shapes.
+ * The gradients of `loss` (shape `[]`) with respect to `parameters`, in their order and shapes,
+ * each added to `start` where that is given (gradients of earlier micro-batches).
  *
  * Throws when an operation between a parameter and the loss has no gradient rule, or when a
  * parameter does not reach the loss.
  */
-export function differentiate(graph: Graph, loss: Value, parameters: Value[]): Value[] {
+export function differentiate(
+  graph: Graph,
+  loss: Value,
+  parameters: Value[],
+  start: Value[] = [],
+): Value[] {
   if (loss.shape.length > 0)
     throw new Error(`The loss must be a scalar, not [${loss.shape.join(', ')}]`);
   const depends = new Set<string>(parameters.map((parameter) => parameter.name));
@@ -22,6 +28,10 @@ export function differentiate(graph: Graph, loss: Value, parameters: Value[]): V
   }
 
   const gradients = new Map<string, Value>([[loss.name, graph.float(1)]]);
+  parameters.forEach((parameter, i) => {
+    const earlier = start[i];
+    if (earlier) gradients.set(parameter.name, earlier);
+  });
   for (const operation of operations.reverse()) {
     const outputGradients = operation.outputs.map((output) => gradients.get(output.name));
     const wanted = operation.inputs.map((input) => depends.has(input.name));
@@ -39,7 +49,8 @@ export function differentiate(graph: Graph, loss: Value, parameters: Value[]): V
 
   return parameters.map((parameter) => {
     const gradient = gradients.get(parameter.name);
-    if (!gradient) throw new Error(`The loss does not depend on ${parameter.name}`);
+    if (!gradient || start.includes(gradient))
+      throw new Error(`The loss does not depend on ${parameter.name}`);
     return gradient;
   });
 }

@@ -14,7 +14,7 @@ export interface Value {
   readonly shape: Shape;
 }
 
-export type Attribute = number | string | number[] | { float: number };
+export type Attribute = number | string | number[] | { float: number } | { graph: Graph };
 
 /**
  * What an operation adds to the gradient of one input: the gradient itself, or, where the sum can
@@ -75,7 +75,19 @@ export class Graph {
   private readonly constants = new Map<string, Value>();
   private counter = 0;
 
-  constructor(readonly kernels: Kernels) {}
+  /** `prefix` goes before every name that is made up here. */
+  constructor(
+    readonly kernels: Kernels,
+    private readonly prefix = '',
+  ) {}
+
+  /**
+   * A graph for an attribute of a control-flow node. Its nodes may read every value of this graph;
+   * `name` keeps the names of the two apart.
+   */
+  subgraph(name: string): Graph {
+    return new Graph(this.kernels, `${this.prefix}${name}_`);
+  }
 
   input(name: string, type: ElementType, shape: Shape): Value {
     const value = { name, type, shape };
@@ -159,38 +171,43 @@ export class Graph {
       irVersion,
       producerName: 'cfs-studio',
       opsetImport: opsets,
-      graph: {
-        name,
-        node: this.nodes.map((node) => ({
-          ...node,
-          name: node.output[0],
-          attribute: Object.entries(node.attributes).map(([key, value]) =>
-            encodeAttribute(key, value),
-          ),
-        })),
-        initializer: this.initializers.map(({ value, data }) => ({
-          name: value.name,
-          dataType: dataTypes[value.type],
-          dims: value.shape,
-          rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-        })),
-        input: this.inputs.map(encodeValueInfo),
-        output: this.outputs.map(encodeValueInfo),
-      },
+      graph: this.message(name),
     });
     return Model.encode(message).finish();
+  }
+
+  /** The graph as an ONNX `GraphProto` message. */
+  message(name: string): object {
+    return {
+      name,
+      node: this.nodes.map((node) => ({
+        ...node,
+        name: node.output[0],
+        attribute: Object.entries(node.attributes).map(([key, value]) =>
+          encodeAttribute(key, value),
+        ),
+      })),
+      initializer: this.initializers.map(({ value, data }) => ({
+        name: value.name,
+        dataType: dataTypes[value.type],
+        dims: value.shape,
+        rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      })),
+      input: this.inputs.map(encodeValueInfo),
+      output: this.outputs.map(encodeValueInfo),
+    };
   }
 
   private constant(key: string, make: () => [TensorData, number[]]): Value {
     const known = this.constants.get(key);
     if (known) return known;
-    const value = this.initializer(`const_${this.constants.size}`, ...make());
+    const value = this.initializer(`${this.prefix}const_${this.constants.size}`, ...make());
     this.constants.set(key, value);
     return value;
   }
 
   private fresh(opType: string, type: ElementType, shape: Shape): Value {
-    return { name: `${opType}_${this.counter++}`, type, shape };
+    return { name: `${this.prefix}${opType}_${this.counter++}`, type, shape };
   }
 }
 
@@ -214,6 +231,9 @@ function encodeAttribute(name: string, value: Attribute): object {
     return { name, s: new TextEncoder().encode(value), type: attributeTypes.s };
   }
   if (Array.isArray(value)) return { name, ints: value, type: attributeTypes.ints };
+  if (typeof value === 'object' && 'graph' in value) {
+    return { name, g: value.graph.message(name), type: attributeTypes.g };
+  }
   if (typeof value === 'object') return { name, f: value.float, type: attributeTypes.f };
   return { name, i: value, type: attributeTypes.i };
 }

@@ -45,6 +45,7 @@ const root = protobuf.Root.fromJSON({
         f: { id: 2, type: 'float' },
         i: { id: 3, type: 'int64' },
         s: { id: 4, type: 'bytes' },
+        g: { id: 6, type: 'Graph' },
         ints: { id: 8, type: 'int64', rule: 'repeated', options: { packed: false } },
         type: { id: 20, type: 'int32' },
       },
@@ -75,7 +76,7 @@ export const dataTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
 export type ElementType = keyof typeof dataTypes;
 
 /** `AttributeProto.AttributeType` of the attributes we write. */
-export const attributeTypes = { f: 1, i: 2, s: 3, ints: 7 } as const;
+export const attributeTypes = { f: 1, i: 2, s: 3, g: 5, ints: 7 } as const;
 
 /** Versions that onnxruntime 1.30 implements in full. */
 export const irVersion = 10;

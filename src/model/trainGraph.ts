@@ -1,0 +1,78 @@
+/**
+ * The graph of one training step: forward, weighted loss, backward. It knows nothing of methods: the
+ * loss is Σ weight · (−log p) over the targets, and what the weights are is the objective's choice.
+ */
+import { defined } from '../errors.js';
+import {
+  add,
+  differentiate,
+  Graph,
+  mul,
+  sumAll,
+  type Kernels,
+  type Value,
+} from '../graph/index.js';
+import { float32, type Feeds } from '../runtime/index.js';
+import type { Architecture, Parameter } from './architecture.js';
+import type { Batch } from './batch.js';
+import { batchFeeds, chunkTargets, trunk } from './trunk.js';
+
+export interface TrainGraphOptions {
+  kernels: Kernels;
+  /** Tokens per line. */
+  time: number;
+  /** Parts in which the loss is computed. */
+  chunks: number;
+  /** Whether gradients are added to those of earlier micro-batches, fed as `sum.NAME`. */
+  accumulate: boolean;
+}
+
+/**
+ * Inputs: those of `trunk`, `targetWeights0`…, every parameter by its name, and `sum.NAME` where
+ * gradients accumulate. Outputs: `nll0`… `[targets]`; `squaredNorm` `[]` of all gradients together;
+ * `gradient.NAME` for every parameter.
+ */
+export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Uint8Array {
+  const { kernels, time, chunks, accumulate } = options;
+  const g = new Graph(kernels);
+  const declare = (prefix: string): Value[] =>
+    architecture.parameters.map(({ name, shape }) => g.input(prefix + name, 'float32', shape));
+  const values = declare('');
+  const sums = accumulate ? declare('sum.') : [];
+  const byName = new Map(values.map((value) => [value.name, value]));
+  const p = (name: string): Value => defined(byName.get(name), `parameter ${name}`);
+
+  const losses = trunk(g, architecture, p, time, chunks).map(({ nll }, i) => {
+    const weights = g.input(`targetWeights${i}`, 'float32', nll.shape);
+    g.output(`nll${i}`, nll);
+    return sumAll(g, mul(g, nll, weights));
+  });
+  const loss = losses.reduce((total, part) => add(g, total, part));
+  const gradients = differentiate(g, loss, values, sums);
+  const squares = gradients.map((gradient) =>
+    g.emit('ReduceSumSquare', [gradient], [], { attributes: { keepdims: 0 } }),
+  );
+  g.output(
+    'squaredNorm',
+    squares.reduce((total, part) => g.emit('Add', [total, part], [])),
+  );
+  gradients.forEach((gradient, i) => {
+    g.output(gradientName(architecture.parameters[i] as Parameter), gradient);
+  });
+  return g.encode('train');
+}
+
+export function gradientName({ name }: Parameter): string {
+  return `gradient.${name}`;
+}
+
+/** What a training graph is fed for a batch, all inputs but parameters and earlier gradients. */
+export function trainFeeds(batch: Batch, weights: Float32Array, chunks: number): Feeds {
+  const feeds = batchFeeds(batch, chunks);
+  chunkTargets(batch, chunks).forEach(({ from, to }, i) => {
+    // The stand-in for an empty part (see `batchFeeds`) weighs nothing.
+    const part = from === to ? new Float32Array(1) : weights.subarray(from, to);
+    feeds[`targetWeights${i}`] = float32(part, [part.length]);
+  });
+  return feeds;
+}

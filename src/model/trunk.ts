@@ -1,0 +1,108 @@
+/**
+ * A whole line at a time: the forward pass that training and scoring share, from token ids to the
+ * hidden state at each target.
+ */
+import {
+  attention,
+  attentionBias,
+  gatherRows,
+  linearCrossEntropy,
+  reshape,
+  rotary,
+  rotaryTables,
+  times,
+  type Graph,
+  type TokenScores,
+  type Value,
+} from '../graph/index.js';
+import { float32, int32, int64, type Feeds } from '../runtime/index.js';
+import type { Architecture, Attend, Parameters } from './architecture.js';
+import type { Batch } from './batch.js';
+
+/**
+ * Declares the inputs of a forward pass over `[batch, time]` tokens and emits it. The targets come
+ * in `chunks` parts, so that only one part's logits need to exist at a time.
+ */
+export function trunk(
+  g: Graph,
+  architecture: Architecture,
+  p: Parameters,
+  time: number,
+  chunks: number,
+): TokenScores[] {
+  const { layers, heads, kvHeads, headDim, inverseFrequencies, attentionScale } = architecture;
+  const tokens = times('batch', time);
+  const lookup = {
+    ids: g.input('ids', 'int32', [tokens]),
+    unique: g.input('unique', 'int32', ['unique']),
+  };
+  const positions = g.input('positions', 'int64', ['batch', time]);
+  const segments = g.input('segments', 'float32', ['batch', time]);
+
+  const tables = rotaryTables(g, inverseFrequencies, time);
+  const biases = new Map<number, Value>();
+  const biasOf = (window: number): Value => {
+    const bias = biases.get(window) ?? attentionBias(g, segments, 'batch', time, window);
+    biases.set(window, bias);
+    return bias;
+  };
+  const rotate = (x: Value, count: number): Value => {
+    if (inverseFrequencies.length === 0) return x;
+    const lines = reshape(g, x, ['batch', time, count * headDim]);
+    return reshape(g, rotary(g, lines, positions, tables, count), x.shape);
+  };
+  const attend: Attend = (layer, q, k, v) =>
+    attention(
+      g,
+      rotate(q, heads),
+      rotate(k, kvHeads),
+      v,
+      biasOf(architecture.window(layer)),
+      { batch: 'batch', time, heads, kvHeads, headDim },
+      attentionScale,
+    );
+
+  let x = architecture.embed(g, p, lookup);
+  for (let layer = 0; layer < layers; layer++) x = architecture.block(g, p, layer, x, attend);
+
+  return Array.from({ length: chunks }, (_, index) => {
+    const count = `targets${index}`;
+    const rows = gatherRows(g, x, g.input(`targetPositions${index}`, 'int32', [count]));
+    const hidden = architecture.finish(g, p, rows);
+    const ids = g.input(`targetIds${index}`, 'int32', [count]);
+    return linearCrossEntropy(g, hidden, p(architecture.outputWeight), ids);
+  });
+}
+
+/** A part of a batch's targets: `[from, to)` in its target arrays; may be empty. */
+export interface Chunk {
+  from: number;
+  to: number;
+}
+
+/** Cuts the targets of a batch into `chunks` nearly equal parts. */
+export function chunkTargets(batch: Batch, chunks: number): Chunk[] {
+  const edge = (i: number): number => Math.floor((i * batch.targetIds.length) / chunks);
+  return Array.from({ length: chunks }, (_, i) => ({ from: edge(i), to: edge(i + 1) }));
+}
+
+/** What `trunk` is fed for a batch, all inputs but the parameters. */
+export function batchFeeds(batch: Batch, chunks: number): Feeds {
+  const { batch: lines, time, ids } = batch;
+  const unique = Int32Array.from(new Set(ids));
+  const feeds: Feeds = {
+    ids: int32(ids, [lines * time]),
+    unique: int32(unique, [unique.length]),
+    positions: int64(batch.positions, [lines, time]),
+    segments: float32(Float32Array.from(batch.segments), [lines, time]),
+  };
+  chunkTargets(batch, chunks).forEach(({ from, to }, i) => {
+    // A graph input cannot be empty: an empty part scores token 0 at position 0, which no one reads.
+    const cut = (values: Int32Array): Int32Array =>
+      from === to ? new Int32Array(1) : values.subarray(from, to);
+    const positions = cut(batch.targetPositions);
+    feeds[`targetPositions${i}`] = int32(positions, [positions.length]);
+    feeds[`targetIds${i}`] = int32(cut(batch.targetIds), [positions.length]);
+  });
+  return feeds;
+}
