@@ -5,6 +5,9 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { demoFiles, demoFolder } from '../../../scripts/demo/generate.js';
 import { modelConfig } from '../../../scripts/demo/modelConfig.js';
+import type { TaskRow } from '../../../scripts/demo/skills/skill.js';
+import { evaluateTask } from '../../../src/evaluator/evaluate.js';
+import type { LanguageModel } from '../../../src/evaluator/languageModel.js';
 import { loadTask } from '../../../src/evaluator/task.js';
 
 const files = demoFiles();
@@ -14,6 +17,18 @@ const tokenizer = new Tokenizer(
   JSON.parse(read('model/tokenizer.json')) as object,
   JSON.parse(read('model/tokenizer_config.json')) as object,
 );
+
+const choiceOf = ({ choices, answer }: TaskRow): string =>
+  (choices as string[])[answer as number] ?? '';
+
+/** Task → the text that a row stands for when it is answered right. */
+const written: Record<string, (row: TaskRow) => string> = {
+  arithmetic: (row) => `${row.problem as string} ${choiceOf(row)}`,
+  sorting: (row) => `${row.problem as string} ${row.answer as string}`,
+  facts: (row) => `Q: ${row.question as string}\nA: ${choiceOf(row)}`,
+  records: (row) => `${row.records as string}\n${row.question as string} ${choiceOf(row)}`,
+  downstream: (row) => `${row.prompt as string}${row.completion as string}`,
+};
 
 describe('media/demo', () => {
   it.each([...files.keys()])('%s is what the generator writes', (path) => {
@@ -48,4 +63,56 @@ describe('media/demo', () => {
     const longest = Math.max(...rows.map((row) => tokenizer.encode(row).ids.length));
     expect(longest).toBeLessThan(modelConfig.max_position_embeddings);
   });
+
+  it.each(Object.keys(written))(
+    '%s gives full marks to the right answers, none to others',
+    async (name) => {
+      const path = join(demoFolder, 'tasks', `${name}.yaml`);
+      const task = loadTask(path);
+      const texts = task.items.map(({ document }) => written[name]?.(document as TaskRow) ?? '');
+      const scoreOf = async (model: LanguageModel): Promise<number[]> =>
+        (await evaluateTask(task, model)).map(({ score }) => score);
+      const full = name === 'downstream' ? [0, 1] : [1];
+      const none = name === 'downstream' ? [1, 0] : [0];
+      expect(await scoreOf(oracle(texts))).toEqual(full);
+      expect(await scoreOf(contrarian(oracle(texts)))).toEqual(none);
+    },
+  );
 });
+
+/** Knows `texts` by heart: 0 nats for what continues one of them, one nat per token otherwise. */
+function oracle(texts: readonly string[]): LanguageModel {
+  const known = new Set(texts);
+  return {
+    loglikelihood: (requests) =>
+      Promise.resolve(
+        requests.map(({ context, continuation }) => {
+          const greedy = known.has(context + continuation);
+          return { logprob: greedy ? 0 : -1, tokens: 1, greedy };
+        }),
+      ),
+    loglikelihoodRolling: () => Promise.reject(new Error('no task here is rolling')),
+    generateUntil: (requests) =>
+      Promise.resolve(
+        requests.map(({ context }) => {
+          const text = texts.find((candidate) => candidate.startsWith(context)) ?? context;
+          return text.slice(context.length);
+        }),
+      ),
+  };
+}
+
+/** Says the opposite of `model`. */
+function contrarian(model: LanguageModel): LanguageModel {
+  return {
+    ...model,
+    loglikelihood: async (requests) =>
+      (await model.loglikelihood(requests)).map(({ logprob, tokens, greedy }) => ({
+        logprob: -1 - logprob,
+        tokens,
+        greedy: !greedy,
+      })),
+    generateUntil: async (requests) =>
+      (await model.generateUntil(requests)).map((text) => [...text].reverse().join('')),
+  };
+}
