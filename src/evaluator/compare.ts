@@ -6,6 +6,7 @@ import { assert, defined } from '../errors.js';
 import { createRandom } from '../random.js';
 import type { ItemResult, TaskResult } from './evaluate.js';
 import type { MetricName, MetricUnit } from './metrics.js';
+import type { Estimate } from './statistics.js';
 import { estimate, pairedBootstrap } from './statistics.js';
 
 export interface Transitions {
@@ -19,10 +20,10 @@ export interface Comparison {
   filter?: string;
   unit: MetricUnit;
   higherIsBetter: boolean;
-  /** Number of items that both results have; scores below are over these. */
+  /** Number of items that both results have; everything below is over these. */
   n: number;
-  base: number;
-  current: number;
+  base: Estimate;
+  current: Estimate;
   /** `current − base`, in the metric's unit and own direction. */
   change: number;
   /** How much worse: `−change` where higher is better, `change` where lower is. */
@@ -56,9 +57,9 @@ export function compareWithBase(
   const pairs = pairItems(base.items, current.items);
   const before = pairs.map(([b]) => b);
   const after = pairs.map(([, a]) => a);
-  const baseScore = estimate(before, unit).score;
-  const score = estimate(after, unit).score;
-  const change = score - baseScore;
+  const baseEstimate = estimate(before, unit);
+  const currentEstimate = estimate(after, unit);
+  const change = currentEstimate.score - baseEstimate.score;
   return {
     task,
     metric,
@@ -66,10 +67,10 @@ export function compareWithBase(
     unit,
     higherIsBetter,
     n: pairs.length,
-    base: baseScore,
-    current: score,
+    base: baseEstimate,
+    current: currentEstimate,
     change,
-    forgetting: higherIsBetter ? baseScore - score : change,
+    forgetting: higherIsBetter ? -change : change,
     interval: pairedBootstrap(before, after, {
       unit,
       random: createRandom(seed),

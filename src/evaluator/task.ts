@@ -31,8 +31,8 @@ export interface Task {
 
 /**
  * Reads a task file and its data. `overrides` replace fields of the file (typically `task`, `data`,
- * `num_fewshot`); paths in either are relative to the task file. Throws `TASK_INVALID`,
- * `TASK_DATA_MISSING`, `TASK_DATA_INVALID`.
+ * `num_fewshot`). Paths in either are relative to the task file, those of `line_files` to the data.
+ * Throws `TASK_INVALID`, `TASK_DATA_MISSING`, `TASK_DATA_INVALID`.
  */
 export function loadTask(file: string, overrides: Record<string, unknown> = {}): Task {
   const definition = readDefinition(file, overrides);
@@ -47,9 +47,10 @@ export function loadTask(file: string, overrides: Record<string, unknown> = {}):
   }
   const at = (path: string): string => resolve(dirname(file), path);
   const files = (Array.isArray(data) ? data : [data]).map(at);
+  const beside = (path: string): string => resolve(dirname(defined(files[0], 'file')), path);
   const documents = files.flatMap((path) => readDocuments(path, separator));
   const columns = Object.entries(definition.line_files).map(
-    ([name, path]) => [name, columnOf(at(path), documents.length)] as const,
+    ([name, path]) => [name, columnOf(beside(path), documents.length)] as const,
   );
   for (const [name, values] of columns) {
     for (const [i, document] of documents.entries()) document[name] = values[i];
