@@ -1,0 +1,355 @@
+/**
+ * From the rows people have to examples. The shape is found from the names of the columns; where
+ * they are named otherwise, `columns` says which is which, and `template` words the text.
+ *
+ * | shape | columns | prompt | response |
+ * |---|---|---|---|
+ * | messages | messages | chat template | each assistant turn |
+ * | instruction | instruction, input or context (optional), output or response | Alpaca's wording | as it is |
+ * | prompt-completion | prompt or input, context (optional), completion, response or output | context, blank line, prompt, then a line break unless white space is there already | as it is |
+ * | question-answer | question, context (optional), answer or response | `Question: …\nAnswer:` | a space, then the answer |
+ * | text | text | none | all of it, from the second token on |
+ * | template | any | `template.prompt` | `template.response` |
+ *
+ * Upper and lower case do not matter in these names. Numbers and true/false count as text.
+ */
+import { z } from 'zod';
+import { CfsError } from '../errors.js';
+import { createChatFormatter, type ChatOptions } from './chat.js';
+import type { Example } from './example.js';
+import { compileRowTemplate, type RowTemplate } from './rowTemplate.js';
+
+const NAMES = [
+  'messages',
+  'instruction',
+  'prompt',
+  'question',
+  'input',
+  'context',
+  'completion',
+  'response',
+  'output',
+  'answer',
+  'text',
+] as const;
+
+type Name = (typeof NAMES)[number];
+
+/** How the rows of a dataset are to be read; part of `run.yaml`. */
+export const formatOptionsSchema = z.strictObject({
+  /** Known name → the column of the file that is meant, e.g. `{ prompt: mr, response: ref }`. */
+  columns: z.partialRecord(z.enum(NAMES), z.string()).optional(),
+  /** Jinja over the row's columns (and the known names); one final line break is dropped. */
+  template: z
+    .strictObject({ prompt: z.string().optional(), response: z.string().optional() })
+    .optional(),
+});
+
+export type FormatOptions = z.infer<typeof formatOptionsSchema>;
+
+export type ShapeName =
+  'messages' | 'instruction' | 'prompt-completion' | 'question-answer' | 'text' | 'template';
+
+export interface Format {
+  shape: ShapeName;
+  /** Columns of the file that are used, and those that are not. */
+  used: string[];
+  unused: string[];
+  /** Throws a `CfsError` (`ROW_NOT_OBJECT`, `FIELD_MISSING`, `FIELD_NOT_TEXT`, `EMPTY_RESPONSE`, …). */
+  toExample(record: unknown): Example;
+}
+
+interface Shape {
+  name: Exclude<ShapeName, 'template'>;
+  /** Alternatives for each part, the best first. */
+  main: Name[];
+  context?: Name[];
+  response?: Name[];
+  prompt?: (main: string, context: string) => string;
+  /** Written before the response. */
+  lead?: string;
+}
+
+const SHAPES: Shape[] = [
+  { name: 'messages', main: ['messages'] },
+  {
+    name: 'instruction',
+    main: ['instruction'],
+    context: ['input', 'context'],
+    response: ['output', 'response'],
+    prompt: alpacaPrompt,
+  },
+  {
+    name: 'prompt-completion',
+    main: ['prompt', 'input'],
+    context: ['context'],
+    response: ['completion', 'response', 'output'],
+    prompt: (main, context) => (context === '' ? main : `${context}\n\n${main}`),
+  },
+  {
+    name: 'question-answer',
+    main: ['question'],
+    context: ['context'],
+    response: ['answer', 'response'],
+    prompt: (main, context) => `${context === '' ? '' : `${context}\n`}Question: ${main}\nAnswer:`,
+    lead: ' ',
+  },
+  { name: 'text', main: ['text'] },
+];
+
+/** The wording of Stanford Alpaca, github.com/tatsu-lab/stanford_alpaca. */
+function alpacaPrompt(instruction: string, input: string): string {
+  const request = 'Write a response that appropriately completes the request.';
+  if (input === '') {
+    return `Below is an instruction that describes a task. ${request}\n\n### Instruction:\n${instruction}\n\n### Response:\n`;
+  }
+  return (
+    'Below is an instruction that describes a task, paired with an input that provides further ' +
+    `context. ${request}\n\n### Instruction:\n${instruction}\n\n### Input:\n${input}\n\n### Response:\n`
+  );
+}
+
+/**
+ * How to read rows with these columns. `chat` is needed for messages only. Throws
+ * `DATASET_COLUMNS` (with the columns there are), `CHAT_TEMPLATE_MISSING` and `TEMPLATE_…`.
+ */
+export function resolveFormat(
+  columns: readonly string[],
+  options: FormatOptions,
+  chat?: ChatOptions,
+): Format {
+  const named = nameColumns(columns, options.columns ?? {});
+  const prompt = templateOf(options, 'prompt', columns, named);
+  const response = templateOf(options, 'response', columns, named);
+  if (prompt !== undefined && response !== undefined) {
+    const used = [...prompt.columns, ...response.columns];
+    return format('template', columns, used, (record) =>
+      pair(prompt.render(record), response.render(record), response.columns.join(', ')),
+    );
+  }
+  const match = matchShape(named);
+  if (match === undefined) throw unknownColumns(columns);
+  const { shape, main, context, response: answer } = match;
+  const used = [main, context, answer].filter((column) => column !== undefined);
+  if (shape.name === 'messages' || shape.name === 'text') {
+    if (prompt !== undefined || response !== undefined) throw halfTemplate(shape.name);
+  }
+  if (shape.name === 'messages') {
+    const toExample = chatFormatter(chat);
+    return format('messages', columns, used, (record) => toExample(record[main], main));
+  }
+  if (answer === undefined) {
+    return format('text', columns, used, (record) => ({
+      segments: [{ text: filled(textOf(record, main), main), supervised: true }],
+      chat: false,
+      addEos: true,
+    }));
+  }
+  const promptOf = (record: Row): string => {
+    if (prompt !== undefined) return prompt.render(record);
+    const extra = context === undefined ? '' : optionalTextOf(record, context);
+    return shape.prompt?.(textOf(record, main), extra) ?? '';
+  };
+  const responseOf = (record: Row): string =>
+    response?.render(record) ?? (shape.lead ?? '') + filled(textOf(record, answer), answer);
+  const columnsUsed = [
+    ...(prompt?.columns ?? used.filter((column) => column !== answer)),
+    ...(response?.columns ?? [answer]),
+  ];
+  const separated = shape.name === 'prompt-completion' && prompt === undefined;
+  return format(shape.name, columns, columnsUsed, (record) => {
+    const [before, after] = [promptOf(record), responseOf(record)];
+    return pair(separated ? separate(before, after) : before, after, answer);
+  });
+}
+
+type Row = Record<string, unknown>;
+
+function format(
+  shape: ShapeName,
+  columns: readonly string[],
+  used: string[],
+  toExample: (record: Row) => Example,
+): Format {
+  return {
+    shape,
+    used: [...new Set(used)],
+    unused: columns.filter((column) => !used.includes(column)),
+    toExample: (record) => toExample(asRow(record)),
+  };
+}
+
+function pair(prompt: string, response: string, field: string): Example {
+  const segments = [
+    { text: prompt, supervised: false },
+    { text: filled(response, field), supervised: true },
+  ];
+  return { segments, chat: false, addEos: true };
+}
+
+function separate(prompt: string, response: string): string {
+  return prompt === '' || /\s$/.test(prompt) || /^\s/.test(response) ? prompt : `${prompt}\n`;
+}
+
+interface NamedColumns {
+  mapped: Partial<Record<Name, string>>;
+  own: Partial<Record<Name, string>>;
+}
+
+function nameColumns(
+  columns: readonly string[],
+  mapping: Partial<Record<Name, string>>,
+): NamedColumns {
+  const missing = Object.entries(mapping).find(([, column]) => !columns.includes(column));
+  if (missing !== undefined) {
+    const [name, column] = missing;
+    throw new CfsError({
+      code: 'DATASET_COLUMNS',
+      message: `There is no column "${column}"; the columns are: ${columns.join(', ')}.`,
+      remedy: `Correct columns.${name}.`,
+      place: { field: `columns.${name}` },
+    });
+  }
+  const own: Partial<Record<Name, string>> = {};
+  for (const name of NAMES) {
+    const column = columns.find((candidate) => candidate.toLowerCase() === name);
+    if (column !== undefined) own[name] = column;
+  }
+  return { mapped: mapping, own };
+}
+
+interface Match {
+  shape: Shape;
+  main: string;
+  context: string | undefined;
+  response: string | undefined;
+}
+
+/** What was mapped decides alone if it is enough; else the columns' own names help. */
+function matchShape({ mapped, own }: NamedColumns): Match | undefined {
+  for (const names of [mapped, { ...own, ...mapped }]) {
+    for (const shape of SHAPES) {
+      const pick = (options: Name[] | undefined): string | undefined =>
+        options?.map((name) => names[name]).find((column) => column !== undefined);
+      const [main, response] = [pick(shape.main), pick(shape.response)];
+      if (main === undefined || (shape.response !== undefined && response === undefined)) continue;
+      return { shape, main, context: pick(shape.context), response };
+    }
+  }
+  return undefined;
+}
+
+interface BoundTemplate {
+  columns: string[];
+  render(record: Row): string;
+}
+
+function templateOf(
+  options: FormatOptions,
+  part: 'prompt' | 'response',
+  columns: readonly string[],
+  { mapped, own }: NamedColumns,
+): BoundTemplate | undefined {
+  const text = options.template?.[part];
+  if (text === undefined) return undefined;
+  const field = `template.${part}`;
+  const template: RowTemplate = compileRowTemplate(text, field);
+  const names: Record<string, string | undefined> = { ...own, ...mapped };
+  const columnOf = (name: string): string => {
+    const column = columns.includes(name) ? name : names[name];
+    if (column !== undefined) return column;
+    throw new CfsError({
+      code: 'TEMPLATE_FIELD',
+      message: `The template names "${name}"; the columns are: ${columns.join(', ')}.`,
+      remedy: 'Use the names of the columns, or map a column to this name with `columns`.',
+      place: { field },
+    });
+  };
+  const required = template.required.map((name) => [name, columnOf(name)] as const);
+  const optional = template.optional.map((name) => [name, columnOf(name)] as const);
+  return {
+    columns: [...required, ...optional].map(([, column]) => column),
+    render: (record) => {
+      for (const [, column] of required) present(record, column);
+      const values = [...required, ...optional].map(([name, column]) => [name, record[column]]);
+      return template.render(Object.fromEntries(values) as Row);
+    },
+  };
+}
+
+function chatFormatter(chat: ChatOptions | undefined): (value: unknown, field: string) => Example {
+  if (chat !== undefined) return createChatFormatter(chat);
+  throw new CfsError({
+    code: 'CHAT_TEMPLATE_MISSING',
+    message: 'The rows are conversations and the model has no chat template.',
+    remedy: 'Use a model with a chat template, or give rows with a prompt and a response.',
+    place: { field: 'messages' },
+  });
+}
+
+function asRow(record: unknown): Row {
+  if (typeof record === 'object' && record !== null) return record as Row;
+  throw new CfsError({
+    code: 'ROW_NOT_OBJECT',
+    message: 'The row is a single value, not an object with columns.',
+    remedy: 'Write each row as {"prompt": "…", "completion": "…"}.',
+  });
+}
+
+function present(record: Row, column: string): unknown {
+  const value = record[column];
+  if (value !== undefined && value !== null) return value;
+  throw new CfsError({
+    code: 'FIELD_MISSING',
+    message: `The row has no "${column}".`,
+    remedy: 'Add the field, or delete the row.',
+    place: { field: column },
+  });
+}
+
+function textOf(record: Row, column: string): string {
+  const value = present(record, column);
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw new CfsError({
+    code: 'FIELD_NOT_TEXT',
+    message: `"${column}" is ${Array.isArray(value) ? 'a list' : 'an object'} where text is needed.`,
+    remedy: 'Write it as text, or word it with a template.',
+    place: { field: column },
+  });
+}
+
+function optionalTextOf(record: Row, column: string): string {
+  return record[column] === undefined || record[column] === null ? '' : textOf(record, column);
+}
+
+function filled(text: string, field: string): string {
+  if (text.trim() !== '') return text;
+  throw new CfsError({
+    code: 'EMPTY_RESPONSE',
+    message: 'The text to train on is empty.',
+    remedy: 'Fill it in, or delete the row.',
+    place: { field },
+  });
+}
+
+function unknownColumns(columns: readonly string[]): CfsError {
+  const seen = columns.length === 0 ? 'there are none' : columns.join(', ');
+  return new CfsError({
+    code: 'DATASET_COLUMNS',
+    message: `The columns say nothing about what is prompt and what is response: ${seen}.`,
+    remedy:
+      'Say which is which, e.g. columns: {prompt: ' +
+      `${columns[0] ?? 'first'}, response: ${columns[1] ?? 'second'}}, or give a template.`,
+    place: { field: 'columns' },
+  });
+}
+
+function halfTemplate(shape: string): CfsError {
+  return new CfsError({
+    code: 'TEMPLATE_HALF',
+    message: `The rows have the shape "${shape}", which one half of a template does not fit.`,
+    remedy: 'Give both template.prompt and template.response.',
+    place: { field: 'template' },
+  });
+}

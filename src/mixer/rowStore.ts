@@ -1,0 +1,102 @@
+/**
+ * Tokenized rows, kept compactly: five bytes a token in two arrays and an offset per row, so that a
+ * dataset's text can be forgotten and millions of rows fit in memory.
+ */
+import { assert, defined } from '../errors.js';
+import type { TokenRow } from '../model/batch.js';
+
+/** Index into the list of dataset files, and the line there, from 1. */
+export interface Origin {
+  file: number;
+  line: number;
+}
+
+export interface RowStore {
+  count: number;
+  /** Tokens of all rows, and those of them that are trained on. */
+  tokens: number;
+  trainedTokens: number;
+  /** Tokens of the longest row. */
+  longest: number;
+  /** Row `index`; its arrays are views, not to be written. */
+  row(index: number): TokenRow;
+  /** Where row `index` was read; undefined for samples. */
+  origin(index: number): Origin | undefined;
+}
+
+export interface RowStoreBuilder {
+  push(row: TokenRow, origin?: Origin): void;
+  /** The store of all rows pushed; the builder is used up. */
+  finish(): RowStore;
+}
+
+/** Lines count from 1. */
+const NO_ORIGIN: Origin = { file: 0, line: 0 };
+
+/** A store of rows that are at hand already, for instance context-free samples. */
+export function storeRows(rows: Iterable<TokenRow>): RowStore {
+  const builder = createRowStoreBuilder();
+  for (const row of rows) builder.push(row);
+  return builder.finish();
+}
+
+export function createRowStoreBuilder(): RowStoreBuilder {
+  let ids = new Int32Array(1 << 12);
+  let supervised = new Uint8Array(1 << 12);
+  let used = 0;
+  let trainedTokens = 0;
+  let longest = 0;
+  const ends: number[] = [];
+  const files: number[] = [];
+  const lines: number[] = [];
+
+  const push = (row: TokenRow, origin: Origin = NO_ORIGIN): void => {
+    const length = row.ids.length;
+    assert(row.supervised.length === length, 'a row has as many marks as tokens');
+    if (used + length > ids.length) {
+      const size = Math.max(2 * ids.length, used + length);
+      ids = grown(ids, new Int32Array(size));
+      supervised = grown(supervised, new Uint8Array(size));
+    }
+    ids.set(row.ids, used);
+    supervised.set(row.supervised, used);
+    used += length;
+    trainedTokens += row.supervised.reduce((sum, mark) => sum + mark, 0);
+    longest = Math.max(longest, length);
+    ends.push(used);
+    files.push(origin.file);
+    lines.push(origin.line);
+  };
+
+  const finish = (): RowStore => {
+    const arena = { ids: ids.slice(0, used), supervised: supervised.slice(0, used) };
+    const bounds = new Float64Array(ends.length + 1);
+    bounds.set(ends, 1);
+    const fileOf = Uint32Array.from(files);
+    const lineOf = Uint32Array.from(lines);
+    return {
+      count: lines.length,
+      tokens: used,
+      trainedTokens,
+      longest,
+      row: (index) => {
+        const start = defined(bounds[index], `row ${index}`);
+        const end = defined(bounds[index + 1], `row ${index}`);
+        return {
+          ids: arena.ids.subarray(start, end),
+          supervised: arena.supervised.subarray(start, end),
+        };
+      },
+      origin: (index) => {
+        const line = defined(lineOf[index], `row ${index}`);
+        return line === 0 ? undefined : { file: defined(fileOf[index], `row ${index}`), line };
+      },
+    };
+  };
+  return { push, finish };
+}
+
+function grown<T extends Int32Array | Uint8Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,94 @@
+/**
+ * A user's own Jinja template for the prompt or the response. Jinja prints nothing for a name it
+ * does not know, which would train on prompts with holes, so the names are checked against the
+ * columns first.
+ */
+import { Template } from '@huggingface/jinja';
+import { CfsError, messageOf } from '../errors.js';
+
+export interface RowTemplate {
+  /** Columns it prints. */
+  required: string[];
+  /** Columns it only asks about in a condition, so that a row may lack them. */
+  optional: string[];
+  /** Throws `TEMPLATE_FAILED`. */
+  render(values: Record<string, unknown>): string;
+}
+
+const NAMES_OF_JINJA = new Set(['loop', 'range', 'namespace', 'true', 'false', 'none', 'True']);
+
+/** `field` is the setting that holds the template, for messages. Throws `TEMPLATE_BROKEN`. */
+export function compileRowTemplate(text: string, field: string): RowTemplate {
+  const template = compile(text, field);
+  const names = namesOf(template.parsed);
+  const printed = [...names.all].filter((name) => !names.local.has(name));
+  return {
+    required: printed.filter((name) => !names.tested.has(name)),
+    optional: printed.filter((name) => names.tested.has(name)),
+    render: (values) => {
+      try {
+        return template.render(values);
+      } catch (cause) {
+        throw new CfsError({
+          code: 'TEMPLATE_FAILED',
+          message: `The template cannot be filled with this row: ${messageOf(cause)}`,
+          remedy: 'Correct the row or the template.',
+          place: { field },
+          cause,
+        });
+      }
+    },
+  };
+}
+
+function compile(text: string, field: string): Template {
+  try {
+    return new Template(text);
+  } catch (cause) {
+    throw new CfsError({
+      code: 'TEMPLATE_BROKEN',
+      message: `The template is not valid Jinja: ${messageOf(cause)}`,
+      remedy: 'Correct the template, for example "Question: {{ question }}".',
+      place: { field },
+      cause,
+    });
+  }
+}
+
+/** Names that occur anywhere, in conditions, and those the template itself gives a value. */
+function namesOf(program: unknown) {
+  const names = {
+    all: new Set<string>(),
+    tested: new Set<string>(),
+    local: new Set(NAMES_OF_JINJA),
+  };
+  const walk = (node: unknown, into: Set<string>): void => {
+    if (Array.isArray(node)) return node.forEach((item) => walk(item, into));
+    if (typeof node !== 'object' || node === null) return;
+    const { type, value } = node as { type?: unknown; value?: unknown };
+    if (type === 'Identifier' && typeof value === 'string') {
+      into.add(value);
+      return;
+    }
+    for (const [key, child] of Object.entries(node)) {
+      if (isMere(node, key)) continue;
+      walk(child, into);
+      if ((key === 'test' || key === 'condition') && type !== 'TestExpression')
+        walk(child, names.tested);
+      if (key === 'loopvar' || key === 'assignee') walk(child, names.local);
+    }
+  };
+  walk(program, names.all);
+  return names;
+}
+
+/** Places where an identifier is a word of the language, not the name of a value. */
+function isMere(node: object, key: string): boolean {
+  const { type, computed } = node as { type?: unknown; computed?: unknown };
+  return (
+    (type === 'MemberExpression' && key === 'property' && computed !== true) ||
+    (type === 'FilterExpression' && key === 'filter') ||
+    (type === 'TestExpression' && key === 'test') ||
+    (type === 'KeywordArgumentExpression' && key === 'key')
+  );
+}
