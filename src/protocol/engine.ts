@@ -1,0 +1,31 @@
+/**
+ * The messages between the host (the editor) and the engine (the process that runs a job), over
+ * Node IPC. Each side parses what it receives, so that two versions of the extension that meet
+ * after an update fail with a sentence and not with a crash.
+ */
+import { z } from 'zod';
+import { errorRecordSchema, runEventSchema } from './records.js';
+
+/** Host → engine. */
+export const engineRequestSchema = z.discriminatedUnion('type', [
+  /** Run the job of a run folder from the beginning. */
+  z.object({ type: z.literal('start'), runFolder: z.string() }),
+  /** Go on from the folder's last checkpoint. */
+  z.object({ type: z.literal('resume'), runFolder: z.string() }),
+  /** Write a checkpoint and end. */
+  z.object({ type: z.literal('stop') }),
+]);
+export type EngineRequest = z.infer<typeof engineRequestSchema>;
+
+/** Engine → host. */
+export const engineMessageSchema = z.discriminatedUnion('type', [
+  /** The engine is up and waits for `start` or `resume`. */
+  z.object({ type: z.literal('ready'), pid: z.int(), version: z.string() }),
+  /** An event, already on disk. */
+  z.object({ type: z.literal('event'), event: runEventSchema }),
+  /** The job ended by itself or was stopped after a checkpoint; the process exits next. */
+  z.object({ type: z.literal('finished'), stopped: z.boolean() }),
+  /** The job failed; the process exits next. */
+  z.object({ type: z.literal('failed'), error: errorRecordSchema }),
+]);
+export type EngineMessage = z.infer<typeof engineMessageSchema>;

@@ -1,0 +1,246 @@
+/**
+ * Everything on disk that the UI, the terminal and the report read: the lines of `events.jsonl` and
+ * `samples.jsonl`, and `results.json`. The run folder is the single source of truth, so these
+ * schemas are the contract between the process that runs a job and everyone who looks at it.
+ *
+ * JSON has no NaN and no infinity: `JSON.stringify` writes them as null, so a measured number that
+ * may be non-finite is `number | null`, and null means «not a finite number» or «not measured».
+ */
+import { z } from 'zod';
+import { methodNames } from './methods.js';
+
+const measured = z.number().nullable();
+const count = z.int().nonnegative();
+/** When it happened, ISO 8601 in UTC. */
+const time = z.iso.datetime();
+/** Optimizer steps done when it happened. */
+const step = count;
+
+/** A `CfsError` as data. */
+export const errorRecordSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  remedy: z.string(),
+  place: z.object({
+    file: z.string().optional(),
+    line: z.int().optional(),
+    column: z.int().optional(),
+    field: z.string().optional(),
+  }),
+});
+export type ErrorRecord = z.infer<typeof errorRecordSchema>;
+
+/** One metric of one task at one moment. */
+export const taskScoreSchema = z.object({
+  task: z.string(),
+  metric: z.string(),
+  higherIsBetter: z.boolean(),
+  score: measured,
+  /** Standard error of `score`. */
+  stderr: measured,
+  /** Items scored. */
+  n: count,
+  /** Score now − score of the base model on the same items. */
+  change: measured.optional(),
+});
+export type TaskScore = z.infer<typeof taskScoreSchema>;
+
+/** An estimate of KL(base ‖ fine-tuned) on context-free samples, in nats per sample. */
+export const klSchema = z.object({ mean: measured, stderr: measured, samples: count });
+export type KlEstimate = z.infer<typeof klSchema>;
+
+export const phases = [
+  'loading',
+  'generating',
+  'preparing',
+  'training',
+  'evaluating',
+  'saving',
+] as const;
+export type Phase = (typeof phases)[number];
+
+export const runEventSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('run_started'),
+    time,
+    /** The step the run goes on from: 0, or that of the checkpoint it resumes. */
+    step,
+    /** The provider that was chosen, e.g. `cpu`. */
+    provider: z.string(),
+    versions: z.record(z.string(), z.string()),
+  }),
+  z.object({
+    type: z.literal('phase'),
+    time,
+    phase: z.enum(phases),
+    /** Units of work done and in all (steps, samples, items); total 0 when it is not known. */
+    progress: count,
+    total: count,
+  }),
+  z.object({
+    type: z.literal('sample_progress'),
+    time,
+    /** Samples done and wanted. */
+    samples: count,
+    total: count,
+    tokens: count,
+    tokensPerSecond: measured,
+    secondsLeft: measured,
+  }),
+  z.object({
+    type: z.literal('bos_found'),
+    time,
+    id: count,
+    token: z.string(),
+    /** Where it was found, in words. */
+    reason: z.string(),
+  }),
+  z.object({
+    type: z.literal('train_step'),
+    time,
+    step,
+    /** Nats: the objective, and its two parts; a part is null where the step held no such rows. */
+    loss: measured,
+    sftLoss: measured,
+    cfsLoss: measured,
+    learningRate: z.number(),
+    /** Global L2 norm before clipping. */
+    gradNorm: measured,
+    /** Tokens of the step, padding not counted. */
+    tokens: count,
+    tokensPerSecond: measured,
+    secondsLeft: measured,
+    /** True when loss or gradient was not finite and the weights were left as they were. */
+    skipped: z.boolean().optional(),
+  }),
+  z.object({
+    type: z.literal('evaluation'),
+    time,
+    step,
+    /** `subset`: the small fixed part used for the curves; `full`: before and after. */
+    kind: z.enum(['subset', 'full']),
+    tasks: z.array(taskScoreSchema),
+    kl: klSchema.optional(),
+    /** The user's own held-out rows. */
+    downstream: taskScoreSchema.optional(),
+  }),
+  z.object({
+    type: z.literal('checkpoint'),
+    time,
+    step,
+    /** Relative to the run folder. */
+    path: z.string(),
+    best: z.boolean(),
+  }),
+  z.object({
+    type: z.literal('warning'),
+    time,
+    code: z.string(),
+    message: z.string(),
+    remedy: z.string(),
+  }),
+  z.object({ type: z.literal('run_finished'), time, step }),
+  z.object({ type: z.literal('run_stopped'), time, step }),
+  z.object({ type: z.literal('run_failed'), time, step, error: errorRecordSchema }),
+]);
+export type RunEvent = z.infer<typeof runEventSchema>;
+export type RunEventOf<T extends RunEvent['type']> = Extract<RunEvent, { type: T }>;
+
+/** One line of `samples.jsonl`: one context-free sample. */
+export const sampleRecordSchema = z
+  .object({
+    /** Number of the sample in its set, from 0; with the run's seed it decides every token. */
+    index: count,
+    /** The start token it was prompted with; not part of `tokens`. */
+    bosId: count,
+    /** The end token, where one was drawn, is the last. */
+    tokens: z.array(count),
+    text: z.string(),
+    /** The text of each token by itself, for showing them one by one. */
+    pieces: z.array(z.string()),
+    /** log p(token | what came before) of the base model at T = 1, in nats. */
+    logprobs: z.array(z.number()),
+    /** Mean entropy of the next-token distributions the tokens came from, in nats. */
+    entropy: measured,
+    stop: z.enum(['eos', 'length']),
+  })
+  .refine(
+    ({ tokens, pieces, logprobs }) =>
+      pieces.length === tokens.length && logprobs.length === tokens.length,
+    { error: 'tokens, pieces and logprobs have different lengths' },
+  );
+export type SampleRecord = z.infer<typeof sampleRecordSchema>;
+
+const estimate = z.object({ score: measured, stderr: measured });
+
+/** One metric of one task, before and after. */
+export const taskResultSchema = z.object({
+  task: z.string(),
+  metric: z.string(),
+  higherIsBetter: z.boolean(),
+  n: count,
+  base: estimate,
+  final: estimate,
+  /** final − base. */
+  change: measured,
+  /** 95 % bootstrap interval of `change`; absent where there were too few items. */
+  interval: z.tuple([z.number(), z.number()]).optional(),
+  /** Items answered rightly by one model and wrongly by the other; absent for graded metrics. */
+  rightToWrong: count.optional(),
+  wrongToRight: count.optional(),
+});
+export type TaskResult = z.infer<typeof taskResultSchema>;
+
+const spread = z.object({
+  mean: measured,
+  min: measured,
+  q25: measured,
+  median: measured,
+  q75: measured,
+  max: measured,
+});
+
+export const sampleDiagnosticsSchema = z.object({
+  samples: count,
+  tokens: count,
+  perplexity: measured,
+  distinct1: measured,
+  distinct2: measured,
+  distinct3: measured,
+  exactDuplicates: count,
+  nearDuplicates: count,
+  /** Entropy of the set's token frequencies, in nats. */
+  tokenEntropy: measured,
+  /** Share of samples that ended by an end token. */
+  stoppedByEos: measured,
+  /** Each per-sample number over the set. */
+  perSample: z.record(z.string(), spread),
+  verdict: z.object({ coherent: z.boolean(), reason: z.string() }).optional(),
+});
+export type SampleDiagnostics = z.infer<typeof sampleDiagnosticsSchema>;
+
+/** `results.json`. */
+export const runResultsSchema = z.object({
+  method: z.enum(methodNames),
+  /** Steps trained, and the step whose weights were saved. */
+  steps: count,
+  savedStep: count,
+  provider: z.string(),
+  tasks: z.array(taskResultSchema),
+  downstream: taskResultSchema.optional(),
+  /** Over the tasks, apart for each unit (fractions, nats, …); positive is worse. */
+  forgetting: z.array(
+    z.object({
+      unit: z.string(),
+      tasks: count,
+      averageForgetting: measured,
+      worst: z.object({ task: z.string(), forgetting: measured }),
+    }),
+  ),
+  kl: klSchema.optional(),
+  samples: sampleDiagnosticsSchema.optional(),
+  /** Seconds by phase, and `total`. */
+  timings: z.record(z.string(), z.number()),
+  versions: z.record(z.string(), z.string()),
+});
+export type RunResults = z.infer<typeof runResultsSchema>;

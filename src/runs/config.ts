@@ -1,0 +1,249 @@
+/**
+ * Reading and writing `run.yaml`. A person writes this file by hand, so everything wrong with it is
+ * told at once, each problem with its line and field, and a misspelt field with what was meant.
+ *
+ * Paths in the file are relative to the file; in memory they are absolute.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type { Node, YAMLMap } from 'yaml';
+import { z } from 'zod';
+import { CfsError, formatPlace, messageOf } from '../errors.js';
+import { writeFileAtomic } from '../files.js';
+import { runConfigSchema } from './configSchema.js';
+import type { DatasetSource, RunConfig } from './configSchema.js';
+
+/** The configuration of a file, or every problem it has (`CONFIG_INVALID`, with line and field). */
+export type ConfigCheck = { config: RunConfig; problems: [] } | { problems: CfsError[] };
+
+/** Checks the text of `file`. Throws nothing: a page shows the problems beside the text. */
+export function checkRunConfig(text: string, file: string): ConfigCheck {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const broken = document.errors.map((error) => {
+    const { line, col } = lines.linePos(error.pos[0]);
+    return problem(file, error.message, { line, column: col });
+  });
+  if (broken.length > 0) return { problems: broken };
+  let content: unknown;
+  try {
+    content = document.toJS();
+  } catch (error) {
+    return { problems: [problem(file, messageOf(error), { line: 1, column: 1 })] };
+  }
+  const parsed = runConfigSchema.safeParse(content ?? {}, { reportInput: true });
+  if (parsed.success) {
+    return { config: mapPaths(parsed.data, (path) => resolve(dirname(file), path)), problems: [] };
+  }
+  const problems = parsed.error.issues.flatMap((issue) =>
+    describeIssue(issue).map(({ path, message }) => {
+      const { line, col } = lines.linePos(offsetOf(document, path));
+      return problem(file, message, { line, column: col, field: fieldName(path) });
+    }),
+  );
+  return { problems: problems.toSorted((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0)) };
+}
+
+/** The configuration in `text`. Throws one `CONFIG_INVALID` that lists every problem. */
+export function parseRunConfig(text: string, file: string): RunConfig {
+  const check = checkRunConfig(text, file);
+  if ('config' in check) return check.config;
+  const [first] = check.problems;
+  if (first !== undefined && check.problems.length === 1) throw first;
+  const list = check.problems.map(({ message, place: { line, column, field } }) => {
+    const place = formatPlace({ file: `line ${line}`, column, field });
+    return `\n  - ${place}: ${message}`;
+  });
+  throw new CfsError({
+    code: 'CONFIG_INVALID',
+    message: `There are ${list.length} problems.${list.join('')}`,
+    remedy: 'Correct these lines; `cfs-studio validate` checks the file again.',
+    place: first?.place ?? { file },
+  });
+}
+
+/** Reads a `run.yaml`. Throws `CONFIG_UNREADABLE` and `CONFIG_INVALID`. */
+export function readRunConfig(file: string): RunConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CfsError({
+      code: 'CONFIG_UNREADABLE',
+      message: `Could not read the configuration: ${messageOf(error)}`,
+      remedy: 'Give the path of a run.yaml.',
+      place: { file },
+      cause: error,
+    });
+  }
+  return parseRunConfig(text, file);
+}
+
+/** The text of `config` for a file at `file`, each field with its sentence as a comment. */
+export function stringifyRunConfig(config: RunConfig, file: string): string {
+  const folder = dirname(resolve(file));
+  const document = new Document(mapPaths(config, (path) => relativePath(folder, path)));
+  if (isMap(document.contents)) addComments(document.contents, runConfigSchema);
+  return document.toString({ lineWidth: 100 });
+}
+
+/** Writes `config` to `file`, atomically. Throws `WRITE_FAILED`. */
+export function writeRunConfig(config: RunConfig, file: string): void {
+  writeFileAtomic(file, stringifyRunConfig(config, file));
+}
+
+function mapPaths(config: RunConfig, change: (path: string) => string): RunConfig {
+  const changeAll = (list: DatasetSource[]): DatasetSource[] =>
+    list.map((source) => ({ ...source, path: change(source.path) }));
+  const { downstream } = config.evaluation;
+  return {
+    ...config,
+    model: change(config.model),
+    dataset: changeAll(config.dataset),
+    evaluation: {
+      ...config.evaluation,
+      tasks: config.evaluation.tasks.map(change),
+      ...(downstream === undefined ? {} : { downstream: changeAll(downstream) }),
+    },
+  };
+}
+
+/** Relative, with forward slashes, where it can be: another Windows drive stays absolute. */
+function relativePath(folder: string, path: string): string {
+  const found = relative(folder, path);
+  if (isAbsolute(found)) return path;
+  return found === '' ? '.' : found.split(sep).join('/');
+}
+
+function problem(file: string, message: string, place: CfsError['place']): CfsError {
+  return new CfsError({
+    code: 'CONFIG_INVALID',
+    message,
+    remedy: 'Correct this line; `cfs-studio validate` checks the file again.',
+    place: { file, ...place },
+  });
+}
+
+interface Described {
+  path: PropertyKey[];
+  message: string;
+}
+
+function describeIssue(issue: z.core.$ZodIssue): Described[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: [...issue.path, key],
+      message: `Unknown field \`${key}\`${didYouMean(key, issue.path)}`,
+    }));
+  }
+  const name = fieldName(issue.path);
+  if (issue.code === 'invalid_type' && issue.input === undefined) {
+    return [{ path: issue.path, message: `\`${name}\` is missing.` }];
+  }
+  return [{ path: issue.path, message: `\`${name}\`: ${issue.message}.` }];
+}
+
+function fieldName(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .replace(/^\./, '');
+}
+
+/** The nearest known field: in the same section first, then anywhere. */
+function didYouMean(key: string, section: readonly PropertyKey[]): string {
+  const paths = fieldPaths(runConfigSchema);
+  const prefix = fieldName(section.filter((part) => typeof part !== 'number'));
+  const isHere = (path: string): boolean =>
+    path.slice(0, path.lastIndexOf('.') + 1) === prefix + (prefix === '' ? '' : '.');
+  const ranked = paths
+    .map((path) => {
+      const leaf = path.slice(path.lastIndexOf('.') + 1);
+      return { path, leaf, here: isHere(path), distance: editDistance(plain(key), plain(leaf)) };
+    })
+    .filter(({ leaf, here, distance }) => distance <= (here ? Math.max(1, leaf.length / 3) : 0))
+    .toSorted((a, b) => Number(b.here) - Number(a.here) || a.distance - b.distance);
+  const [best] = ranked;
+  if (best === undefined) return '.';
+  return `; did you mean \`${best.here ? best.leaf : best.path}\`?`;
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[-_ ]/g, '');
+}
+
+/** Every field of a schema as a dotted path, sections included. */
+function fieldPaths(schema: z.core.$ZodType, prefix = ''): string[] {
+  return Object.entries(shapeOf(schema)).flatMap(([key, field]) => [
+    prefix + key,
+    ...fieldPaths(field, `${prefix}${key}.`),
+  ]);
+}
+
+/** The fields of an object schema, through defaults, lists and preprocessing; else none. */
+function shapeOf(schema: z.core.$ZodType): Record<string, z.core.$ZodType> {
+  if (schema instanceof z.ZodObject) return schema.shape;
+  if (schema instanceof z.ZodArray) return shapeOf(schema.element);
+  if (schema instanceof z.ZodPipe) return shapeOf(schema.out);
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault
+  ) {
+    return shapeOf(schema.unwrap());
+  }
+  return {};
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** Where the field of `path` begins in the text; for a missing one, the section it belongs in. */
+function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
+  let node: unknown = document.contents;
+  let offset = 0;
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && key.value === part);
+      // A single source stands for a list of one, and `part` is then its index.
+      if (pair === undefined && typeof part === 'number') continue;
+      if (pair === undefined) break;
+      offset = startOf(pair.key) ?? offset;
+      node = pair.value;
+    } else if (isSeq(node) && typeof part === 'number') {
+      node = node.items[part];
+      offset = startOf(node) ?? offset;
+    }
+  }
+  return offset;
+}
+
+function startOf(node: unknown): number | undefined {
+  return isNode(node) ? node.range?.[0] : undefined;
+}
+
+function addComments(map: YAMLMap, schema: z.core.$ZodType, depth = 0): void {
+  const shape = shapeOf(schema);
+  map.items.forEach((pair, index) => {
+    const key = pair.key;
+    if (!isScalar(key)) return;
+    const field = shape[String(key.value)];
+    const about = field instanceof z.ZodType ? field.description : undefined;
+    const value = pair.value as Node | null;
+    if (about !== undefined) key.commentBefore = about.replace(/^/gm, ' ');
+    if (depth === 0 && index > 0) key.spaceBefore = true;
+    if (field !== undefined && isMap(value)) addComments(value, field, depth + 1);
+  });
+}

@@ -1,0 +1,176 @@
+/**
+ * The fields of `run.yaml`: types, limits, defaults and a sentence for each. The parser, the
+ * comments of a written file and the form of the mix page are all drawn from this one schema, so a
+ * field is added here and nowhere else.
+ */
+import { z } from 'zod';
+import { methodNames, methods } from '../protocol/methods.js';
+
+export const providers = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
+export const datasetFormats = [
+  'prompt-completion',
+  'instruction',
+  'messages',
+  'question-answer',
+  'text',
+] as const;
+
+const path = z.string().min(1, 'must not be empty');
+const positive = z.int().min(1);
+const share = z.number().min(0).max(1);
+
+const sourceSchema = z.strictObject({
+  path: path.describe('A JSONL, JSON or CSV file.'),
+  format: z
+    .enum(datasetFormats)
+    .optional()
+    .describe('The shape of the rows; recognised from the columns when left out.'),
+  columns: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Our field: your column, for example `prompt: question`.'),
+  template: z
+    .strictObject({
+      prompt: z.string().optional().describe('The prompt, in Jinja over the columns.'),
+      response: z.string().min(1).describe('The response, in Jinja over the columns.'),
+    })
+    .optional()
+    .describe('How a row becomes prompt and response, instead of the format.'),
+});
+
+/** A path, a source, or a list of either, as a list of sources. */
+function asSources(value: unknown): unknown {
+  if (value === undefined || value === null) return value;
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.map((entry) => (typeof entry === 'string' ? { path: entry } : entry));
+}
+
+const sources = z.preprocess(asSources, z.array(sourceSchema).min(1, 'must name a file'));
+
+const generationSchema = z.strictObject({
+  budget: z
+    .number()
+    .gt(0)
+    .default(0.1)
+    .describe('Samples to generate, as a fraction of the dataset rows (0.1 = 10 %).'),
+  count: positive.optional().describe('Samples to generate, as a number; instead of the budget.'),
+  temperature: z.number().gt(0).default(1).describe('Divides the logits; 1 is the model itself.'),
+  topK: positive.optional().describe('Draw from the k likeliest tokens only.'),
+  topP: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe('Draw from the likeliest tokens that together have this probability only.'),
+  maxLength: positive.default(256).describe('Longest sample, in tokens.'),
+  stopAtEos: z
+    .boolean()
+    .default(true)
+    .describe('End a sample at the end token; otherwise write on to the longest length.'),
+  batchSize: positive.default(32).describe('Samples written side by side.'),
+  bos: z
+    .union([z.int().nonnegative(), z.string().min(1)])
+    .optional()
+    .describe('The start token, as its text or id; found in the model folder when left out.'),
+});
+
+const mixSchema = z.strictObject({
+  lambda: z
+    .number()
+    .nonnegative()
+    .default(1)
+    .describe('Weight of the loss on context-free samples: L = L_SFT + lambda · L_CFS.'),
+  mode: z
+    .enum(['per-batch', 'shuffled'])
+    .default('per-batch')
+    .describe('per-batch: every batch holds rows and samples; shuffled: all are mixed together.'),
+  cfsShare: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .optional()
+    .describe('Fraction of each batch that is samples; in proportion when left out.'),
+});
+
+const trainingSchema = z.strictObject({
+  learningRate: z.number().gt(0).default(5e-6).describe('Peak learning rate.'),
+  epochs: z.number().gt(0).default(1).describe('Passes over the dataset.'),
+  steps: positive.optional().describe('Optimizer steps; instead of epochs.'),
+  batchRows: positive.default(16).describe('Rows of one optimizer step, samples included.'),
+  maxLength: positive.default(512).describe('Longest row, in tokens; longer ones are cut.'),
+  maxTokensPerMicroBatch: positive
+    .default(2048)
+    .describe('Most tokens sent through the model at once; bounds the memory needed.'),
+  warmup: share.default(0.03).describe('Fraction of the steps in which the learning rate rises.'),
+  schedule: z
+    .enum(['cosine', 'linear', 'constant'])
+    .default('cosine')
+    .describe('How the learning rate falls after the warm-up.'),
+  weightDecay: z.number().nonnegative().default(0).describe('Decoupled weight decay of AdamW.'),
+  beta1: z.number().min(0).lt(1).default(0.9).describe('Decay of the first moment of AdamW.'),
+  beta2: z.number().min(0).lt(1).default(0.999).describe('Decay of the second moment of AdamW.'),
+  epsilon: z.number().gt(0).default(1e-8).describe('Added to the denominator of AdamW.'),
+  clipNorm: z.number().gt(0).default(1).describe('Largest global L2 norm of the gradient.'),
+  lossChunks: positive
+    .optional()
+    .describe('Parts in which the loss is computed; chosen from the vocabulary when left out.'),
+  checkpointEvery: positive.default(200).describe('Steps from one checkpoint to the next.'),
+  keepCheckpoints: positive.default(2).describe('Latest checkpoints to keep, beside the best.'),
+});
+
+const evaluationSchema = z.strictObject({
+  tasks: z.array(path).default([]).describe('Task files (YAML) whose scores are watched.'),
+  every: z
+    .int()
+    .nonnegative()
+    .default(100)
+    .describe('Steps from one evaluation to the next; 0: only before and after.'),
+  subset: positive.default(100).describe('Items per task at the evaluations on the way.'),
+  klSamples: z
+    .int()
+    .nonnegative()
+    .default(32)
+    .describe('Held-out context-free samples for the KL estimate; 0: no estimate.'),
+  full: z.boolean().default(true).describe('Score all items of each task before and after.'),
+  downstream: sources
+    .optional()
+    .describe('Held-out rows of the dataset: a path, or a list as in `dataset`.'),
+  bestBy: z
+    .enum(['last', 'downstream', 'tasks', 'kl'])
+    .default('last')
+    .describe('Which checkpoint is saved as the model: the last, or the best by this measure.'),
+});
+
+export const runConfigSchema = z
+  .strictObject({
+    name: z.string().min(1).default('fine-tune').describe('A name for people.'),
+    model: path.describe('The base model: a Hugging Face folder.'),
+    dataset: sources.describe('The downstream dataset: a path, or a list of sources.'),
+    method: z
+      .enum(methodNames)
+      .default('cfs')
+      .describe(methodNames.map((name) => `${name}: ${methods[name].about}`).join('\n')),
+    seed: z.int().min(0).max(0xffffffff).default(0).describe('Everything random follows from it.'),
+    provider: z.enum(providers).default('auto').describe('Where to compute; auto: the fastest.'),
+    threads: positive.optional().describe('CPU threads; all cores when left out.'),
+    generation: generationSchema.prefault({}).describe('Context-free samples of the base model.'),
+    mix: mixSchema.prefault({}).describe('How dataset rows and samples are trained on together.'),
+    training: trainingSchema.prefault({}).describe('The optimizer and its schedule.'),
+    evaluation: evaluationSchema.prefault({}).describe('What is measured, and how often.'),
+  })
+  .check(({ value, issues }) => {
+    const { bestBy, downstream, tasks, klSamples, every } = value.evaluation;
+    const refuse = (field: string, message: string): void => {
+      issues.push({ code: 'custom', path: ['evaluation', field], message, input: value });
+    };
+    if (bestBy === 'downstream' && downstream === undefined) {
+      refuse('bestBy', '`downstream` needs `evaluation.downstream`');
+    }
+    if (bestBy === 'tasks' && tasks.length === 0) refuse('bestBy', '`tasks` needs a task');
+    if (bestBy === 'kl' && klSamples === 0) refuse('bestBy', '`kl` needs `klSamples` above 0');
+    if (bestBy !== 'last' && every === 0) refuse('every', `must be above 0 for bestBy ${bestBy}`);
+  });
+
+/** A whole configuration, defaults filled in; all paths absolute. */
+export type RunConfig = z.output<typeof runConfigSchema>;
+export type DatasetSource = z.output<typeof sourceSchema>;

@@ -1,0 +1,18 @@
+/**
+ * Whatever was thrown, as data: for `run_failed` events, messages between processes and `--json`.
+ */
+import { CfsError, messageOf } from '../errors.js';
+import type { ErrorRecord } from '../protocol/records.js';
+
+export function errorRecord(thrown: unknown): ErrorRecord {
+  if (thrown instanceof CfsError) {
+    const { code, message, remedy, place } = thrown;
+    return { code, message, remedy, place };
+  }
+  return {
+    code: 'INTERNAL',
+    message: messageOf(thrown),
+    remedy: 'This is a bug in CFS Studio; please report it with the output of CFS_DEBUG=1.',
+    place: {},
+  };
+}

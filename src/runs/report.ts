@@ -1,0 +1,226 @@
+/**
+ * `report.html`: a run, or several runs beside each other, as one file that needs no network and no
+ * other file, to be kept, mailed and opened in ten years. Everything in it comes from run folders.
+ */
+import { createHash } from 'node:crypto';
+import { writeFileAtomic } from '../files.js';
+import { eventsOf, trueHistory } from '../protocol/history.js';
+import { methods } from '../protocol/methods.js';
+import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
+import type { RunConfig } from './configSchema.js';
+import { escapeHtml, formatChange, formatNumber, formatSeconds, jsonForScript } from './html.js';
+import { chartScript, pageScript, pageStyle } from './reportAssets.js';
+import { buildCharts } from './reportCharts.js';
+import type { Chart } from './reportCharts.js';
+import { mostSamples, renderSamples } from './reportSamples.js';
+import { key, renderScores, renderSettings, renderTimings } from './reportTables.js';
+import { readEvents, readResults, readSamples } from './runFolder.js';
+import type { RunFolder } from './runFolder.js';
+
+export interface ReportRun {
+  config: RunConfig;
+  events: readonly RunEvent[];
+  /** The first 50 are shown. */
+  samples: readonly SampleRecord[];
+  /** Absent while the run has not finished. */
+  results?: RunResults;
+}
+
+/** The page for one run; with `compare`, its curves and scores beside those of other runs. */
+export function renderReport(run: ReportRun, compare: readonly ReportRun[] = []): string {
+  const runs = labelled([run, ...compare]);
+  const title = runs.map(({ label }) => label).join(' and ');
+  const charts = buildCharts(runs);
+  const samples = runs.find((each) => each.samples.length > 0)?.samples ?? [];
+  const policy = [
+    "default-src 'none'",
+    `style-src ${hashOf(pageStyle)}`,
+    `script-src ${hashOf(chartScript)} ${hashOf(pageScript)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)} · CFS Studio</title>
+<style>${pageStyle}</style>
+</head>
+<body>
+<main>
+<p class="kicker">CFS Studio · fine-tuning report</p>
+<h1>${escapeHtml(title)}</h1>
+<p class="muted">${escapeHtml(subtitle(runs))}</p>
+${runs.length === 1 ? runs.map(renderCards).join('') : renderOverview(runs)}
+${renderWarnings(runs)}
+<h2>Curves</h2>
+${renderCharts(charts)}
+${renderScores(runs)}
+${renderSamples(samples)}
+${renderTimings(runs)}
+${renderSettings(runs)}
+</main>
+<script type="application/json" id="report-data">${jsonForScript({ charts })}</script>
+<script>${chartScript}</script>
+<script>${pageScript}</script>
+</body>
+</html>
+`;
+}
+
+/** Writes the report of `run` into its folder, or to `file`; returns where it is. */
+export function writeReport(
+  run: RunFolder,
+  compare: readonly RunFolder[] = [],
+  file = run.paths.report,
+): string {
+  writeFileAtomic(file, renderReport(reportOf(run), compare.map(reportOf)));
+  return file;
+}
+
+/** What a report needs, read from the run folder. */
+function reportOf(run: RunFolder): ReportRun {
+  const samples: SampleRecord[] = [];
+  for (const sample of readSamples(run)) {
+    samples.push(sample);
+    if (samples.length === mostSamples) break;
+  }
+  return { config: run.config, events: readEvents(run), samples, results: readResults(run) };
+}
+
+interface LabelledRun extends ReportRun {
+  label: string;
+}
+
+/** Names of their own: the run's name, else also its method, else also a number. */
+function labelled(runs: readonly ReportRun[]): LabelledRun[] {
+  const isUnique = (labels: string[]): boolean => new Set(labels).size === labels.length;
+  const names = runs.map(({ config }) => config.name);
+  const withMethod = runs.map(({ config }) => `${config.name} (${methods[config.method].label})`);
+  const numbered = withMethod.map((name, i) => `${name} ${i + 1}`);
+  const labels = [names, withMethod, numbered].find(isUnique) ?? numbered;
+  return runs.map((run, i) => ({ ...run, label: labels[i] ?? run.config.name }));
+}
+
+function subtitle(runs: readonly LabelledRun[]): string {
+  const models = new Set(runs.map(({ config }) => lastPart(config.model)));
+  const data = new Set(runs.flatMap(({ config }) => config.dataset.map((s) => lastPart(s.path))));
+  const started = runs.flatMap(({ events }) => events.slice(0, 1).map(({ time }) => time));
+  const date = started.toSorted()[0]?.slice(0, 10) ?? 'not begun';
+  return `${[...models].join(', ')} fine-tuned on ${[...data].join(', ')} · ${date}`;
+}
+
+/** The facts of one run: as cards when it is alone, as a table row beside others. */
+function factsOf(run: LabelledRun): { name: string; value: string; detail: string }[] {
+  const { config, events, results } = run;
+  const history = trueHistory(events);
+  const steps = results?.steps ?? eventsOf(history, 'train_step').at(-1)?.step ?? 0;
+  const last = events.at(-1)?.type.replace('run_', '') ?? 'not begun';
+  const downstream = results?.downstream;
+  const kl = results?.kl ?? eventsOf(history, 'evaluation').findLast((event) => event.kl)?.kl;
+  const facts = [
+    {
+      name: 'Method',
+      value: methods[config.method].label,
+      detail: `seed ${config.seed}`,
+    },
+    {
+      name: 'Steps',
+      value: String(steps),
+      detail: results === undefined ? `state: ${last}` : `saved: step ${results.savedStep}`,
+    },
+  ];
+  if (downstream !== undefined) {
+    facts.push({
+      name: 'Downstream',
+      value: formatNumber(downstream.final.score),
+      detail: `${downstream.metric}, was ${formatNumber(downstream.base.score)}`,
+    });
+  }
+  for (const { unit, averageForgetting, worst } of results?.forgetting ?? []) {
+    facts.push({
+      name: `Forgetting (${unit})`,
+      value: formatChange(averageForgetting),
+      detail: `worst: ${worst.task}, ${formatChange(worst.forgetting)}`,
+    });
+  }
+  if (kl !== undefined) {
+    facts.push({
+      name: 'KL from base',
+      value: formatNumber(kl.mean),
+      detail: `± ${formatNumber(kl.stderr)} nats per sample`,
+    });
+  }
+  const total = results?.timings['total'];
+  if (total !== undefined) {
+    facts.push({ name: 'Time', value: formatSeconds(total), detail: `on ${results?.provider}` });
+  }
+  return facts;
+}
+
+function renderCards(run: LabelledRun): string {
+  const cards = factsOf(run).map(
+    ({ name, value, detail }) => `<dl class="card"><dt>${escapeHtml(name)}</dt>
+<dd>${escapeHtml(value)}<small>${escapeHtml(detail)}</small></dd></dl>`,
+  );
+  return `<div class="cards">${cards.join('\n')}</div>`;
+}
+
+function renderOverview(runs: readonly LabelledRun[]): string {
+  const facts = runs.map((run) => new Map(factsOf(run).map((fact) => [fact.name, fact])));
+  const names = [...new Set(facts.flatMap((each) => [...each.keys()]))];
+  const rows = runs.map(({ label }, style) => {
+    const cells = names.map((name) => {
+      const fact = facts[style]?.get(name);
+      if (fact === undefined) return '<td>–</td>';
+      return `<td>${escapeHtml(fact.value)}<br><small>${escapeHtml(fact.detail)}</small></td>`;
+    });
+    return `<tr><th scope="row">${key(style)}${escapeHtml(label)}</th>${cells.join('')}</tr>`;
+  });
+  const heads = ['Run', ...names].map((name) => `<th>${escapeHtml(name)}</th>`);
+  return `<h2>Overview</h2><div class="panel"><table><thead><tr>${heads.join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>`;
+}
+
+function renderWarnings(runs: readonly LabelledRun[]): string {
+  const lines = runs.flatMap(({ events }) =>
+    events.flatMap((event) => {
+      if (event.type === 'warning') return [`${event.message} → ${event.remedy}`];
+      return event.type === 'run_failed' ? [`${event.error.message} → ${event.error.remedy}`] : [];
+    }),
+  );
+  if (lines.length === 0) return '';
+  const items = [...new Set(lines)].map((line) => `<p>${escapeHtml(line)}</p>`);
+  return `<div class="panel warnings">${items.join('')}</div>`;
+}
+
+/** Those of single tasks below, in a finer grid. */
+function renderCharts(charts: readonly Chart[]): string {
+  const figures = charts.map((chart, i) => ({ small: chart.small, html: renderFigure(chart, i) }));
+  const grid = (name: string, small: boolean): string => {
+    const own = figures.filter((figure) => figure.small === small);
+    const html = own.map((figure) => figure.html).join('\n');
+    return own.length === 0 ? '' : `<div class="${name}">${html}</div>`;
+  };
+  return grid('charts', false) + grid('charts small', true);
+}
+
+function renderFigure(chart: Chart, index: number): string {
+  const about = `${chart.title}, ${chart.note}: ${chart.series.map((s) => s.label).join(', ')}`;
+  return `<figure><figcaption>
+<h3>${escapeHtml(chart.title)}</h3><p>${escapeHtml(chart.note)}</p></figcaption>
+<div class="plot"><canvas id="chart-${index}" role="img" aria-label="${escapeHtml(about)}"></canvas></div>
+</figure>`;
+}
+
+function hashOf(inlined: string): string {
+  return `'sha256-${createHash('sha256').update(inlined).digest('base64')}'`;
+}
+
+/** The last name of a path, of either system's. */
+function lastPart(path: string): string {
+  return path.split(/[\\/]/).findLast((part) => part !== '') ?? path;
+}

@@ -1,0 +1,242 @@
+/**
+ * The run folder: the single source of truth about a run. Whoever looks at a run reads it here;
+ * the one process that runs the job writes it through `openRunWriter`, which holds the lock.
+ *
+ *     .cfs/runs/<id>/run.yaml  events.jsonl  samples.jsonl  checkpoints/<step>/
+ *                    results.json  report.html  model/
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { CfsError, messageOf } from '../errors.js';
+import { writeError, writeFileAtomic } from '../files.js';
+import { runEventSchema, runResultsSchema, sampleRecordSchema } from '../protocol/records.js';
+import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
+import { readRunConfig, writeRunConfig } from './config.js';
+import type { RunConfig } from './configSchema.js';
+import { openJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
+import { isLocked, takeLock } from './lock.js';
+
+export interface RunFolder {
+  id: string;
+  /** Absolute, as are all paths here. */
+  folder: string;
+  config: RunConfig;
+  paths: RunPaths;
+}
+
+export interface RunPaths {
+  config: string;
+  events: string;
+  samples: string;
+  checkpoints: string;
+  results: string;
+  report: string;
+  model: string;
+  lock: string;
+}
+
+/**
+ * `running`: a living process holds the lock. `interrupted`: it died, or never began. The others:
+ * what the last event says. All but `running` and `finished` can be resumed.
+ */
+export type RunState = 'running' | 'interrupted' | 'stopped' | 'finished' | 'failed';
+
+/** A run in a list; `problem` says why its configuration cannot be read. */
+export interface RunSummary {
+  id: string;
+  folder: string;
+  state: RunState;
+  config?: RunConfig;
+  problem?: CfsError;
+}
+
+/** Writes the logs of a run; there is one per run at a time. */
+export interface RunWriter {
+  /** Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. */
+  appendEvent(event: RunEvent): void;
+  appendSamples(samples: readonly SampleRecord[]): void;
+  writeResults(results: RunResults): void;
+  /** Closes the logs and gives the lock back. */
+  close(): void;
+}
+
+/** Where the runs of a workspace folder are. */
+export function runsFolder(workspace: string): string {
+  return resolve(workspace, '.cfs', 'runs');
+}
+
+/** Makes the folder of a new run, never one that exists. Throws `WRITE_FAILED`. */
+export function createRun(workspace: string, config: RunConfig, now = new Date()): RunFolder {
+  const day = now.toISOString().slice(0, 19).replace('T', '-').replaceAll(':', '');
+  const parent = runsFolder(workspace);
+  try {
+    mkdirSync(parent, { recursive: true });
+    for (let attempt = 0; ; attempt++) {
+      const seed = JSON.stringify([config, now.getTime(), process.pid, attempt]);
+      const hash = createHash('sha256').update(seed).digest('hex').slice(0, 4);
+      const id = `${day}-${slug(config.name)}-${hash}`;
+      const folder = join(parent, id);
+      if (!makeFolder(folder)) continue;
+      const paths = runPaths(folder);
+      writeRunConfig(config, paths.config);
+      return { id, folder, config, paths };
+    }
+  } catch (error) {
+    throw error instanceof CfsError ? error : writeError(parent, error);
+  }
+}
+
+/** The run in a folder. Throws `RUN_NOT_FOUND`, `CONFIG_INVALID`. */
+export function openRun(folder: string): RunFolder {
+  const absolute = resolve(folder);
+  const paths = runPaths(absolute);
+  if (!existsSync(paths.config)) throw notFound(folder);
+  return { id: basename(absolute), folder: absolute, config: readRunConfig(paths.config), paths };
+}
+
+/** The run that a person names: a folder, an id, or the beginning of one id only. */
+export function findRun(workspace: string, name: string): RunFolder {
+  if (existsSync(join(name, 'run.yaml'))) return openRun(name);
+  const matching = runIds(workspace).filter((id) => id.startsWith(name));
+  const [only] = matching.includes(name) ? [name] : matching;
+  if (only === undefined) throw notFound(name);
+  if (matching.length > 1 && only !== name) {
+    throw new CfsError({
+      code: 'RUN_AMBIGUOUS',
+      message: `«${name}» begins the names of ${matching.length} runs: ${matching.join(', ')}.`,
+      remedy: 'Give more of the name.',
+    });
+  }
+  return openRun(join(runsFolder(workspace), only));
+}
+
+/** All runs of a workspace folder, the newest first. */
+export function listRuns(workspace: string): RunSummary[] {
+  return runIds(workspace).map((id) => {
+    const folder = join(runsFolder(workspace), id);
+    const state = runState({ paths: runPaths(folder) });
+    try {
+      return { id, folder, state, config: openRun(folder).config };
+    } catch (error) {
+      if (!(error instanceof CfsError)) throw error;
+      return { id, folder, state, problem: error };
+    }
+  });
+}
+
+export function runState(run: Pick<RunFolder, 'paths'>): RunState {
+  if (isLocked(run.paths.lock)) return 'running';
+  const last = readLastJsonLine(run.paths.events, runEventSchema);
+  if (last?.type === 'run_finished') return 'finished';
+  if (last?.type === 'run_stopped') return 'stopped';
+  if (last?.type === 'run_failed') return 'failed';
+  return 'interrupted';
+}
+
+/** All events as written; see `trueHistory` for those that led somewhere. */
+export function readEvents(run: RunFolder): RunEvent[] {
+  return [...readJsonLines(run.paths.events, runEventSchema)];
+}
+
+/** The samples one by one: there may be more of them than fit into memory. */
+export function readSamples(run: RunFolder): Generator<SampleRecord> {
+  return readJsonLines(run.paths.samples, sampleRecordSchema);
+}
+
+/** The results; undefined before the run has finished. Throws `RECORD_BROKEN`. */
+export function readResults(run: RunFolder): RunResults | undefined {
+  const file = run.paths.results;
+  if (!existsSync(file)) return undefined;
+  try {
+    return runResultsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    throw new CfsError({
+      code: 'RECORD_BROKEN',
+      message: `These are not results that CFS Studio wrote: ${messageOf(error)}`,
+      remedy: 'Remove the file and resume the run, which writes it again.',
+      place: { file },
+      cause: error,
+    });
+  }
+}
+
+/** Takes the lock, mends what a crash left at the end of the logs, and opens them. */
+export function openRunWriter(run: RunFolder): RunWriter {
+  const giveBack = takeLock(run.paths.lock);
+  try {
+    const events = openJsonLines(run.paths.events);
+    const samples = openJsonLines(run.paths.samples);
+    return {
+      appendEvent: (event) => events.append(event, isLasting(event)),
+      appendSamples: (records) => records.forEach((record) => samples.append(record, false)),
+      writeResults: (results) =>
+        writeFileAtomic(run.paths.results, `${JSON.stringify(results, null, 2)}\n`),
+      close: () => {
+        try {
+          events.close();
+          samples.close();
+        } finally {
+          giveBack();
+        }
+      },
+    };
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+}
+
+function isLasting(event: RunEvent): boolean {
+  return !['train_step', 'sample_progress', 'phase'].includes(event.type);
+}
+
+function runPaths(folder: string): RunPaths {
+  return {
+    config: join(folder, 'run.yaml'),
+    events: join(folder, 'events.jsonl'),
+    samples: join(folder, 'samples.jsonl'),
+    checkpoints: join(folder, 'checkpoints'),
+    results: join(folder, 'results.json'),
+    report: join(folder, 'report.html'),
+    model: join(folder, 'model'),
+    lock: join(folder, 'lock'),
+  };
+}
+
+function runIds(workspace: string): string[] {
+  const parent = runsFolder(workspace);
+  if (!existsSync(parent)) return [];
+  return readdirSync(parent, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'run.yaml')))
+    .map((entry) => entry.name)
+    .toSorted()
+    .reverse();
+}
+
+/** False when the folder is there already. */
+function makeFolder(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function slug(name: string): string {
+  const plain = name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-');
+  return plain.slice(0, 40).replace(/^-+|-+$/g, '') || 'run';
+}
+
+function notFound(name: string): CfsError {
+  return new CfsError({
+    code: 'RUN_NOT_FOUND',
+    message: `There is no run «${name}».`,
+    remedy: 'List the runs with `cfs-studio runs`.',
+  });
+}
