@@ -8,6 +8,9 @@
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
+/** The shape of a graph input, and of what is computed from it, that may have any rank. */
+export const anyShape: Shape = Object.freeze<Dim[]>([]);
+
 /** `dim * factor`. */
 export function times(dim: Dim, factor: number): Dim {
   if (typeof dim === 'number') return dim * factor;

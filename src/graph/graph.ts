@@ -3,7 +3,7 @@
  * a tape of operations: what each one read and wrote and how its gradient is emitted. Operators
  * (`ops/`) put nodes and tape entries in; `differentiate` walks the tape; `encode` writes the file.
  */
-import { type Dim, type Shape } from './dims.js';
+import { anyShape, type Dim, type Shape } from './dims.js';
 import { attributeTypes, dataTypes, irVersion, Model, opsets } from './onnxSchema.js';
 import type { ElementType } from './onnxSchema.js';
 
@@ -217,13 +217,12 @@ function elementType(data: TensorData): ElementType {
 }
 
 function encodeValueInfo(value: Value): object {
+  const elemType = dataTypes[value.type];
+  if (value.shape === anyShape) return { name: value.name, type: { tensorType: { elemType } } };
   const dim = value.shape.map((size: Dim) =>
     typeof size === 'number' ? { dimValue: size } : { dimParam: size },
   );
-  return {
-    name: value.name,
-    type: { tensorType: { elemType: dataTypes[value.type], shape: { dim } } },
-  };
+  return { name: value.name, type: { tensorType: { elemType, shape: { dim } } } };
 }
 
 function encodeAttribute(name: string, value: Attribute): object {

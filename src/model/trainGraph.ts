@@ -62,7 +62,7 @@ export function trainGraph(architecture: Architecture, options: TrainGraphOption
   return g.encode('train');
 }
 
-export function gradientName({ name }: Parameter): string {
+export function gradientName({ name }: Pick<Parameter, 'name'>): string {
   return `gradient.${name}`;
 }
 

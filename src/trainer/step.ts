@@ -1,0 +1,123 @@
+/**
+ * One optimizer step: the micro-batches' gradients are gathered, clipped by their global norm and
+ * given to AdamW.
+ */
+import type { Architecture } from '../model/architecture.js';
+import type { Batch } from '../model/batch.js';
+import { splitIntoBatches } from '../model/packing.js';
+import { gradientName, trainFeeds, trainGraph } from '../model/trainGraph.js';
+import { chunkTargets } from '../model/trunk.js';
+import type { MixedStep } from '../mixer/mixer.js';
+import { floats, kernelsOf, type Device, type Held, type Session } from '../runtime/index.js';
+import type { Objective } from './objective.js';
+import type { ParameterStore } from './parameterStore.js';
+
+export interface StepShape {
+  /** Tokens per line: no row may be longer. */
+  time: number;
+  /** Tokens of one forward and backward pass; a step of more is done in several. */
+  maxTokens: number;
+}
+
+export interface GradientReport {
+  /** Σ weight · (−log p): what the gradients in the store are of. */
+  loss: number;
+  /** Mean −log p over the targets of each source, nats; `undefined` where there are none. */
+  sourceLoss: { dataset: number | undefined; cfs: number | undefined };
+  /** Global ℓ2 norm of the gradients, before clipping. */
+  norm: number;
+  /** Tokens that went through the model, without padding. */
+  tokens: number;
+}
+
+export interface GradientComputer {
+  /** Leaves the gradients of a step's loss in the store. */
+  compute(step: MixedStep, objective: Objective): Promise<GradientReport>;
+  release(): Promise<void>;
+}
+
+/** At most this many bytes of logits exist at a time. */
+const logitBytes = 64 * 2 ** 20;
+
+export function createGradientComputer(
+  device: Device,
+  architecture: Architecture,
+  store: ParameterStore,
+  { time, maxTokens }: StepShape,
+): GradientComputer {
+  const chunks = Math.max(1, Math.ceil((maxTokens * architecture.vocabSize * 4) / logitBytes));
+  const names = architecture.parameters.map(gradientName);
+  const sessions = new Map<boolean, Promise<Session>>();
+  const sessionFor = (accumulate: boolean): Promise<Session> => {
+    const known = sessions.get(accumulate);
+    if (known) return known;
+    const kernels = kernelsOf(device.provider.name);
+    const model = trainGraph(architecture, { kernels, time, chunks, accumulate });
+    const session = device.session(model, names);
+    sessions.set(accumulate, session);
+    return session;
+  };
+  const into: Record<string, Held> = {};
+  for (const [name, held] of store.gradients) into[gradientName({ name })] = held;
+
+  const run = async (batch: Batch, weights: Float32Array, first: boolean): Promise<Passed> => {
+    const session = await sessionFor(!first);
+    const outputs = await session.run(
+      {
+        ...tensors(store.weights, ''),
+        ...(first ? {} : tensors(store.gradients, 'sum.')),
+        ...trainFeeds(batch, weights, chunks),
+      },
+      into,
+    );
+    const nll = new Float32Array(batch.targetIds.length);
+    chunkTargets(batch, chunks).forEach(({ from, to }, i) => {
+      nll.set(floats(outputs[`nll${i}`]).subarray(0, to - from), from);
+    });
+    return { nll, squaredNorm: floats(outputs.squaredNorm)[0] as number };
+  };
+
+  return {
+    compute: async (step, objective) => {
+      const rowWeights = objective.rowWeights(step);
+      const batches = splitIntoBatches(step.rows, { maxTime: time, multiple: time, maxTokens });
+      const sums = { dataset: 0, cfs: 0 };
+      const counts = { dataset: 0, cfs: 0 };
+      let loss = 0;
+      let squaredNorm = 0;
+      for (const [index, batch] of batches.entries()) {
+        const weights = Float32Array.from(batch.targetRows, (row) => rowWeights[row] as number);
+        const passed = await run(batch, weights, index === 0);
+        // The gradients are sums over the micro-batches so far, and so is their norm.
+        squaredNorm = passed.squaredNorm;
+        passed.nll.forEach((value, i) => {
+          const source = step.sources[batch.targetRows[i] as number] ?? 'dataset';
+          loss += value * (weights[i] as number);
+          sums[source] += value;
+          counts[source]++;
+        });
+      }
+      return {
+        loss,
+        sourceLoss: {
+          dataset: counts.dataset > 0 ? sums.dataset / counts.dataset : undefined,
+          cfs: counts.cfs > 0 ? sums.cfs / counts.cfs : undefined,
+        },
+        norm: Math.sqrt(squaredNorm),
+        tokens: step.rows.reduce((sum, { ids }) => sum + ids.length, 0),
+      };
+    },
+    release: async () => {
+      for (const session of sessions.values()) await (await session).release();
+    },
+  };
+}
+
+interface Passed {
+  nll: Float32Array;
+  squaredNorm: number;
+}
+
+function tensors(held: ReadonlyMap<string, Held>, prefix: string) {
+  return Object.fromEntries([...held].map(([name, { tensor }]) => [prefix + name, tensor]));
+}
