@@ -1,0 +1,97 @@
+/**
+ * Half-precision numbers in bytes and back: JavaScript has no 16-bit float arrays, and weights on
+ * disk mostly are F16 or BF16. Bit tricks and one table, because whole models pass through here.
+ * Bytes are little-endian, as in the file and on every machine ONNX Runtime ships for.
+ */
+import { defined } from '../errors.js';
+
+/** The dtypes a weight may have for us; others can lie in a file but not be read as numbers. */
+export type FloatDtype = 'F32' | 'F16' | 'BF16';
+
+/** Bytes per element of each `FloatDtype`. */
+export const floatBytes: Record<FloatDtype, number> = { F32: 4, F16: 2, BF16: 2 };
+
+export function isFloatDtype(dtype: string): dtype is FloatDtype {
+  return Object.hasOwn(floatBytes, dtype);
+}
+
+/** `bytes` (`[n]` elements of `dtype`) as float32; exact, NaN payloads included. */
+export function decodeFloats(bytes: Uint8Array, dtype: FloatDtype): Float32Array {
+  const aligned = bytes.byteOffset % floatBytes[dtype] === 0 ? bytes : bytes.slice();
+  if (dtype === 'F32') {
+    return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+  }
+  const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+  const bits = new Uint32Array(halves.length);
+  if (dtype === 'BF16') {
+    for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
+  } else {
+    const table = halfTable();
+    for (let i = 0; i < halves.length; i++) bits[i] = table[halves[i] as number] as number;
+  }
+  return new Float32Array(bits.buffer);
+}
+
+/** float32 as bytes of `dtype`, rounded to nearest, ties to even; too large becomes infinity. */
+export function encodeFloats(values: Float32Array, dtype: FloatDtype): Uint8Array {
+  if (dtype === 'F32') {
+    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  }
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(values.length);
+  const round = dtype === 'BF16' ? roundToBf16 : roundToF16;
+  for (let i = 0; i < bits.length; i++) halves[i] = round(bits[i] as number);
+  return new Uint8Array(halves.buffer);
+}
+
+/** Index of the first NaN or infinity, −1 when all are finite. */
+export function firstNonFinite(values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (value - value !== 0) return i;
+  }
+  return -1;
+}
+
+function roundToBf16(bits: number): number {
+  // A NaN whose payload lies in the low half would turn into infinity: keep it quiet instead.
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+const scratch = new Float32Array(1);
+const scratchBits = new Uint32Array(scratch.buffer);
+
+/** After F. Giesen's `float_to_half_fast3_rtne` (public domain). */
+function roundToF16(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff);
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    // Below 2^-14: adding 0.5 makes the float32 adder round to the subnormals' spacing of 2^-24.
+    scratchBits[0] = magnitude;
+    scratch[0] = (scratch[0] as number) + 0.5;
+    return sign | (defined(scratchBits[0], 'scratch word') - 0x3f000000);
+  }
+  const odd = (magnitude >>> 13) & 1;
+  return sign | ((magnitude - 0x38000000 + 0xfff + odd) >>> 13);
+}
+
+let table: Uint32Array | undefined;
+
+/** float32 bits of each of the 65,536 halves, `[65536]`; made on first use. */
+function halfTable(): Uint32Array {
+  table ??= Uint32Array.from({ length: 0x10000 }, (_, half) => halfToBits(half));
+  return table;
+}
+
+function halfToBits(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const exponent = (half >>> 10) & 0x1f;
+  const mantissa = half & 0x3ff;
+  if (exponent === 0x1f) return sign | 0x7f800000 | (mantissa << 13);
+  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (mantissa << 13);
+  scratch[0] = mantissa * 2 ** -24;
+  return sign | defined(scratchBits[0], 'scratch word');
+}

@@ -1,0 +1,220 @@
+/**
+ * A Hugging Face model folder, opened: its configuration and its weights by name, whether they lie
+ * in one file or in shards. All shards' headers are checked here, so that a folder that opens can
+ * be read.
+ */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CfsError, defined, messageOf } from '../errors.js';
+import { firstNonFinite } from './dtype.js';
+import { fileInFolder, readJsonInFolder } from './jsonFile.js';
+import { openSafetensors } from './safetensors.js';
+import type { SafetensorsFile, TensorInfo } from './safetensors.js';
+
+export interface ModelTensors {
+  names(): string[];
+  has(name: string): boolean;
+  /** Throws `TENSOR_MISSING`. */
+  info(name: string): TensorInfo;
+  /**
+   * The weights as float32, flat and row-major. Throws `TENSOR_MISSING`, `TENSOR_DTYPE` and, where
+   * a weight is NaN or infinite, `WEIGHTS_NOT_FINITE`.
+   */
+  read(name: string): Float32Array;
+  /** The bytes as stored, whatever the dtype, in pieces. */
+  readBytes(name: string): Iterable<Uint8Array>;
+  /** The file that a tensor of `names()` lies in, relative to the folder. */
+  pathOf(name: string): string;
+}
+
+export interface ModelFolder {
+  folder: string;
+  /** `config.json`, parsed; `model_type` is a string. */
+  config: Record<string, unknown>;
+  generationConfig: Record<string, unknown> | undefined;
+  tensors: ModelTensors;
+}
+
+export const singleFile = 'model.safetensors';
+export const indexFile = 'model.safetensors.index.json';
+
+const configSchema = z.looseObject({ model_type: z.string() });
+const anyObjectSchema = z.looseObject({});
+const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
+
+/**
+ * Opens a model folder. Throws a `CfsError` for a missing folder or config, weights in another
+ * format, a missing or damaged shard, a shard path that leads out of the folder.
+ */
+export function openModelFolder(folder: string): ModelFolder {
+  const names = listFolder(folder);
+  const config = readJsonInFolder(folder, 'config.json', configSchema);
+  if (config === undefined) throw noConfig(folder, names);
+  return {
+    folder,
+    config,
+    generationConfig: readJsonInFolder(folder, 'generation_config.json', anyObjectSchema),
+    tensors: openTensors(folder, names),
+  };
+}
+
+function openTensors(folder: string, names: string[]): ModelTensors {
+  const single = fileInFolder(folder, singleFile);
+  if (single !== undefined) {
+    const opened = openSafetensors(single);
+    return tensorsOf(
+      new Map(opened.names().map((name) => [name, opened])),
+      single,
+      () => singleFile,
+    );
+  }
+  const index = readJsonInFolder(folder, indexFile, indexSchema);
+  if (index === undefined) throw noWeights(folder, names);
+  return openShards(folder, index.weight_map);
+}
+
+/** Tensors that lie in a shard but not in the index are left out, as `transformers` does. */
+function openShards(folder: string, weightMap: Record<string, string>): ModelTensors {
+  const shards = new Map<string, SafetensorsFile>();
+  const located = new Map<string, SafetensorsFile>();
+  for (const [name, path] of Object.entries(weightMap)) {
+    const shard = shards.get(path) ?? openShard(folder, path);
+    shards.set(path, shard);
+    if (!shard.has(name)) {
+      throw new CfsError({
+        code: 'SHARD_MISMATCH',
+        message: `The index says that "${name}" lies in ${path}, but it does not.`,
+        remedy: 'Download the index and all its shards again, from the same revision.',
+        place: { file: join(folder, indexFile), field: name },
+      });
+    }
+    located.set(name, shard);
+  }
+  const pathOf = (name: string): string => defined(weightMap[name], `shard of ${name}`);
+  return tensorsOf(located, join(folder, indexFile), pathOf);
+}
+
+function openShard(folder: string, path: string): SafetensorsFile {
+  const file = fileInFolder(folder, path);
+  if (file !== undefined) return openSafetensors(file);
+  throw new CfsError({
+    code: 'SHARD_MISSING',
+    message: `The weights file ${path}, which the index names, is not there.`,
+    remedy: 'Download the missing file into the model folder.',
+    place: { file: join(folder, path) },
+  });
+}
+
+function tensorsOf(
+  located: Map<string, SafetensorsFile>,
+  where: string,
+  pathOf: (name: string) => string,
+): ModelTensors {
+  const shardOf = (name: string): SafetensorsFile => {
+    const shard = located.get(name);
+    if (shard !== undefined) return shard;
+    throw new CfsError({
+      code: 'TENSOR_MISSING',
+      message: `The weights have no tensor "${name}".`,
+      remedy: 'Check that all files of the model are there and belong to its config.json.',
+      place: { file: where, field: name },
+    });
+  };
+  return {
+    names: () => [...located.keys()],
+    has: (name) => located.has(name),
+    info: (name) => shardOf(name).info(name),
+    read: (name) => readFinite(shardOf(name), name),
+    readBytes: (name) => shardOf(name).readBytes(name),
+    pathOf,
+  };
+}
+
+function readFinite(shard: SafetensorsFile, name: string): Float32Array {
+  const values = shard.read(name);
+  const bad = firstNonFinite(values);
+  if (bad < 0) return values;
+  throw new CfsError({
+    code: 'WEIGHTS_NOT_FINITE',
+    message: `Tensor "${name}" holds ${values[bad]} at flat index ${bad}.`,
+    remedy: 'The model is damaged: download it again, or use an earlier checkpoint of it.',
+    place: { file: shard.file, field: name },
+  });
+}
+
+function listFolder(folder: string): string[] {
+  try {
+    if (statSync(folder).isDirectory()) return readdirSync(folder);
+  } catch (error) {
+    throw notAFolder(folder, messageOf(error), error);
+  }
+  throw notAFolder(folder, 'it is a file');
+}
+
+function notAFolder(folder: string, why: string, cause?: unknown): CfsError {
+  return new CfsError({
+    code: 'MODEL_FOLDER_MISSING',
+    message: `No model folder there: ${why}.`,
+    remedy: 'Choose the folder that holds config.json and model.safetensors.',
+    place: { file: folder },
+    cause,
+  });
+}
+
+function noConfig(folder: string, names: string[]): CfsError {
+  if (names.includes('adapter_config.json')) {
+    return new CfsError({
+      code: 'MODEL_CONFIG_MISSING',
+      message: 'This folder holds a LoRA adapter, not a whole model.',
+      remedy: 'Merge the adapter into its base model first, and choose the merged folder.',
+      place: { file: folder },
+    });
+  }
+  const other = otherFormat(folder, names);
+  if (other !== undefined) return other;
+  return new CfsError({
+    code: 'MODEL_CONFIG_MISSING',
+    message: 'The folder has no config.json.',
+    remedy: 'Choose the folder that holds config.json and model.safetensors.',
+    place: { file: folder },
+  });
+}
+
+function noWeights(folder: string, names: string[]): CfsError {
+  return (
+    otherFormat(folder, names) ??
+    new CfsError({
+      code: 'MODEL_WEIGHTS_MISSING',
+      message: `The folder has neither ${singleFile} nor ${indexFile}.`,
+      remedy: 'Download the weights in safetensors format into the folder.',
+      place: { file: folder },
+    })
+  );
+}
+
+/** Weights that are there but in a format that is not read here, with the way out. */
+function otherFormat(folder: string, names: string[]): CfsError | undefined {
+  const formats: [RegExp, string][] = [
+    [
+      /\.gguf$/,
+      'GGUF is an export for running: download the original Hugging Face folder with safetensors.',
+    ],
+    [
+      /\.(bin|pt|pth|ckpt)$/,
+      'Load the model in transformers and call save_pretrained, which writes safetensors, ' +
+        'or download a revision of it that has them.',
+    ],
+  ];
+  for (const [pattern, remedy] of formats) {
+    const found = names.find((name) => pattern.test(name));
+    if (found === undefined) continue;
+    return new CfsError({
+      code: 'MODEL_FORMAT',
+      message: `The weights are there only as ${found}; safetensors are needed.`,
+      remedy,
+      place: { file: join(folder, found) },
+    });
+  }
+  return undefined;
+}

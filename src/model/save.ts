@@ -1,0 +1,131 @@
+/**
+ * Saving a fine-tuned model as a Hugging Face folder that other tools load: the source's layout,
+ * names, shapes and dtypes with new numbers. The folder is filled under a temporary name and then
+ * renamed, so a failure leaves nothing behind.
+ */
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { join, resolve, sep } from 'node:path';
+import { assert, CfsError } from '../errors.js';
+import { replaceFolder, writeError, writeFileAtomic } from '../files.js';
+import { isFloatDtype } from './dtype.js';
+import { indexFile, singleFile } from './folder.js';
+import type { ModelFolder } from './folder.js';
+import { fileInFolder, readBytes, readText } from './jsonFile.js';
+import { cardTag } from './modelCard.js';
+import { writeSafetensors } from './safetensors.js';
+import type { TensorSpec } from './safetensors.js';
+
+export interface SaveRequest {
+  source: ModelFolder;
+  /** The folder to write; it may exist only if it is empty or was written by this program. */
+  target: string;
+  /**
+   * The new weights by name, flat and row-major, in the source's shape. Undefined copies the
+   * source's bytes, so a tied head that the source stores twice must be answered twice.
+   */
+  weights: (name: string) => Float32Array | undefined;
+  /** The text of README.md, see `modelCard`. */
+  card: string;
+}
+
+/** Everything beside the weights that a model needs or that its licence asks to keep. */
+const copied = [
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json$/,
+  /^(added_tokens|vocab|chat_template)\.json$/,
+  /^(tokenizer\.model|merges\.txt|chat_template\.jinja)$/,
+  /^(LICENSE|LICENCE|NOTICE|USE_POLICY)/,
+];
+
+/**
+ * Writes the model folder. Throws `SAVE_TARGET_IN_USE`, `WRITE_FAILED`, `WEIGHTS_NOT_FINITE` and
+ * whatever reading the source throws; the target is then as it was.
+ */
+export function saveModelFolder({ source, target, weights, card }: SaveRequest): void {
+  const place = resolve(target);
+  checkTarget(source.folder, place);
+  const temporary = `${place}.tmp-${process.pid}`;
+  const firstMade = makeFolder(temporary);
+  try {
+    copyFiles(source.folder, temporary);
+    writeFileAtomic(join(temporary, 'README.md'), card);
+    writeWeights(source, temporary, weights);
+    replaceFolder(temporary, place);
+  } catch (error) {
+    rmSync(firstMade, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function writeWeights(
+  { tensors }: ModelFolder,
+  folder: string,
+  weights: SaveRequest['weights'],
+): void {
+  const dataOf = ({ name, dtype, shape }: TensorSpec): Float32Array | Iterable<Uint8Array> => {
+    const values = weights(name);
+    if (values === undefined) return tensors.readBytes(name);
+    const length = shape.reduce((product, size) => product * size, 1);
+    assert(isFloatDtype(dtype), `new weights for tensor ${name} of dtype ${dtype}`);
+    assert(values.length === length, `${values.length} weights for ${name} of size ${length}`);
+    return values;
+  };
+  const specs = tensors.names().map((name) => ({ name, ...tensors.info(name) }));
+  for (const shard of new Set(specs.map(({ name }) => tensors.pathOf(name)))) {
+    const inShard = specs.filter(({ name }) => tensors.pathOf(name) === shard);
+    writeSafetensors(join(folder, shard), inShard, dataOf);
+  }
+}
+
+function copyFiles(source: string, folder: string): void {
+  const names = readdirSync(source).filter((name) => copied.some((one) => one.test(name)));
+  // The index stays true as it is: names, shards and sizes do not change.
+  if (!existsSync(join(source, singleFile))) names.push(indexFile);
+  for (const name of names) {
+    const file = fileInFolder(source, name);
+    if (file !== undefined) writeFileAtomic(join(folder, name), readBytes(file));
+  }
+}
+
+function makeFolder(folder: string): string {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    return mkdirSync(folder, { recursive: true }) ?? folder;
+  } catch (error) {
+    throw writeError(folder, error);
+  }
+}
+
+/** Refuses to replace the source or anything that this program did not write. */
+function checkTarget(source: string, target: string): void {
+  if (!existsSync(target)) return;
+  const real = realpathSync(target);
+  if (`${realpathSync(source)}${sep}`.startsWith(`${real}${sep}`)) {
+    throw inUse(target, 'The folder holds the base model itself');
+  }
+  if (entriesOf(target).length > 0 && !isOurs(target)) {
+    throw inUse(target, 'The folder holds files that CFS Studio did not write');
+  }
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw writeError(folder, error);
+  }
+}
+
+function isOurs(folder: string): boolean {
+  const card = fileInFolder(folder, 'README.md');
+  const frontMatter = card === undefined ? undefined : /^---\n(.*?)\n---/s.exec(readText(card));
+  return frontMatter?.[1]?.split('\n').some((line) => line.trim() === `- ${cardTag}`) ?? false;
+}
+
+function inUse(target: string, message: string): CfsError {
+  return new CfsError({
+    code: 'SAVE_TARGET_IN_USE',
+    message: `${message}; it is not replaced.`,
+    remedy: 'Choose a new or empty folder for the model.',
+    place: { file: target },
+  });
+}
