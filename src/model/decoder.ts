@@ -1,0 +1,198 @@
+/**
+ * Writing text token by token: rows of a batch side by side, each with a past of its own length.
+ * Who starts which row when is the caller's business (`generator/`); here a row can be forgotten,
+ * given a prompt, and continued by some tokens.
+ */
+import { defined } from '../errors.js';
+import {
+  float32,
+  floats,
+  int32,
+  int64,
+  type Device,
+  type Feeds,
+  type Held,
+  type Session,
+} from '../runtime/index.js';
+import type { Architecture } from './architecture.js';
+import { createDecoderCache } from './decoderCache.js';
+import { decodeGraph, prefillGraph, type DecoderShape } from './decoderGraph.js';
+import type { Sampling } from './decoderSampling.js';
+
+export interface DecoderOptions {
+  /** Rows decoded side by side. */
+  batch: number;
+  sampling: Sampling;
+  /** Longest sequence of a row in tokens, prompt included; the model's context by default. */
+  maxTokens?: number;
+  /**
+   * Whether the weights stay as they are now. They are then stored in the graph, which is faster;
+   * otherwise every run reads the weights that are held at that moment.
+   */
+  frozen: boolean;
+}
+
+/** What a run chose. Idle rows hold numbers without a meaning. */
+export interface Steps {
+  steps: number;
+  /** `[steps, batch]` */
+  tokens: Int32Array;
+  /** log p(token) under the full distribution at T = 1, nats. `[steps, batch]` */
+  logprobs: Float32Array;
+  /** Entropy of the full distribution at T = 1, nats. `[steps, batch]` */
+  entropies: Float32Array;
+}
+
+export interface Decoder {
+  readonly batch: number;
+  /** Longest sequence of a row in tokens. */
+  readonly maxTokens: number;
+  /** Forgets what a row has read. */
+  clear(row: number): void;
+  /** Makes row i read `prompts[i]` without writing; an empty list leaves the row alone. */
+  prefill(prompts: readonly (readonly number[])[]): Promise<void>;
+  /**
+   * Every row reads `last[row]`, and then writes as many tokens as there are `steps`, reading all
+   * but the last of them. A row with `last[row] = idle` rests. `uniforms` `[steps, batch]` in [0, 1)
+   * decide the tokens; greedy decoders ignore them.
+   */
+  run(last: Int32Array, steps: number, uniforms: Float32Array): Promise<Steps>;
+  release(): Promise<void>;
+}
+
+/**
+ * Steps in one run; a row that ends within a run waits for its end. The costs of a run itself are
+ * small beyond this.
+ */
+export const stepsPerRun = 16;
+
+/** In `last`: this row has nothing to write. */
+export const idle = -1;
+
+/** Prompt tokens of a row read in one run. */
+const prefillTokens = 128;
+
+/** An ONNX file is a protobuf message, and those end at 2 GiB. */
+const maxStoredBytes = 1.9e9;
+
+/** A decoder of the weights in `held` (by parameter name). Throws `SESSION_FAILED`. */
+export async function createDecoder(
+  device: Device,
+  architecture: Architecture,
+  held: ReadonlyMap<string, Held>,
+  options: DecoderOptions,
+): Promise<Decoder> {
+  const { batch, sampling } = options;
+  const maxTokens = options.maxTokens ?? architecture.contextLength;
+  const shape: DecoderShape = { batch, positions: maxTokens + stepsPerRun };
+  const provider = device.provider.name;
+  const stored =
+    options.frozen && storedBytes(architecture) <= maxStoredBytes
+      ? await readAll(device, held)
+      : undefined;
+  const decode = await device.session(decodeGraph(architecture, provider, shape, sampling, stored));
+  // Most samples have no prompt, so the second session is made when one comes.
+  let prefillSession: Session | undefined;
+
+  const weights = (): Feeds =>
+    Object.fromEntries([...held].map(([name, { tensor }]) => [name, tensor]));
+  const cache = createDecoderCache(architecture, batch);
+
+  const prefillChunk = async (chunks: readonly (readonly number[])[]): Promise<void> => {
+    prefillSession ??= await device.session(prefillGraph(architecture, provider, shape));
+    const time = Math.max(...chunks.map((chunk) => chunk.length));
+    const group = architecture.heads / architecture.kvHeads;
+    const tokens = new Int32Array(batch * time);
+    chunks.forEach((chunk, row) => tokens.set(chunk, row * time));
+    const positions = Int32Array.from(
+      { length: batch * time },
+      (_, i) => defined(cache.lengths[Math.floor(i / time)], 'length') + (i % time),
+    );
+    const upTo = (count: number): Float32Array =>
+      Float32Array.from({ length: count }, (_, i) => i % time);
+    cache.reserve(time);
+    const outputs = await prefillSession.run({
+      ...weights(),
+      ...cache.feeds(),
+      tokens: int32(tokens, [batch * time]),
+      positions: int64(clampTo(positions, shape.positions - 1), [batch, time]),
+      queryTimes: float32(upTo(group * time), [1, 1, group * time, 1]),
+      keyTimes: float32(upTo(time), [1, 1, 1, time]),
+    });
+    cache.append(
+      outputs,
+      time,
+      chunks.map((chunk) => chunk.length),
+    );
+  };
+
+  return {
+    batch,
+    maxTokens,
+    clear: (row) => {
+      cache.lengths[row] = 0;
+    },
+    prefill: async (prompts) => {
+      const longest = Math.max(...prompts.map((prompt) => prompt.length));
+      for (let from = 0; from < longest; from += prefillTokens) {
+        await prefillChunk(prompts.map((prompt) => prompt.slice(from, from + prefillTokens)));
+      }
+    },
+    run: async (last, steps, uniforms) => {
+      cache.reserve(steps);
+      const outputs = await decode.run({
+        ...(stored ? {} : weights()),
+        ...cache.feeds(),
+        tokens: int32(
+          last.map((token) => Math.max(token, 0)),
+          [batch],
+        ),
+        // What an idle row holds must not lead it beyond the rotary tables.
+        positions: int64(
+          cache.lengths.map((length, row) => (last[row] === idle ? 0 : length)),
+          [batch, 1],
+        ),
+        uniforms: float32(uniforms, [steps, batch, 1]),
+      });
+      cache.append(
+        outputs,
+        steps,
+        Array.from(last, (token) => (token === idle ? 0 : steps)),
+      );
+      return {
+        steps,
+        tokens: integers(outputs.chosen?.data),
+        logprobs: floats(outputs.logprobs),
+        entropies: floats(outputs.entropies),
+      };
+    },
+    release: async () => {
+      await decode.release();
+      await prefillSession?.release();
+    },
+  };
+}
+
+async function readAll(
+  device: Device,
+  held: ReadonlyMap<string, Held>,
+): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const [name, tensor] of held) values.set(name, await device.read(tensor));
+  return values;
+}
+
+function storedBytes(architecture: Architecture): number {
+  const elements = architecture.parameters.map(({ shape }) => shape.reduce((n, d) => n * d, 1));
+  return 4 * elements.reduce((sum, n) => sum + n, 0);
+}
+
+/** Idle rows and padding may stand beyond the rotary tables; nobody reads what they make. */
+function clampTo(values: Int32Array, highest: number): Int32Array {
+  return values.map((value) => Math.min(value, highest));
+}
+
+function integers(data: unknown): Int32Array {
+  if (!(data instanceof Int32Array)) throw new Error('Internal error: expected int32');
+  return data;
+}

@@ -1,0 +1,418 @@
+/**
+ * Decoding graphs: several decode steps in one run, with the choice of the tokens inside, and the
+ * prefill of prompts. The cache of past keys and values is only ever an input. The Node binding
+ * copies every output on every run, so the graphs return the keys and values of this run alone and
+ * JavaScript appends them (`decoderCache.ts`).
+ *
+ * Symbols in shapes: `slots` places in the cache, `fresh` keys of this run, `time` prompt tokens.
+ */
+import { defined } from '../errors.js';
+import {
+  Graph,
+  matmul,
+  reshapeRaw,
+  rotary,
+  rotaryTables,
+  times,
+  transposeRaw,
+  type Dim,
+  type RotaryTables,
+  type TensorData,
+  type Value,
+} from '../graph/index.js';
+import { kernelsOf, type ProviderName } from '../runtime/index.js';
+import type { Architecture, Attend, Parameters } from './architecture.js';
+import { chooseToken, type Sampling } from './decoderSampling.js';
+
+export interface DecoderShape {
+  /** Rows decoded side by side. */
+  batch: number;
+  /** Positions that may occur, those beyond a row's end within a run included. */
+  positions: number;
+}
+
+/** The values of the weights to store in the graph, by name; without them they are graph inputs. */
+export type StoredWeights = ReadonlyMap<string, TensorData>;
+
+/** Keys and values of one layer, both `[batch, kvHeads, n, headDim]`. */
+interface KeysAndValues {
+  keys: Value;
+  values: Value;
+}
+
+/** What both graphs are told about the cache. */
+interface Past {
+  /** By layer, with n = `slots`. */
+  layers: KeysAndValues[];
+  /** Tokens of each row that are in the cache. `[batch, 1, 1, 1]` */
+  lengths: Value;
+  /** 0, 1, 2, …: the position of the token in each slot. `[1, 1, 1, slots]` */
+  slots: Value;
+}
+
+/** Where the queries of a run stand among its keys; counted from the run's first token. */
+interface Times {
+  /** `[1, 1, queries or 1, 1]` */
+  queries: Value;
+  /** `[1, 1, 1, fresh]`; called only where a mask needs them. */
+  keys: () => Value;
+  /** Whether some keys of the run come after some queries. */
+  causal: boolean;
+  /** `[slots, fresh]` as int64 `[2]` */
+  parts: Value;
+}
+
+/**
+ * Inputs: `tokens` int32 `[batch]` (the last token of each row, not yet in the cache), `positions`
+ * int64 `[batch, 1]` of those tokens, `uniforms` `[steps, batch, 1]`, the past (`lengths`, `slots`,
+ * `pastKeys0` …, `pastValues0` …) and, unless `stored`, the parameters.
+ * Outputs: `chosen` int32, `logprobs`, `entropies`, all `[steps, batch]`, and `keys0` …, `values0` …
+ * `[batch, kvHeads, steps, headDim]` of the tokens that were fed: the last and all chosen but one.
+ *
+ * The steps are iterations of an ONNX `Loop`: unrolling them is no faster, and every copy of a
+ * layer would keep its own packed copy of the weights.
+ */
+export function decodeGraph(
+  architecture: Architecture,
+  provider: ProviderName,
+  shape: DecoderShape,
+  sampling: Sampling,
+  stored?: StoredWeights,
+): Uint8Array {
+  const { layers, kvHeads, headDim } = architecture;
+  const { batch } = shape;
+  const g = new Graph(kernelsOf(provider));
+  const p = declareParameters(g, architecture, stored);
+  const tables = rotaryTables(g, architecture.inverseFrequencies, shape.positions);
+  const past = declarePast(g, architecture, batch);
+  const openBias = pastBias(g, past, past.lengths, Infinity);
+  const uniforms = g.input('uniforms', 'float32', ['steps', batch, 1]);
+  const slotCount = g.emit('Shape', [past.slots], [1], {
+    type: 'int64',
+    attributes: { start: 3, end: 4 },
+  });
+
+  const body = g.subgraph('step');
+  const iteration = body.input('iteration', 'int64', []);
+  const condition = body.input('condition', 'bool', []);
+  const token = body.input('token', 'int32', [batch]);
+  const position = body.input('position', 'int64', [batch, 1]);
+  const earlier = Array.from({ length: layers }, (_, layer) =>
+    declareKeysAndValues(body, architecture, batch, 'earlier', layer),
+  );
+
+  const fresh: KeysAndValues[] = [];
+  const freshCount = body.emit('Add', [reshapeRaw(body, iteration, [1]), body.ints([1])], [1], {
+    type: 'int64',
+  });
+  const stepTimes: Times = {
+    queries: reshapeRaw(body, toFloat(body, iteration), [1, 1, 1, 1]),
+    keys: () => countUp(body, freshCount),
+    causal: false,
+    parts: body.emit('Concat', [slotCount, freshCount], [2], {
+      type: 'int64',
+      attributes: { axis: 0 },
+    }),
+  };
+  const attend = cachedAttention(body, architecture, {
+    batch,
+    time: 1,
+    positions: position,
+    tables,
+    past,
+    times: stepTimes,
+    openBias,
+    join: (layer, added) => {
+      const before = defined(earlier[layer], `layer ${layer}`);
+      const joined = {
+        keys: append(body, before.keys, added.keys),
+        values: append(body, before.values, added.values),
+      };
+      fresh[layer] = joined;
+      return joined;
+    },
+  });
+  let x = architecture.embed(body, p, { ids: token, unique: token });
+  for (let layer = 0; layer < layers; layer++) x = architecture.block(body, p, layer, x, attend);
+  const hidden = architecture.finish(body, p, x);
+  const logits = body.emit(
+    'Gemm',
+    [hidden, p(architecture.outputWeight)],
+    [batch, architecture.vocabSize],
+    { attributes: { transB: 1 } },
+  );
+  const uniform = body.emit('Gather', [uniforms, iteration], [batch, 1]);
+  const choice = chooseToken(body, logits, uniform, sampling);
+  const next = body.emit('Add', [position, body.ints([1])], [batch, 1], { type: 'int64' });
+
+  body.output('condition_out', condition);
+  // Values that the body makes anyway need no Identity node of their own.
+  body.outputs.push(choice.token, next);
+  body.outputs.push(...fresh.flatMap(({ keys, values }) => [keys, values]));
+  body.output('chosen_out', choice.token);
+  body.outputs.push(choice.logprob, choice.entropy);
+
+  const none = g.initializer('none', new Float32Array(0), [batch, kvHeads, 0, headDim]);
+  const steps = g.emit('Shape', [uniforms], [1], {
+    type: 'int64',
+    attributes: { start: 0, end: 1 },
+  });
+  const grown = { shape: [batch, kvHeads, 'steps', headDim] };
+  const perStep = { shape: ['steps', batch] };
+  const results = g.node(
+    'Loop',
+    [
+      reshapeRaw(g, steps, []),
+      undefined,
+      g.input('tokens', 'int32', [batch]),
+      g.input('positions', 'int64', [batch, 1]),
+      ...Array.from({ length: 2 * layers }, () => none),
+    ],
+    [
+      { type: 'int32', shape: [batch] },
+      { type: 'int64', shape: [batch, 1] },
+      ...Array.from({ length: 2 * layers }, () => grown),
+      { type: 'int32', ...perStep },
+      perStep,
+      perStep,
+    ],
+    { attributes: { body: { graph: body } } },
+  );
+  const result = (index: number): Value => defined(results[index], `loop output ${index}`);
+  for (let layer = 0; layer < layers; layer++) {
+    g.output(`keys${layer}`, result(2 + 2 * layer));
+    g.output(`values${layer}`, result(3 + 2 * layer));
+  }
+  ['chosen', 'logprobs', 'entropies'].forEach((name, i) => {
+    g.output(name, result(2 + 2 * layers + i));
+  });
+  return g.encode('decode');
+}
+
+/**
+ * Inputs: `tokens` int32 `[batch·time]`, `positions` int64 `[batch, time]`, `queryTimes`
+ * `[1, 1, group·time, 1]` (0 … time − 1 for each of the query heads that share a key head),
+ * `keyTimes` `[1, 1, 1, time]`, the past and the parameters.
+ * Outputs: `keys0` …, `values0` … `[batch, kvHeads, time, headDim]`.
+ */
+export function prefillGraph(
+  architecture: Architecture,
+  provider: ProviderName,
+  { batch, positions }: DecoderShape,
+): Uint8Array {
+  const group = architecture.heads / architecture.kvHeads;
+  const g = new Graph(kernelsOf(provider));
+  const p = declareParameters(g, architecture);
+  const past = declarePast(g, architecture, batch);
+  const keyTimes = g.input('keyTimes', 'float32', [1, 1, 1, 'time']);
+  const queryTimes = g.input('queryTimes', 'float32', [1, 1, times('time', group), 1]);
+  const sizeOf = (value: Value): Value =>
+    g.emit('Shape', [value], [1], { type: 'int64', attributes: { start: 3, end: 4 } });
+  const parts = g.emit('Concat', [sizeOf(past.slots), sizeOf(keyTimes)], [2], {
+    type: 'int64',
+    attributes: { axis: 0 },
+  });
+  const fresh: KeysAndValues[] = [];
+  const attend = cachedAttention(g, architecture, {
+    batch,
+    time: 'time',
+    positions: g.input('positions', 'int64', [batch, 'time']),
+    tables: rotaryTables(g, architecture.inverseFrequencies, positions),
+    past,
+    times: { queries: queryTimes, keys: () => keyTimes, causal: true, parts },
+    openBias: pastBias(g, past, past.lengths, Infinity),
+    join: (layer, added) => (fresh[layer] = added),
+  });
+  const tokens = g.input('tokens', 'int32', [times('time', batch)]);
+  let x = architecture.embed(g, p, { ids: tokens, unique: tokens });
+  for (let layer = 0; layer < architecture.layers; layer++) {
+    x = architecture.block(g, p, layer, x, attend);
+  }
+  fresh.forEach(({ keys, values }, layer) => {
+    g.output(`keys${layer}`, keys);
+    g.output(`values${layer}`, values);
+  });
+  return g.encode('prefill');
+}
+
+interface CachedAttention {
+  batch: number;
+  /** New tokens of each row: 1, or the symbol `time`. */
+  time: Dim;
+  /** int64 `[batch, time]` */
+  positions: Value;
+  tables: RotaryTables;
+  past: Past;
+  times: Times;
+  /** The mask of the past for layers without a window. `[batch, 1, 1, slots]` */
+  openBias: Value;
+  /** Adds a layer's new keys and values to those of this run and returns them all. */
+  join: (layer: number, added: KeysAndValues) => KeysAndValues;
+}
+
+/** Attention over the cache and over the keys of this run, under one softmax. */
+function cachedAttention(g: Graph, architecture: Architecture, about: CachedAttention): Attend {
+  const { heads, kvHeads, headDim, attentionScale } = architecture;
+  const { batch, time, past, times: at } = about;
+  const group = heads / kvHeads;
+  const queries = times(time, group);
+  const biases = new Map<number, { past: Value; fresh: Value | undefined }>();
+  const biasOf = (window: number) => {
+    const known = biases.get(window);
+    if (known) return known;
+    const places = g.emit('Add', [past.lengths, at.queries], [batch, 1, queries, 1]);
+    const made = {
+      past: window === Infinity ? about.openBias : pastBias(g, past, places, window),
+      fresh: freshBias(g, at, window, queries),
+    };
+    biases.set(window, made);
+    return made;
+  };
+  const rotate = (x: Value, count: number): Value => {
+    const lines = reshapeRaw(g, x, [batch, time, count * headDim]);
+    if (architecture.inverseFrequencies.length === 0) return lines;
+    return rotary(g, lines, about.positions, about.tables, count);
+  };
+  const toKeyHeads = (x: Value): Value => {
+    if (time === 1) return reshapeRaw(g, x, [batch, kvHeads, 1, headDim]);
+    return transposeRaw(g, reshapeRaw(g, x, [batch, time, kvHeads, headDim]), [0, 2, 1, 3]);
+  };
+  // Query heads that share a key head stand below each other: `[batch, kvHeads, group·time, headDim]`.
+  const toQueryHeads = (x: Value): Value => {
+    const target = [batch, kvHeads, queries, headDim];
+    if (time === 1) return reshapeRaw(g, x, target);
+    const apart = reshapeRaw(g, x, [batch, time, kvHeads, group, headDim]);
+    return reshapeRaw(g, transposeRaw(g, apart, [0, 2, 3, 1, 4]), target);
+  };
+  const fromQueryHeads = (x: Value, shape: readonly Dim[]): Value => {
+    if (time === 1) return reshapeRaw(g, x, shape);
+    const apart = reshapeRaw(g, x, [batch, kvHeads, group, time, headDim]);
+    return reshapeRaw(g, transposeRaw(g, apart, [0, 3, 1, 2, 4]), shape);
+  };
+
+  return (layer, q, k, v) => {
+    const bias = biasOf(architecture.window(layer));
+    const old = defined(past.layers[layer], `layer ${layer}`);
+    const fresh = about.join(layer, {
+      keys: toKeyHeads(rotate(k, kvHeads)),
+      values: toKeyHeads(v),
+    });
+    // Scaled here and not in the product: only a plain product of one row has a fast kernel.
+    const rotated = rotate(q, heads);
+    const query = toQueryHeads(g.emit('Mul', [rotated, g.float(attentionScale)], rotated.shape));
+    const oldScores = matmul(g, query, old.keys, { transB: true });
+    const freshScores = matmul(g, query, fresh.keys, { transB: true });
+    const scores = g.emit(
+      'Concat',
+      [
+        g.emit('Add', [oldScores, bias.past], oldScores.shape),
+        bias.fresh ? g.emit('Add', [freshScores, bias.fresh], freshScores.shape) : freshScores,
+      ],
+      [batch, kvHeads, queries, 'all'],
+      { attributes: { axis: 3 } },
+    );
+    const weights = g.emit('Softmax', [scores], scores.shape, { attributes: { axis: -1 } });
+    const [oldWeights, freshWeights] = g.node(
+      'Split',
+      [weights, at.parts],
+      [{ shape: oldScores.shape }, { shape: freshScores.shape }],
+      { attributes: { axis: 3 } },
+    ) as [Value, Value];
+    const fromOld = matmul(g, oldWeights, old.values);
+    const fromFresh = matmul(g, freshWeights, fresh.values);
+    return fromQueryHeads(g.emit('Add', [fromOld, fromFresh], query.shape), q.shape);
+  };
+}
+
+/**
+ * 0 for the slots a query may see, far below any score for the others: those beyond the row's
+ * length, and those a `window` or more behind the query. `places` are the queries' positions.
+ */
+function pastBias(g: Graph, past: Past, places: Value, window: number): Value {
+  const [batch, , queries] = places.shape;
+  const shape = [batch as Dim, 1, queries as Dim, 'slots'];
+  const empty = g.emit(
+    'GreaterOrEqual',
+    [past.slots, past.lengths],
+    [batch as Dim, 1, 1, 'slots'],
+    { type: 'bool' },
+  );
+  if (window === Infinity) return hide(g, empty);
+  const edge = g.emit('Sub', [places, g.float(window)], places.shape);
+  const far = g.emit('LessOrEqual', [past.slots, edge], shape, { type: 'bool' });
+  return hide(g, g.emit('Or', [empty, far], shape, { type: 'bool' }));
+}
+
+/** The same for the keys of this run: those after the query, and those a window behind it. */
+function freshBias(g: Graph, at: Times, window: number, queries: Dim): Value | undefined {
+  if (!at.causal && window === Infinity) return undefined;
+  const keys = at.keys();
+  const shape = [1, 1, queries, keys.shape[3] as Dim];
+  const later = g.emit('Greater', [keys, at.queries], shape, { type: 'bool' });
+  if (window === Infinity) return hide(g, later);
+  const edge = g.emit('Sub', [at.queries, g.float(window)], at.queries.shape);
+  const far = g.emit('LessOrEqual', [keys, edge], shape, { type: 'bool' });
+  return hide(g, g.emit('Or', [later, far], shape, { type: 'bool' }));
+}
+
+function hide(g: Graph, where: Value): Value {
+  return g.emit('Mul', [toFloat(g, where), g.float(-1e9)], where.shape);
+}
+
+function declareParameters(
+  g: Graph,
+  architecture: Architecture,
+  stored?: StoredWeights,
+): Parameters {
+  const values = new Map<string, Value>();
+  for (const { name, shape } of architecture.parameters) {
+    const value = stored
+      ? g.initializer(name, defined(stored.get(name), `weight ${name}`), shape)
+      : g.input(name, 'float32', shape);
+    values.set(name, value);
+  }
+  return (name) => defined(values.get(name), `parameter ${name}`);
+}
+
+function declarePast(g: Graph, architecture: Architecture, batch: number): Past {
+  return {
+    layers: Array.from({ length: architecture.layers }, (_, layer) =>
+      declareKeysAndValues(g, architecture, batch, 'past', layer),
+    ),
+    lengths: g.input('lengths', 'float32', [batch, 1, 1, 1]),
+    slots: g.input('slots', 'float32', [1, 1, 1, 'slots']),
+  };
+}
+
+function declareKeysAndValues(
+  g: Graph,
+  { kvHeads, headDim }: Architecture,
+  batch: number,
+  kind: 'past' | 'earlier',
+  layer: number,
+): KeysAndValues {
+  const shape = [batch, kvHeads, kind === 'past' ? 'slots' : 'earlier', headDim];
+  return {
+    keys: g.input(`${kind}Keys${layer}`, 'float32', shape),
+    values: g.input(`${kind}Values${layer}`, 'float32', shape),
+  };
+}
+
+function append(g: Graph, before: Value, added: Value): Value {
+  const shape = before.shape.map((dim, axis) => (axis === 2 ? 'fresh' : dim));
+  return g.emit('Concat', [before, added], shape, { attributes: { axis: 2 } });
+}
+
+/** 0, 1, 2, … as float32 `[1, 1, 1, fresh]`; `count` is int64 `[1]`. */
+function countUp(g: Graph, count: Value): Value {
+  const zero = reshapeRaw(g, g.ints([0]), []);
+  const one = reshapeRaw(g, g.ints([1]), []);
+  const range = g.emit('Range', [zero, reshapeRaw(g, count, []), one], ['fresh'], {
+    type: 'int64',
+  });
+  return reshapeRaw(g, toFloat(g, range), [1, 1, 1, 'fresh']);
+}
+
+function toFloat(g: Graph, x: Value): Value {
+  return g.emit('Cast', [x], x.shape, { attributes: { to: 1 } });
+}
