@@ -88,7 +88,7 @@ async function holdApart(
   const pieces: Piece[] = [];
   for (const { name, shape, vector } of parameters) {
     const size = sizeOf(shape);
-    const quad = await quadOf((_kind) => device.hold(new Float32Array(size), shape));
+    const quad = await quadOf(() => device.hold(new Float32Array(size), shape));
     quads.set(name, quad);
     // The same `Held` objects: what a run replaces is replaced for both.
     pieces.push({ ...quad, size, vector });
