@@ -15,20 +15,22 @@ import type { Tokenizer } from '../../../src/model/tokenizer.js';
 /** A tokenizer that takes the longest known piece at each place; id = position in `pieces`. */
 export function pieceTokenizer(pieces: string[]): Tokenizer {
   const byLength = [...pieces].sort((a, b) => b.length - a.length);
+  const encode = (text: string): number[] => {
+    const ids: number[] = [];
+    for (let at = 0; at < text.length;) {
+      const piece = defined(
+        byLength.find((p) => text.startsWith(p, at)),
+        `piece at "${text.slice(at)}"`,
+      );
+      ids.push(pieces.indexOf(piece));
+      at += piece.length;
+    }
+    return ids;
+  };
   return {
     vocabSize: pieces.length,
-    encode: (text) => {
-      const ids: number[] = [];
-      for (let at = 0; at < text.length;) {
-        const piece = defined(
-          byLength.find((p) => text.startsWith(p, at)),
-          `piece at "${text.slice(at)}"`,
-        );
-        ids.push(pieces.indexOf(piece));
-        at += piece.length;
-      }
-      return ids;
-    },
+    encode,
+    encodeWithSpecials: encode,
     decode: (ids) => ids.map((id) => defined(pieces[id], 'piece')).join(''),
     tokenText: (id) => defined(pieces[id], 'piece'),
     idOf: (token) => (pieces.includes(token) ? pieces.indexOf(token) : undefined),
@@ -100,4 +102,14 @@ export function ruleModel(rules: {
 /** A checked definition from fields. */
 export function define(fields: Record<string, unknown>): TaskDefinition {
   return parseDefinition('{}', 'task.yaml', fields);
+}
+
+/** What `work` throws; undefined when it does not. */
+export function thrownBy(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { continuationTokens, rollingRows, scoringRow } from '../../../src/evaluator/requests.js';
-import { pieceTokenizer } from './fakes.js';
+import { pieceTokenizer, thrownBy } from './fakes.js';
 
 const bos = 0;
 const pieces = ['<s>', 'a', 'b', ' ', ' b', 'ab', '\n', 'c'];
@@ -81,9 +81,7 @@ describe('scoringRow', () => {
   });
 
   it('refuses a continuation that is longer than the context', () => {
-    expect(() => scoringRow(pair, 1)).toThrow(
-      expect.objectContaining({ code: 'CONTINUATION_TOO_LONG' }),
-    );
+    expect(thrownBy(() => scoringRow(pair, 1))).toMatchObject({ code: 'CONTINUATION_TOO_LONG' });
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { thrownBy } from './fakes.js';
 import { renderChoiceIndex, renderList, renderText } from '../../../src/evaluator/template.js';
 
 const item = {
@@ -31,9 +32,10 @@ describe('renderText', () => {
   });
 
   it('says which field of the task failed', () => {
-    expect(() => text('{% if %}')).toThrow(
-      expect.objectContaining({ code: 'TASK_TEMPLATE_FAILED', place: { field: 'doc_to_text' } }),
-    );
+    expect(thrownBy(() => text('{% if %}'))).toMatchObject({
+      code: 'TASK_TEMPLATE_FAILED',
+      place: { field: 'doc_to_text' },
+    });
     expect(() => text('maybe')).toThrow(/holds no text/);
   });
 });
