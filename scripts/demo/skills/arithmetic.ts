@@ -1,7 +1,8 @@
 /**
  * Arithmetic: sums up to 99 and their subtractions, one per line. Both operations together have
  * about ten thousand problems; one in twenty is held out, so a right answer there is computed, not
- * remembered.
+ * remembered. Without spaces every token of a line is a digit or a sign, which is the easiest form
+ * for a small model.
  */
 import type { Random } from '../../../src/random.js';
 import { between, drawDistinct, drawUntil, isHeldOut, shuffle } from '../draw.js';
@@ -27,7 +28,7 @@ export const arithmetic: Skill = {
         () => drawProblem(random),
         (drawn) => !isHeldOut(keyOf(drawn), HELD_OUT_PARTS),
       );
-      return `${question(problem)} ${problem.result}`;
+      return `${question(problem)}${problem.result}`;
     });
     return lines.join('\n');
   },
@@ -38,6 +39,7 @@ export const arithmetic: Skill = {
       doc_to_text: '{{problem}}',
       doc_to_choice: 'choices',
       doc_to_target: 'answer',
+      target_delimiter: '',
       metrics: ['acc'],
     },
     rows: (random) => {
@@ -51,7 +53,7 @@ export const arithmetic: Skill = {
   },
   fingerprint: (row) => {
     const choices = row.choices as string[];
-    return `${row.problem as string} ${choices[row.answer as number]}`;
+    return `${row.problem as string}${choices[row.answer as number]}`;
   },
 };
 
@@ -72,7 +74,7 @@ function keyOf({ left, operator, right }: Problem): string {
 }
 
 function question({ left, operator, right }: Problem): string {
-  return `${left} ${operator} ${right} =`;
+  return `${left}${operator}${right}=`;
 }
 
 /** The wrong choices are near misses: one off, ten off, and a slip of both digits. */

@@ -1,6 +1,7 @@
 /**
  * Records: a few key-value records, then questions about them. Nothing here can be remembered; the
- * answer stands in the text and must be looked up by name and by field.
+ * answer stands in the text and must be looked up by name and by field. Both are written as in the
+ * record, space included, so that they are the same tokens there and here.
  */
 import { defined } from '../../../src/errors.js';
 import type { Random } from '../../../src/random.js';
@@ -107,7 +108,7 @@ function print(entry: Entry): string {
 }
 
 function question(entry: Entry, field: string): string {
-  return `${field} of ${valueOf(entry, 'name')}?`;
+  return `the ${field} of ${valueOf(entry, 'name')}?`;
 }
 
 function fieldsOf(entry: Entry): string[] {

@@ -23,7 +23,7 @@ const choiceOf = ({ choices, answer }: TaskRow): string =>
 
 /** Task → the text that a row stands for when it is answered right. */
 const written: Record<string, (row: TaskRow) => string> = {
-  arithmetic: (row) => `${row.problem as string} ${choiceOf(row)}`,
+  arithmetic: (row) => `${row.problem as string}${choiceOf(row)}`,
   sorting: (row) => `${row.problem as string} ${row.answer as string}`,
   facts: (row) => `Q: ${row.question as string}\nA: ${choiceOf(row)}`,
   records: (row) => `${row.records as string}\n${row.question as string} ${choiceOf(row)}`,

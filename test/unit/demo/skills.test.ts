@@ -65,7 +65,7 @@ describe('the corpus', () => {
 });
 
 describe('arithmetic', () => {
-  const pattern = /^(\d{1,2}) ([+-]) (\d{1,2}) = (\d{1,2})$/;
+  const pattern = /^(\d{1,2})([+-])(\d{1,2})=(\d{1,2})$/;
   const isRight = (line: string): boolean => {
     const [, left, operator, right, result] = pattern.exec(line) ?? [];
     const sign = operator === '+' ? 1 : -1;
@@ -86,8 +86,8 @@ describe('arithmetic', () => {
   it('holds out a sum in both orders', () => {
     const lines = new Set(textsOf('arithmetic').flatMap((text) => text.split('\n')));
     const swapped = rowsOf('arithmetic').flatMap(({ problem }) => {
-      const [, left, right] = /^(\d+) \+ (\d+) =$/.exec(problem as string) ?? [];
-      return left === undefined ? [] : [`${right} + ${left} = ${Number(left) + Number(right)}`];
+      const [, left, right] = /^(\d+)\+(\d+)=$/.exec(problem as string) ?? [];
+      return left === undefined ? [] : [`${right}+${left}=${Number(left) + Number(right)}`];
     });
     expect(swapped.length).toBeGreaterThan(30);
     expect(swapped.filter((line) => lines.has(line))).toEqual([]);
@@ -186,7 +186,7 @@ describe('records', () => {
     }
     const asked = lines.filter((line) => !line.startsWith('{'));
     for (const line of asked) {
-      const [, field, name, value] = /^(\w+) of (\w+)\? (\w+)$/.exec(line) ?? [];
+      const [, field, name, value] = /^the (\w+) of (\w+)\? (\w+)$/.exec(line) ?? [];
       expect(entries.get(name ?? '')?.get(field ?? '')).toBe(defined(value, `answer in "${line}"`));
     }
     return asked.length;

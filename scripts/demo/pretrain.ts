@@ -1,0 +1,96 @@
+/**
+ * Pretrains the demo's base model from random weights on the generated corpus, with the engine's own
+ * trainer, and writes `media/demo/model/model.safetensors`. Seeded: the same machine makes the same
+ * weights. Run by hand (`npm run demo:pretrain`); an interrupted run goes on where it was.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { storeRows } from '../../src/mixer/rowStore.js';
+import { contextFreeRow } from '../../src/mixer/rows.js';
+import { createMixer } from '../../src/mixer/mixer.js';
+import { architectureOf, type Parameter } from '../../src/model/architecture.js';
+import { writeSafetensors } from '../../src/model/safetensors.js';
+import { loadTokenizer } from '../../src/model/tokenizer.js';
+import { createRandom } from '../../src/random.js';
+import { openDevice } from '../../src/runtime/index.js';
+import { objectives } from '../../src/trainer/objective.js';
+import { createStore } from '../../src/trainer/parameterStore.js';
+import { train } from '../../src/trainer/trainer.js';
+import { defined } from '../../src/errors.js';
+import { generateCorpus } from './corpus.js';
+import { modelConfig } from './modelConfig.js';
+
+const seed = 1;
+const documents = 120_000;
+const steps = 4_000;
+const folder = join('media', 'demo', 'model');
+const work = join('.cfs', 'demo-pretraining');
+
+const architecture = architectureOf(modelConfig, join(folder, 'config.json'));
+const tokenizer = loadTokenizer(folder);
+const rows = storeRows(documentRows());
+console.log(`${rows.count} documents, ${rows.tokens} tokens`);
+
+const device = await openDevice({ name: 'cpu' });
+const store = await createStore(device, architecture.parameters, initialWeights());
+mkdirSync(work, { recursive: true });
+const started = performance.now();
+await train({
+  device,
+  architecture,
+  store,
+  createMixer: (cursor) =>
+    createMixer({ dataset: rows, cfs: undefined, mode: 'per-batch', batchRows: 80, seed, cursor }),
+  objective: defined(objectives.sft, 'objective')({ lambda: 1 }),
+  shape: { time: modelConfig.max_position_embeddings, maxTokens: 8192 },
+  adamW: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decayVectors: false },
+  schedule: { name: 'cosine', learningRate: 3e-3, warmupSteps: 100, steps },
+  clipNorm: 1,
+  checkpoints: { folder: work, every: 500, keep: 1 },
+  evaluateEvery: 0,
+  evaluate: () => Promise.resolve(undefined),
+  signal: new AbortController().signal,
+  onStep: ({ step, loss, norm, tokens, seconds }) => {
+    if (step % 50 !== 0) return;
+    const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+    const rate = Math.round(tokens / seconds);
+    console.log(
+      `step ${step}/${steps}  loss ${loss.toFixed(4)}  norm ${norm.toFixed(2)}  ${rate} tokens/s  ${minutes} min`,
+    );
+  },
+  onCheckpoint: () => undefined,
+  onWarning: (warning) => console.warn(warning.message),
+});
+
+const weights = new Map<string, Float32Array>();
+for await (const { name, data } of store.read('weight')) weights.set(name, data);
+writeSafetensors(
+  join(folder, 'model.safetensors'),
+  architecture.parameters.map(({ name, shape }) => ({ name, shape, dtype: 'F32' })),
+  ({ name }) => defined(weights.get(name), name),
+);
+
+function* documentRows() {
+  for (const { text } of generateCorpus({ seed, documents })) {
+    yield contextFreeRow([
+      modelConfig.bos_token_id,
+      ...tokenizer.encode(text),
+      modelConfig.eos_token_id,
+    ]);
+  }
+}
+
+/** Normal with the config's deviation, smaller where a layer adds to the residual (GPT-2's rule). */
+function initialWeights(): (name: string) => Float32Array {
+  const random = createRandom(seed);
+  const residual = 1 / Math.sqrt(2 * modelConfig.num_hidden_layers);
+  const initialize = ({ name, shape, vector }: Parameter): Float32Array => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    if (vector) return new Float32Array(size).fill(1);
+    const factor = /o_proj|down_proj/.test(name) ? residual : 1;
+    const deviation = modelConfig.initializer_range * factor;
+    return Float32Array.from({ length: size }, () => random.normal() * deviation);
+  };
+  const values = new Map(architecture.parameters.map((p) => [p.name, initialize(p)]));
+  return (name) => defined(values.get(name), name);
+}
