@@ -18,10 +18,7 @@ import type { Tokenizer } from '../model/tokenizer.js';
 import type { Example } from './example.js';
 
 /** What tokenizing rows needs of a tokenizer. */
-export type RowTokenizer = Pick<Tokenizer, 'encode'> & {
-  /** Text → ids, with special tokens written in the text (chat templates do) read as such. */
-  encodeWithSpecials?(text: string): number[];
-};
+export type RowTokenizer = Pick<Tokenizer, 'encode' | 'encodeWithSpecials'>;
 
 export interface TokenizeOptions {
   tokenizer: RowTokenizer;
@@ -77,9 +74,7 @@ export function contextFreeRow(ids: ArrayLike<number>): TokenRow {
 /** The ids of each segment, in the context of those before it where the border is clean. */
 function encodeSegments({ segments, chat }: Example, { tokenizer }: TokenizeOptions): number[][] {
   const encode = (text: string): number[] =>
-    chat && tokenizer.encodeWithSpecials !== undefined
-      ? tokenizer.encodeWithSpecials(text)
-      : tokenizer.encode(text);
+    chat ? tokenizer.encodeWithSpecials(text) : tokenizer.encode(text);
   let text = '';
   let known: number[] = [];
   return segments.map((segment) => {
