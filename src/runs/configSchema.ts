@@ -7,11 +7,19 @@ import { z } from 'zod';
 import { methodNames, methods } from '../protocol/methods.js';
 
 export const providers = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
-export const datasetFormats = [
-  'prompt-completion',
-  'instruction',
+
+/** The columns that the dataset readers know by name; any of them may be mapped to another. */
+const columnNames = [
   'messages',
-  'question-answer',
+  'instruction',
+  'prompt',
+  'question',
+  'input',
+  'context',
+  'completion',
+  'response',
+  'output',
+  'answer',
   'text',
 ] as const;
 
@@ -21,21 +29,18 @@ const share = z.number().min(0).max(1);
 
 const sourceSchema = z.strictObject({
   path: path.describe('A JSONL, JSON or CSV file.'),
-  format: z
-    .enum(datasetFormats)
-    .optional()
-    .describe('The shape of the rows; recognised from the columns when left out.'),
   columns: z
-    .record(z.string(), z.string())
+    .partialRecord(z.enum(columnNames), z.string())
     .optional()
-    .describe('Our field: your column, for example `prompt: question`.'),
+    .describe('Known name: your column, for example `prompt: question`.'),
   template: z
     .strictObject({
       prompt: z.string().optional().describe('The prompt, in Jinja over the columns.'),
-      response: z.string().min(1).describe('The response, in Jinja over the columns.'),
+      response: z.string().optional().describe('The response, in Jinja over the columns.'),
     })
     .optional()
-    .describe('How a row becomes prompt and response, instead of the format.'),
+    .describe('How a row becomes prompt and response, where its columns do not say it.'),
+  list: z.string().optional().describe('The name of the list of rows inside a JSON object.'),
 });
 
 /** A path, a source, or a list of either, as a list of sources. */

@@ -1,6 +1,6 @@
 /**
- * Making HTML out of numbers and of text that nobody has checked: samples are whatever a model
- * wrote, names whatever a person typed.
+ * Making HTML out of text that nobody has checked: samples are whatever a model wrote, names
+ * whatever a person typed.
  */
 
 const entities: Record<string, string> = {
@@ -21,30 +21,4 @@ export function escapeHtml(text: string): string {
 /** A value as JSON that may stand in a `<script>` element. */
 export function jsonForScript(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
-}
-
-/** `digits` significant digits; a dash where there is no number. */
-export function formatNumber(value: number | null | undefined, digits = 4): string {
-  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
-  if (value === 0) return '0';
-  const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4) return value.toExponential(2).replaceAll('-', '−');
-  if (size >= 1000) return Math.round(value).toLocaleString('en').replace('-', '−');
-  return String(Number(value.toPrecision(digits))).replace('-', '−');
-}
-
-/** Three significant digits, with its sign. */
-export function formatChange(value: number | null | undefined): string {
-  const text = formatNumber(value, 3);
-  return typeof value === 'number' && value > 0 ? `+${text}` : text;
-}
-
-/** Seconds in words: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`. */
-export function formatSeconds(seconds: number): string {
-  if (seconds < 10) return `${Number(seconds.toFixed(1))} s`;
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

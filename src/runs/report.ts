@@ -4,11 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { writeFileAtomic } from '../files.js';
+import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
 import { eventsOf, trueHistory } from '../protocol/history.js';
 import { methods } from '../protocol/methods.js';
 import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
-import { escapeHtml, formatChange, formatNumber, formatSeconds, jsonForScript } from './html.js';
+import { escapeHtml, jsonForScript } from './html.js';
 import { chartScript, pageScript, pageStyle } from './reportAssets.js';
 import { buildCharts } from './reportCharts.js';
 import type { Chart } from './reportCharts.js';

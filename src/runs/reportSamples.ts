@@ -2,8 +2,9 @@
  * The samples of a report: the words the base model wrote from its start token alone, each shaded
  * by how unlikely the model found it. Reading a few is the quickest check of the whole method.
  */
+import { formatNumber } from '../protocol/format.js';
 import type { SampleRecord } from '../protocol/records.js';
-import { escapeHtml, formatNumber } from './html.js';
+import { escapeHtml } from './html.js';
 
 /** Probabilities below which a token is shaded by one step more. */
 const thresholds = [0.5, 0.2, 0.05, 0.01, 0.001];

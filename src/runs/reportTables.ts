@@ -1,9 +1,10 @@
 /**
  * The tables of a report: scores before and after with their intervals, settings, times.
  */
+import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
 import type { RunResults, TaskResult } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
-import { escapeHtml, formatChange, formatNumber, formatSeconds } from './html.js';
+import { escapeHtml } from './html.js';
 
 /** What the tables need of a run. */
 export interface TableRun {

@@ -39,6 +39,13 @@ export function madeUpEvents(method: Method = 'cfs'): RunEvent[] {
       remedy: 'Raise training.maxLength.',
     },
   ];
+  events.push({
+    type: 'phase',
+    time: timeAt(8),
+    phase: 'training',
+    progress: 0,
+    total: steps,
+  });
   for (let step = 0; step <= steps; step++) {
     const done = 1 - Math.exp((-3 * step) / steps);
     if (step > 0) {

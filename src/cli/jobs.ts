@@ -1,0 +1,135 @@
+/**
+ * The commands about runs: start one, go on with one, list them, write a report.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { CfsError } from '../errors.js';
+import { formatChange, formatNumber } from '../protocol/format.js';
+import type { RunResults } from '../protocol/records.js';
+import { readRunConfig } from '../runs/config.js';
+import { writeReport } from '../runs/report.js';
+import { createRun, findRun, listRuns, readResults, runState } from '../runs/runFolder.js';
+import type { RunFolder } from '../runs/runFolder.js';
+import { exitCodes } from './io.js';
+import type { Io } from './io.js';
+import { createProgress } from './progress.js';
+import { formatTable } from './table.js';
+
+export interface CommonOptions {
+  json: boolean;
+  /** The folder whose `.cfs/runs` is meant, absolute. */
+  workspace: string;
+}
+
+export async function startRun(io: Io, file: string, options: CommonOptions): Promise<number> {
+  const config = readRunConfig(resolve(io.cwd, file));
+  return execute(io, createRun(options.workspace, config), false, options);
+}
+
+export async function resumeRun(io: Io, name: string, options: CommonOptions): Promise<number> {
+  const run = findRun(options.workspace, name);
+  if (runState(run) === 'finished') {
+    throw new CfsError({
+      code: 'RUN_FINISHED',
+      message: `The run ${run.id} has finished; there is nothing to resume.`,
+      remedy: 'Start a new one with `cfs-studio run`.',
+      place: { file: run.folder },
+    });
+  }
+  return execute(io, run, true, options);
+}
+
+export function showRuns(io: Io, { json, workspace }: CommonOptions): number {
+  const runs = listRuns(workspace);
+  if (json) {
+    runs.forEach(({ id, folder, state, config }) =>
+      printJson(io, { id, folder, state, name: config?.name, method: config?.method }),
+    );
+    return exitCodes.ok;
+  }
+  if (runs.length === 0)
+    io.out('There are no runs yet. Start one with `cfs-studio run run.yaml`.\n');
+  else {
+    const rows = runs.map(({ id, state, config, problem }) => [
+      id,
+      state,
+      config?.method ?? '',
+      config?.name ?? problem?.code ?? '',
+    ]);
+    io.out(formatTable([['run', 'state', 'method', 'name'], ...rows]));
+  }
+  return exitCodes.ok;
+}
+
+export function makeReport(
+  io: Io,
+  names: readonly string[],
+  { json, workspace, output }: CommonOptions & { output?: string },
+): number {
+  const [run, ...others] = names.map((name) => findRun(workspace, name));
+  if (run === undefined) return exitCodes.usage;
+  const file = output === undefined ? run.paths.report : resolve(io.cwd, output);
+  writeReport(run, others, file);
+  if (json) printJson(io, { report: file });
+  else io.out(`${file}\n`);
+  return exitCodes.ok;
+}
+
+export function printJson(io: Io, value: unknown): void {
+  io.out(`${JSON.stringify(value)}\n`);
+}
+
+async function execute(
+  io: Io,
+  run: RunFolder,
+  resume: boolean,
+  { json }: CommonOptions,
+): Promise<number> {
+  const engine = await io.loadEngine();
+  const progress = createProgress(io);
+  let stopped = false;
+  if (json) printJson(io, { type: 'run', id: run.id, folder: run.folder });
+  else io.out(`run ${run.id}\n`);
+  try {
+    await engine.runJob({
+      run,
+      resume,
+      signal: io.interrupted(),
+      onEvent: (event) => {
+        stopped = event.type === 'run_stopped';
+        if (json) printJson(io, event);
+        else progress.show(event);
+      },
+    });
+  } finally {
+    progress.end();
+  }
+  if (stopped) {
+    if (!json) io.out(`go on with: cfs-studio resume ${run.id}\n`);
+    return exitCodes.interrupted;
+  }
+  const results = readResults(run);
+  if (!json && results !== undefined) io.out(describeResults(results));
+  if (!json && existsSync(run.paths.report)) io.out(`report: ${run.paths.report}\n`);
+  if (!json && existsSync(run.paths.model)) io.out(`model:  ${run.paths.model}\n`);
+  return exitCodes.ok;
+}
+
+function describeResults({ tasks, downstream, forgetting }: RunResults): string {
+  const scores = downstream === undefined ? tasks : [downstream, ...tasks];
+  const rows = scores.map(({ task, metric, base, final, change, interval }) => [
+    task,
+    metric,
+    formatNumber(base.score),
+    formatNumber(final.score),
+    formatChange(change),
+    interval === undefined ? '' : `[${interval.map(formatChange).join(', ')}]`,
+  ]);
+  const head = ['task', 'metric', 'base', 'final', 'change', '95 % interval'];
+  const over = forgetting.map(
+    ({ unit, averageForgetting, worst }) =>
+      `average forgetting ${formatChange(averageForgetting)} (${unit}), ` +
+      `worst ${worst.task} ${formatChange(worst.forgetting)}\n`,
+  );
+  return (rows.length === 0 ? '' : formatTable([head, ...rows], [2, 3, 4])) + over.join('');
+}

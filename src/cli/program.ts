@@ -1,0 +1,104 @@
+/**
+ * The command line: what can be typed, and which exit code comes back.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | 0 | done |
+ * | 1 | it failed; stderr says why and what to do |
+ * | 2 | wrong usage, or a `run.yaml` that is wrong |
+ * | 130 | stopped by Ctrl-C, after a checkpoint |
+ */
+import { resolve } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { CfsError, formatError } from '../errors.js';
+import { errorRecord } from '../runs/errorRecord.js';
+import { exitCodes, version } from './io.js';
+import type { Io } from './io.js';
+import { makeReport, printJson, resumeRun, showRuns, startRun } from './jobs.js';
+import type { CommonOptions } from './jobs.js';
+import { doctor, evaluate, generate, validate } from './tools.js';
+
+/** The options of every command; each command knows which of them it has. */
+interface Flags {
+  json: boolean;
+  workspace: string;
+  count?: number;
+  model?: string;
+  output?: string;
+}
+
+/** Runs one command line (without `node` and the script's name); returns the exit code. */
+export async function runCli(args: readonly string[], io: Io): Promise<number> {
+  let code: number = exitCodes.ok;
+  const program = createProgram(io, (result) => (code = result));
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    }
+    return report(error, io, args.includes('--json'));
+  }
+}
+
+function report(error: unknown, io: Io, json: boolean): number {
+  const record = errorRecord(error);
+  if (json) printJson(io, { type: 'error', error: record });
+  io.err(`${formatError(error instanceof CfsError ? error : new CfsError(record))}\n`);
+  if (io.debug && error instanceof Error) io.err(`${error.stack ?? ''}\n`);
+  return record.code.startsWith('CONFIG_') ? exitCodes.usage : exitCodes.failed;
+}
+
+function createProgram(io: Io, done: (code: number) => void): Command {
+  const program = new Command('cfs-studio')
+    .description('Fine-tune a language model without it forgetting what it could do before.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) });
+
+  const command = (usage: string, about: string): Command =>
+    program
+      .command(usage)
+      .description(about)
+      .option('--json', 'print JSON lines for machines', false)
+      .option('-C, --workspace <folder>', 'the folder that holds .cfs/runs', '.');
+  const common = (flags: Flags): CommonOptions & Flags => ({
+    ...flags,
+    workspace: resolve(io.cwd, flags.workspace),
+  });
+
+  command('run <run.yaml>', 'start the job of a configuration').action(
+    async (file: string, flags: Flags) => done(await startRun(io, file, common(flags))),
+  );
+  command('resume <run>', 'go on with a run from its last checkpoint').action(
+    async (name: string, flags: Flags) => done(await resumeRun(io, name, common(flags))),
+  );
+  command('generate <run.yaml>', 'write context-free samples and show them')
+    .option('-n, --count <samples>', 'how many, instead of the budget', wholeNumber)
+    .option('-o, --output <file>', 'also save them as JSON lines')
+    .action(async (file: string, flags: Flags) => done(await generate(io, file, common(flags))));
+  command(
+    'validate <run.yaml>',
+    'check a configuration and its dataset, and preview the mix',
+  ).action(async (file: string, flags: Flags) => done(await validate(io, file, common(flags))));
+  command('evaluate <run.yaml>', 'score a model on the tasks of a configuration')
+    .option('-m, --model <folder>', 'another model than the base model')
+    .action(async (file: string, flags: Flags) => done(await evaluate(io, file, common(flags))));
+  command('doctor', 'show versions, memory and which providers work').action(async (flags: Flags) =>
+    done(await doctor(io, common(flags))),
+  );
+  command('report <run...>', 'write the report of a run, beside those of others')
+    .option('-o, --output <file>', 'instead of report.html in the folder of the first run')
+    .action((names: string[], flags: Flags) => done(makeReport(io, names, common(flags))));
+  command('runs', 'list the runs').action((flags: Flags) => done(showRuns(io, common(flags))));
+  return program;
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new InvalidArgumentError('It must be a whole number, at least 1.');
+  }
+  return value;
+}

@@ -1,0 +1,185 @@
+/**
+ * The commands that need no run: read a few samples, check a dataset, score a model, look at the
+ * machine.
+ */
+import { resolve } from 'node:path';
+import { formatPlace } from '../errors.js';
+import { writeFileAtomic } from '../files.js';
+import { formatNumber } from '../protocol/format.js';
+import type { SampleRecord } from '../protocol/records.js';
+import { readRunConfig } from '../runs/config.js';
+import type { DoctorData, StartToken, ValidateData } from '../engine/commands.js';
+import { exitCodes } from './io.js';
+import type { Io } from './io.js';
+import { printJson } from './jobs.js';
+import { createProgress } from './progress.js';
+import { formatTable } from './table.js';
+
+export interface GenerateFlags {
+  json: boolean;
+  count?: number;
+  output?: string;
+}
+
+export async function generate(io: Io, file: string, flags: GenerateFlags): Promise<number> {
+  const config = readRunConfig(resolve(io.cwd, file));
+  const engine = await io.loadEngine();
+  const progress = createProgress(io);
+  const signal = io.interrupted();
+  const samples: SampleRecord[] = [];
+  const { bos, diagnostics } = await engine
+    .generateCommand({
+      config,
+      count: flags.count,
+      signal,
+      onEvent: (event) => (flags.json ? printJson(io, event) : progress.show(event)),
+      onSample: (sample) => {
+        samples.push(sample);
+        if (flags.json) printJson(io, { type: 'sample', ...sample });
+      },
+    })
+    .finally(() => progress.end());
+  if (flags.output !== undefined) {
+    const lines = samples.map((sample) => `${JSON.stringify(sample)}\n`);
+    writeFileAtomic(resolve(io.cwd, flags.output), ...lines);
+  }
+  if (flags.json) printJson(io, { type: 'generated', bos, diagnostics });
+  else {
+    for (const { index, text, tokens, entropy } of samples) {
+      const facts = `${tokens.length} tokens, mean entropy ${formatNumber(entropy, 3)} nats`;
+      io.out(`--- sample ${index}: ${facts}\n${visible(text)}\n`);
+    }
+    const { perplexity, distinct2, exactDuplicates, verdict } = diagnostics;
+    io.out(
+      `${describeStart(bos)}${diagnostics.samples} samples, ${diagnostics.tokens} tokens, ` +
+        `perplexity ${formatNumber(perplexity)}, distinct-2 ${formatNumber(distinct2, 3)}, ` +
+        `${exactDuplicates} duplicates\n`,
+    );
+    if (verdict !== undefined) io.out(`${verdict.reason}\n`);
+  }
+  return signal.aborted ? exitCodes.interrupted : exitCodes.ok;
+}
+
+export async function validate(io: Io, file: string, flags: { json: boolean }): Promise<number> {
+  const config = readRunConfig(resolve(io.cwd, file));
+  const engine = await io.loadEngine();
+  const data = await engine.validateCommand({ config });
+  if (flags.json) printJson(io, data);
+  else io.out(describeValidation(data));
+  return data.dataset.errors > 0 || data.dataset.kept === 0 ? exitCodes.failed : exitCodes.ok;
+}
+
+export interface EvaluateFlags {
+  json: boolean;
+  model?: string;
+}
+
+export async function evaluate(io: Io, file: string, flags: EvaluateFlags): Promise<number> {
+  const config = readRunConfig(resolve(io.cwd, file));
+  const model = flags.model === undefined ? config.model : resolve(io.cwd, flags.model);
+  const engine = await io.loadEngine();
+  const progress = createProgress(io);
+  const signal = io.interrupted();
+  const data = await engine
+    .evaluateCommand({
+      config,
+      model,
+      signal,
+      onEvent: (event) => (flags.json ? printJson(io, event) : progress.show(event)),
+    })
+    .finally(() => progress.end());
+  if (flags.json) printJson(io, { type: 'evaluated', model, ...data });
+  else {
+    const scores = data.downstream === undefined ? data.tasks : [data.downstream, ...data.tasks];
+    const rows = scores.map(({ task, metric, score, stderr, n, higherIsBetter }) => [
+      task,
+      metric,
+      formatNumber(score),
+      `± ${formatNumber(stderr, 2)}`,
+      String(n),
+      higherIsBetter ? 'higher is better' : 'lower is better',
+    ]);
+    io.out(formatTable([['task', 'metric', 'score', '', 'items', ''], ...rows], [2, 4]));
+  }
+  return signal.aborted ? exitCodes.interrupted : exitCodes.ok;
+}
+
+export async function doctor(io: Io, flags: { json: boolean }): Promise<number> {
+  const engine = await io.loadEngine();
+  const data = await engine.doctorCommand();
+  if (flags.json) printJson(io, data);
+  else io.out(describeMachine(data));
+  return data.providers.some(({ works }) => works) ? exitCodes.ok : exitCodes.failed;
+}
+
+function describeValidation({ dataset, preview, bos }: ValidateData): string {
+  const files = dataset.files.map(({ file, shape, rows, unusedColumns }) => {
+    const unused =
+      unusedColumns.length === 0 ? '' : `, unused columns: ${unusedColumns.join(', ')}`;
+    return `${file}: ${rows} rows, ${shape ?? 'unknown shape'}${unused}\n`;
+  });
+  const problems = dataset.problems.map(
+    ({ severity, code, message, remedy, ...place }) =>
+      `${formatPlace(place)}: ${severity} ${code}: ${message}\n  → ${remedy}\n`,
+  );
+  const listed = dataset.problems.length;
+  const more = dataset.errors + dataset.warnings - listed;
+  return [
+    ...files,
+    ...problems,
+    ...(more > 0 ? [`… and ${more} more problems\n`] : []),
+    `${dataset.kept} of ${dataset.rows} rows are trained on, ${dataset.truncated} cut; ` +
+      `${dataset.errors} errors, ${dataset.warnings} warnings\n`,
+    describeStart(bos),
+    ...(preview === undefined ? [] : [describePreview(preview)]),
+  ].join('');
+}
+
+function describePreview(preview: NonNullable<ValidateData['preview']>): string {
+  const { dataset, cfs, steps, epochs } = preview;
+  const sources = [
+    { name: 'dataset', source: dataset },
+    ...(cfs === undefined
+      ? []
+      : [{ name: cfs.planned ? 'samples (planned)' : 'samples', source: cfs }]),
+  ];
+  const rows = sources.map(({ name, source }) => [
+    name,
+    String(source.rows),
+    String(source.tokens),
+    String(source.trainedTokens),
+    String(source.longest),
+    String(source.rowsPerEpoch),
+  ]);
+  const head = ['source', 'rows', 'tokens', 'trained on', 'longest', 'rows per epoch'];
+  const table = formatTable([head, ...rows], [1, 2, 3, 4, 5]);
+  return `${table}${steps} steps, ${formatNumber(epochs)} epochs\n`;
+}
+
+function describeStart({ token, id, reason }: StartToken): string {
+  return `start token ${visible(token)} (id ${id}): ${reason}\n`;
+}
+
+function describeMachine({ versions, system, providers }: DoctorData): string {
+  const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  const facts = [
+    ...Object.entries(versions),
+    ['platform', system.platform],
+    ['cpu', `${system.cpu}, ${system.cores} cores`],
+    ['memory', `${gib(system.memory)}, ${gib(system.freeMemory)} free`],
+  ];
+  const checks = providers.map(({ name, works, chosen, milliseconds, reason, remedy }) => [
+    name,
+    works ? 'works' : 'does not work',
+    milliseconds === undefined ? '' : `${formatNumber(milliseconds, 3)} ms per step`,
+    works ? (chosen ? 'chosen by auto' : '') : [reason, remedy].filter(Boolean).join(' → '),
+  ]);
+  return `${formatTable(facts)}\n${formatTable([['provider', '', '', ''], ...checks])}`;
+}
+
+/** Text of a model must not move the cursor or colour the terminal. */
+function visible(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) =>
+    character === '\n' || character === '\t' ? character : '\uFFFD',
+  );
+}
