@@ -19,9 +19,9 @@ export interface RowScore {
 
 export interface GreedyOptions {
   maxTokens: number;
-  /** Token ids that end a continuation; they are not part of what comes back. */
+  /** Token ids that end a continuation; one may stand at the end of what comes back, or behind. */
   stopIds: number[];
-  /** Asked after each token of a row with all tokens written so far. */
+  /** Asked now and then with all tokens written so far; what is written beyond is cut here. */
   shouldStop(ids: readonly number[]): boolean;
 }
 
@@ -93,7 +93,8 @@ export function scoredModel(options: ScoredModelOptions): LanguageModel {
         });
         assert(written.length === prompts.length, 'one continuation per prompt');
         for (const [k, ids] of written.entries()) {
-          const text = tokenizer.decode(ids);
+          const end = ids.findIndex((id) => options.stopIds.includes(id));
+          const text = tokenizer.decode(end < 0 ? ids : ids.slice(0, end));
           texts[defined(group.members[k], 'index')] = text.slice(0, cutAt(text, until));
         }
       }

@@ -66,9 +66,8 @@ export function bigramFunctions(
         const ids: number[] = [];
         while (ids.length < options.maxTokens) {
           const next = best(defined(ids.at(-1) ?? prompt.at(-1), 'previous'));
-          if (options.stopIds.includes(next)) break;
           ids.push(next);
-          if (options.shouldStop(ids)) break;
+          if (options.stopIds.includes(next) || options.shouldStop(ids)) break;
         }
         return ids;
       }),

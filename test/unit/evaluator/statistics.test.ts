@@ -25,7 +25,7 @@ function loss(values: [sum: number, tokens: number][]): TaskResult {
     id: String(i),
     value,
     weight,
-    answer: { logprob: -value, tokens: weight },
+    answer: { logprob: -value, tokens: weight, greedy: false },
   }));
   const shared = {
     task: 'l',
