@@ -20,16 +20,10 @@ import type { Architecture, Attend, Parameters } from './architecture.js';
 import type { Batch } from './batch.js';
 
 /**
- * Declares the inputs of a forward pass over `[batch, time]` tokens and emits it. The targets come
- * in `chunks` parts, so that only one part's logits need to exist at a time.
+ * Declares the inputs of a pass over `[batch, time]` tokens and emits it, up to the last block:
+ * hidden states `[batch·time, hidden]` before the final norm.
  */
-export function trunk(
-  g: Graph,
-  architecture: Architecture,
-  p: Parameters,
-  time: number,
-  chunks: number,
-): TokenScores[] {
+export function forward(g: Graph, architecture: Architecture, p: Parameters, time: number): Value {
   const { layers, heads, kvHeads, headDim, inverseFrequencies, attentionScale } = architecture;
   const tokens = times('batch', time);
   const lookup = {
@@ -64,7 +58,21 @@ export function trunk(
 
   let x = architecture.embed(g, p, lookup);
   for (let layer = 0; layer < layers; layer++) x = architecture.block(g, p, layer, x, attend);
+  return x;
+}
 
+/**
+ * `forward`, then the scores of the targets. They come in `chunks` parts, each with inputs of its
+ * own, so that only one part's logits need to exist at a time.
+ */
+export function trunk(
+  g: Graph,
+  architecture: Architecture,
+  p: Parameters,
+  time: number,
+  chunks: number,
+): TokenScores[] {
+  const x = forward(g, architecture, p, time);
   return Array.from({ length: chunks }, (_, index) => {
     const count = `targets${index}`;
     const rows = gatherRows(g, x, g.input(`targetPositions${index}`, 'int32', [count]));

@@ -9,7 +9,7 @@ import { gradientName, trainFeeds, trainGraph } from '../model/trainGraph.js';
 import { chunkTargets } from '../model/trunk.js';
 import type { MixedStep } from '../mixer/mixer.js';
 import { floats, kernelsOf, type Device, type Held, type Session } from '../runtime/index.js';
-import type { Objective } from './objective.js';
+import { countTargets, type Objective } from './objective.js';
 import type { ParameterStore } from './parameterStore.js';
 
 export interface StepShape {
@@ -26,6 +26,8 @@ export interface GradientReport {
   sourceLoss: { dataset: number | undefined; cfs: number | undefined };
   /** Global ℓ2 norm of the gradients, before clipping. */
   norm: number;
+  /** −log p of every target, nats, row after row in the step's order. */
+  nll: Float32Array;
   /** Tokens that went through the model, without padding. */
   tokens: number;
 }
@@ -83,6 +85,7 @@ export function createGradientComputer(
       const batches = splitIntoBatches(step.rows, { maxTime: time, multiple: time, maxTokens });
       const sums = { dataset: 0, cfs: 0 };
       const counts = { dataset: 0, cfs: 0 };
+      const nll = placeTargets(step.rows.map(({ supervised }) => countTargets(supervised)));
       let loss = 0;
       let squaredNorm = 0;
       for (const [index, batch] of batches.entries()) {
@@ -91,7 +94,9 @@ export function createGradientComputer(
         // The gradients are sums over the micro-batches so far, and so is their norm.
         squaredNorm = passed.squaredNorm;
         passed.nll.forEach((value, i) => {
-          const source = step.sources[batch.targetRows[i] as number] ?? 'dataset';
+          const row = batch.targetRows[i] as number;
+          const source = step.sources[row] ?? 'dataset';
+          nll.put(row, value);
           loss += value * (weights[i] as number);
           sums[source] += value;
           counts[source]++;
@@ -104,6 +109,7 @@ export function createGradientComputer(
           cfs: counts.cfs > 0 ? sums.cfs / counts.cfs : undefined,
         },
         norm: Math.sqrt(squaredNorm),
+        nll: nll.values,
         tokens: step.rows.reduce((sum, { ids }) => sum + ids.length, 0),
       };
     },
@@ -111,6 +117,17 @@ export function createGradientComputer(
       for (const session of sessions.values()) await (await session).release();
     },
   };
+}
+
+/** An array with room for so many targets per row, filled row by row in any order of rows. */
+function placeTargets(counts: number[]) {
+  let total = 0;
+  const next = counts.map((count) => (total += count) - count);
+  const values = new Float32Array(total);
+  const put = (row: number, value: number): void => {
+    values[(next[row] as number)++] = value;
+  };
+  return { values, put };
 }
 
 interface Passed {
