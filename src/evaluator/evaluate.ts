@@ -134,7 +134,11 @@ async function answerRolling(
   model: LanguageModel,
 ): Promise<Answers['loglikelihood_rolling'][]> {
   const texts = task.items.map((item) =>
-    within(item, () => targetText(task.definition, item.document)),
+    within(item, () => {
+      const text = targetText(task.definition, item.document);
+      if (text.trim() === '') throw emptyText();
+      return text;
+    }),
   );
   const answers = await model.loglikelihoodRolling(texts);
   const encoder = new TextEncoder();
@@ -269,6 +273,15 @@ function assertEnough({ task, num_fewshot }: TaskDefinition, found: number): voi
     message: `The task "${task}" wants ${num_fewshot} few-shot examples; its file has ${found}.`,
     remedy: 'Give a longer few-shot file or lower num_fewshot.',
     place: { field: 'fewshot' },
+  });
+}
+
+function emptyText(): CfsError {
+  return new CfsError({
+    code: 'TASK_DATA_INVALID',
+    message: 'There is no text to score.',
+    remedy: 'Leave empty texts out of the data.',
+    place: { field: 'doc_to_target' },
   });
 }
 

@@ -52,9 +52,7 @@ export function pairedBootstrap(
       sums[2] += a.value;
       sums[3] += a.weight;
     }
-    // A draw of nothing but weightless items (empty texts) has no score: no change.
-    const usable = sums[1] > 0 && sums[3] > 0;
-    differences[r] = usable ? finish(unit, sums[2] / sums[3]) - finish(unit, sums[0] / sums[1]) : 0;
+    differences[r] = finish(unit, sums[2] / sums[3]) - finish(unit, sums[0] / sums[1]);
   }
   differences.sort();
   const tail = (1 - level) / 2;

@@ -216,6 +216,19 @@ describe('loglikelihood_rolling', () => {
   });
 });
 
+it('refuses an empty text, which has no score', async () => {
+  const fields = { task: 'r', kind: 'loglikelihood_rolling', doc_to_target: 'text' };
+  const task = taskOf(define({ ...fields, metrics: ['nll_per_token'] }), [
+    { text: 'a' },
+    { text: ' ' },
+  ]);
+  const model = ruleModel({ rolling: () => ({ logprob: -1, tokens: 1 }) });
+  await expect(evaluateTask(task, model)).rejects.toMatchObject({
+    code: 'TASK_DATA_INVALID',
+    message: expect.stringContaining('Item 1') as string,
+  });
+});
+
 describe('generate_until', () => {
   it('gives one result per metric and filter', async () => {
     const definition = define({

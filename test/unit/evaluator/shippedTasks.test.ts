@@ -1,5 +1,5 @@
 /** The task files that come with the extension, against `notes/evaluation-tasks.md`. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ import { readDocuments } from '../../../src/evaluator/documents.js';
 import type { Document } from '../../../src/evaluator/documents.js';
 import { contextOf, evaluateTask } from '../../../src/evaluator/evaluate.js';
 import type { ItemResult } from '../../../src/evaluator/evaluate.js';
-import { loadTask, readDefinition, taskOf } from '../../../src/evaluator/task.js';
+import { loadTask, parseDefinition, readDefinition, taskOf } from '../../../src/evaluator/task.js';
 import type { Task } from '../../../src/evaluator/task.js';
 import { ruleModel } from './fakes.js';
 
@@ -45,6 +45,15 @@ describe('every shipped task file', () => {
 
   it.each(names)('%s is valid', (name) => {
     expect(() => readDefinition(join(tasks, name))).not.toThrow();
+  });
+
+  it('is as valid as the examples in docs/evaluation.md', () => {
+    const page = readFileSync(join(root, 'docs/evaluation.md'), 'utf8');
+    const examples = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text ?? '');
+    expect(examples.length).toBeGreaterThan(2);
+    for (const text of examples) {
+      expect(() => parseDefinition(text, 'docs/evaluation.md')).not.toThrow();
+    }
   });
 
   it('are all the tasks of the note', () => {
