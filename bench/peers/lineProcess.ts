@@ -22,14 +22,14 @@ export interface LineProcess {
    * `schema`. Requests are answered one after another. Throws the peer's own error, or the end of
    * its stderr when it died.
    */
-  request<T>(
+  request: <T>(
     command: string,
     fields: object,
     schema: z.ZodType<T>,
     timeoutSeconds: number,
-  ): Promise<T>;
+  ) => Promise<T>;
   /** Asks the peer to quit, and kills it when it has not within 5 seconds. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 const answerSchema = z.discriminatedUnion('ok', [

@@ -1,0 +1,85 @@
+/** Sizes and FLOP counts of the benchmark's models, against numbers known from elsewhere. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  parameterCount,
+  shapes,
+  stepFlops,
+  tensorsOf,
+  writeRandomModel,
+} from '../../../bench/shapes.js';
+import { openModelFolder } from '../../../src/model/folder.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'cfs-shapes-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const tiny = {
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_hidden_layers: 1,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  vocab_size: 100,
+  tie_word_embeddings: true,
+};
+const real = join('..', 'shared', 'data', 'models', 'stories15M');
+
+describe('the shapes', () => {
+  it('have about the parameters of their names', () => {
+    expect(parameterCount(shapes['15M'])).toBe(15_191_712);
+    expect(parameterCount(shapes['42M']) / 1e6).toBeCloseTo(41.7, 0);
+    expect(parameterCount(shapes['110M']) / 1e6).toBeCloseTo(110, -1);
+  });
+
+  it.skipIf(!existsSync(real))('15M is stories15M, tensor by tensor (../shared)', () => {
+    const { tensors } = openModelFolder(real);
+    const ours = tensorsOf(shapes['15M']);
+    expect(ours.map(({ name }) => name).sort()).toEqual(tensors.names().sort());
+    for (const { name, shape } of ours) expect(tensors.info(name).shape).toEqual(shape);
+  });
+
+  it('count 6 per weight and token, and attention on top', () => {
+    // One layer by hand: embed 6400, q and o 4096, k and v 2048, three of 6144, three norms of 64.
+    const weights = 6400 + 2 * 4096 + 2 * 2048 + 3 * 6144 + 3 * 64;
+    const flops = stepFlops(tiny, 2, 8);
+    expect(flops.weights).toBe(6 * weights * 16);
+    // Forward, per line: q·k and p·v are 2 · 8 · 8 · 64 each; backward is twice that.
+    expect(flops.attention).toBe(3 * 2 * 2 * (2 * 8 * 8 * 64));
+    expect(flops.total).toBe(flops.weights + flops.attention);
+  });
+
+  it('count an untied input table as the lookup that it is', () => {
+    const untied = { ...tiny, tie_word_embeddings: false };
+    expect(parameterCount(untied)).toBe(parameterCount(tiny) + 6400);
+    expect(stepFlops(untied, 2, 8)).toEqual(stepFlops(tiny, 2, 8));
+  });
+});
+
+describe('a model of random weights', () => {
+  const bytes = (seed: number): Buffer => {
+    writeRandomModel(folder, tiny, seed);
+    return readFileSync(join(folder, 'model.safetensors'));
+  };
+
+  it('is the same for the same seed, another for another', () => {
+    const first = bytes(1);
+    expect(bytes(1).equals(first)).toBe(true);
+    expect(bytes(2).equals(first)).toBe(false);
+  });
+
+  it('starts as Llama does: normal weights of 0.02, norms of 1', () => {
+    bytes(3);
+    const { tensors } = openModelFolder(folder);
+    const table = tensors.read('model.embed_tokens.weight');
+    const mean = table.reduce((sum, x) => sum + x, 0) / table.length;
+    const variance = table.reduce((sum, x) => sum + (x - mean) ** 2, 0) / table.length;
+    expect(Math.abs(mean)).toBeLessThan(0.001);
+    expect(Math.sqrt(variance)).toBeCloseTo(0.02, 3);
+    expect(tensors.read('model.norm.weight').every((x) => x === 1)).toBe(true);
+    expect(tensors.read('model.layers.0.mlp.up_proj.weight')).not.toEqual(
+      tensors.read('model.layers.0.mlp.gate_proj.weight'),
+    );
+  });
+});
