@@ -151,14 +151,14 @@ function drawIntervals(
   const marks = runs.map(({ style, score }, row) => {
     if (score === undefined || score.change === null) return '';
     const better = score.higherIsBetter ? 1 : -1;
-    const x = (value: number): string => (75 + (better * value * 68) / scale).toFixed(1);
+    const x = (value: number): string => (60 + (better * value * 54) / scale).toFixed(1);
     const y = row * 14 + 9;
     const [low, high] = score.interval ?? [score.change, score.change];
     return `<g class="s${style % 6}"><line x1="${x(low)}" x2="${x(high)}" y1="${y}" y2="${y}"
  stroke-width="2"/><circle cx="${x(score.change)}" cy="${y}" r="3.5"/></g>`;
   });
-  return `<svg class="interval" viewBox="0 0 150 ${height}" height="${height}" aria-hidden="true">
-<line class="zero" x1="75" x2="75" y1="0" y2="${height}"/>${marks.join('')}</svg>`;
+  return `<svg class="interval" viewBox="0 0 120 ${height}" height="${height}" aria-hidden="true">
+<line class="zero" x1="60" x2="60" y1="0" y2="${height}"/>${marks.join('')}</svg>`;
 }
 
 function flatten(value: unknown, prefix = ''): [string, string][] {
