@@ -13,8 +13,6 @@ import { tokenizeExample, type TokenizeOptions } from './rows.js';
 import { createRowStoreBuilder, type Origin, type RowStore } from './rowStore.js';
 
 export interface DatasetOptions extends FormatOptions {
-  /** The name of the list of rows inside a JSON object. */
-  list?: string;
   /** Needed for rows that are conversations. */
   chat?: ChatOptions;
 }

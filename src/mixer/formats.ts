@@ -37,6 +37,8 @@ type Name = (typeof NAMES)[number];
 
 /** How the rows of a dataset are to be read; part of `run.yaml`. */
 export const formatOptionsSchema = z.strictObject({
+  /** The name of the list of rows, where a JSON file is an object that holds several things. */
+  list: z.string().optional(),
   /** Known name → the column of the file that is meant, e.g. `{ prompt: mr, response: ref }`. */
   columns: z.partialRecord(z.enum(NAMES), z.string()).optional(),
   /** Jinja over the row's columns (and the known names); one final line break is dropped. */

@@ -15,7 +15,8 @@ export interface RowTemplate {
   render(values: Record<string, unknown>): string;
 }
 
-const NAMES_OF_JINJA = new Set(['loop', 'range', 'namespace', 'true', 'false', 'none', 'True']);
+const NAMES_OF_JINJA =
+  'loop range namespace true false none True False None raise_exception strftime_now'.split(' ');
 
 /** `field` is the setting that holds the template, for messages. Throws `TEMPLATE_BROKEN`. */
 export function compileRowTemplate(text: string, field: string): RowTemplate {

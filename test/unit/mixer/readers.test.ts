@@ -102,30 +102,32 @@ describe('JSON Lines', () => {
     const [row] = await readAll(fileOf('wide.jsonl', JSON.stringify({ text })));
     expect(row?.error === undefined && row?.record).toEqual({ text });
   });
+});
 
-  it('reads 60 MB in a process that may hold 24 MB', () => {
-    const file = join(folder, 'large.jsonl');
+describe('large files', () => {
+  const row = { prompt: 'p'.repeat(500), completion: 'c'.repeat(500) };
+  it.each([
+    ['large.jsonl', '', `${JSON.stringify(row)}\n`, ''],
+    ['large.json', '[', `${JSON.stringify(row)},`, '{}]'],
+    ['large.csv', 'a,b\n', `"${row.prompt}\n",${row.completion}\n`, ''],
+  ])('%s: 40 MB are read by a process that may hold 24 MB', (name, head, one, tail) => {
+    const file = join(folder, name);
     const descriptor = openSync(file, 'w');
-    const block =
-      `${JSON.stringify({ prompt: 'p'.repeat(500), completion: 'c'.repeat(500) })}\n`.repeat(1000);
-    const blocks = Math.ceil(60e6 / block.length);
+    writeSync(descriptor, head);
+    const block = one.repeat(1000);
+    const blocks = Math.ceil(40e6 / block.length);
     for (let i = 0; i < blocks; i++) writeSync(descriptor, block);
+    writeSync(descriptor, tail);
     closeSync(descriptor);
     const script = `
       import { openRows } from './src/mixer/readers/open.ts';
       let rows = 0;
       for await (const row of openRows(process.argv[1])) rows += row.error === undefined ? 1 : 0;
       console.log(rows);`;
-    const args = [
-      '--max-old-space-size=24',
-      '--import',
-      'tsx',
-      '--input-type=module',
-      '-e',
-      script,
-      file,
-    ];
-    expect(Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))).toBe(blocks * 1000);
+    const limits = ['--max-old-space-size=24', '--max-semi-space-size=2'];
+    const args = [...limits, '--import', 'tsx', '--input-type=module', '-e', script, file];
+    const rows = Number(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+    expect(rows).toBe(blocks * 1000 + (tail === '' ? 0 : 1));
   });
 });
 
