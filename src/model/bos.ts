@@ -89,6 +89,11 @@ export function findEos(folder: string, tokenizer: Tokenizer): number[] {
   return unique.length > 0 || separator === undefined ? unique : [separator];
 }
 
+/** Whether the model's own tokenizer puts a start token before every text, as Llama's does. */
+export function tokenizerAddsBos(folder: string): boolean {
+  return templateStart(folder) !== undefined;
+}
+
 /** What the folder's files say is the BOS token, in order. */
 function stated(folder: string, tokenizer: Tokenizer): Found[] {
   const found: Found[] = [];

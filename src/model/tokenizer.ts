@@ -37,7 +37,8 @@ const addedTokenSchema = z.looseObject({
 });
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(addedTokenSchema.extend({ id: z.int().nonnegative() })).default([]),
-  model: z.looseObject({ vocab: z.union([z.array(z.unknown()), z.looseObject({})]) }),
+  // Hundreds of thousands of entries: checked in `addedTokens`, not copied by zod.
+  model: z.looseObject({ vocab: z.custom<object>((vocab) => typeof vocab === 'object' && vocab) }),
 });
 /** A token name as the configs write it: its text, or an object holding it. */
 export const tokenNameSchema = z
@@ -69,11 +70,11 @@ export function loadTokenizer(folder: string): Tokenizer {
   if (json === undefined) throw noTokenizer(folder);
   const config =
     readJsonInFolder(folder, 'tokenizer_config.json', configSchema) ?? configSchema.parse({});
-  const added = addedTokens(json, config);
   const named = [config.bos_token, config.eos_token, config.pad_token];
   const isSpecial = (token: { content: string; special?: boolean | undefined }): boolean =>
     token.special === true || named.includes(token.content);
   try {
+    const added = addedTokens(json, config);
     const full = new HubTokenizer({ ...json, added_tokens: added }, config);
     // The same tokenizer without the special tokens; it borrows the vocabulary, made once.
     const plain = new HubTokenizer(
@@ -88,7 +89,7 @@ export function loadTokenizer(folder: string): Tokenizer {
     const special = new Set(added.filter(isSpecial).map((token) => token.id));
     return wrap(full, plain, special, chatTemplate(folder, config));
   } catch (error) {
-    throw unsupported(folder, error);
+    throw error instanceof CfsError ? error : unsupported(folder, error);
   }
 }
 
