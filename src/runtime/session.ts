@@ -8,6 +8,9 @@ import { CfsError, defined, messageOf } from '../errors.js';
 import { encodeIdentity } from '../graph/index.js';
 import { keepsTensors, type Provider } from './providers.js';
 
+// What goes wrong is thrown; the library's own printing of it would only confuse.
+ort.env.logLevel = 'fatal';
+
 export type Tensor = ort.Tensor;
 export type Feeds = Record<string, Tensor>;
 
@@ -117,7 +120,8 @@ async function create(
 ): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(model, {
-      executionProviders: provider.name === 'cpu' ? ['cpu'] : [provider.name, 'cpu'],
+      // Alone: beside another, ONNX Runtime would drop one that is absent without an error.
+      executionProviders: [provider.name],
       intraOpNumThreads: provider.threads ?? 0,
       graphOptimizationLevel: 'all',
       // Nearly half the memory at the same speed (design decision 10).

@@ -1,0 +1,88 @@
+/** A job's rows: the dataset and held-out rows as the configuration describes them. */
+import type { ChatOptions } from '../mixer/chat.js';
+import { loadDataset, type DatasetOptions, type DatasetReport } from '../mixer/dataset.js';
+import { storeRows, type RowStore } from '../mixer/rowStore.js';
+import { contextFreeRow, type TokenizeOptions } from '../mixer/rows.js';
+import type { SampleRecord } from '../protocol/records.js';
+import type { DatasetSource, RunConfig } from '../runs/configSchema.js';
+import { eosOf, type Model } from './model.js';
+
+/** Longest row in tokens: what was asked for, as far as the model goes. */
+export function maxRowLength(config: RunConfig, model: Model): number {
+  return Math.min(config.training.maxLength, model.architecture.contextLength);
+}
+
+export function tokenizeOptions(config: RunConfig, model: Model): TokenizeOptions {
+  return {
+    tokenizer: model.tokenizer,
+    bos: model.addsBos ? model.bos.id : undefined,
+    eos: eosOf(model),
+    maxLength: maxRowLength(config, model),
+  };
+}
+
+/** How the files of a source are to be read. */
+export function readOptions(source: DatasetSource, model: Model): DatasetOptions {
+  const { columns, template, list } = source;
+  return { columns, template, list, chat: chatOptions(model) };
+}
+
+/** All sources of a list behind each other; reports are added up. */
+export async function loadSources(
+  sources: readonly DatasetSource[],
+  config: RunConfig,
+  model: Model,
+): Promise<{ rows: RowStore; report: DatasetReport }> {
+  const tokenize = tokenizeOptions(config, model);
+  const loaded = [];
+  for (const source of sources) {
+    loaded.push(await loadDataset([source.path], readOptions(source, model), tokenize));
+  }
+  const [first] = loaded;
+  if (loaded.length === 1 && first) return first;
+  return {
+    rows: storeRows(loaded.flatMap(({ rows }) => allRows(rows))),
+    report: addReports(loaded.map(({ report }) => report)),
+  };
+}
+
+/** Reports of several sources as one. */
+export function addReports(reports: readonly DatasetReport[]): DatasetReport {
+  const sum = (value: (report: DatasetReport) => number): number =>
+    reports.reduce((total, report) => total + value(report), 0);
+  const counts: Record<string, number> = {};
+  for (const [code, count] of reports.flatMap((report) => Object.entries(report.counts))) {
+    counts[code] = (counts[code] ?? 0) + count;
+  }
+  return {
+    counts,
+    files: reports.flatMap(({ files }) => files),
+    problems: reports.flatMap(({ problems }) => problems),
+    errors: sum(({ errors }) => errors),
+    warnings: sum(({ warnings }) => warnings),
+    rows: sum(({ rows }) => rows),
+    kept: sum(({ kept }) => kept),
+    truncated: sum(({ truncated }) => truncated),
+  };
+}
+
+/** The rows of context-free samples: the start token, then all tokens as targets. */
+export function sampleRows(samples: Iterable<SampleRecord>, maxLength: number): RowStore {
+  const rows = [];
+  for (const { bosId, tokens } of samples) {
+    if (tokens.length > 0) rows.push(contextFreeRow([bosId, ...tokens].slice(0, maxLength)));
+  }
+  return storeRows(rows);
+}
+
+export function allRows(store: RowStore) {
+  return Array.from({ length: store.count }, (_, index) => store.row(index));
+}
+
+function chatOptions({ tokenizer, bos, eosIds }: Model): ChatOptions | undefined {
+  const { chatTemplate } = tokenizer;
+  if (chatTemplate === undefined) return undefined;
+  const text = (id: number | undefined): string =>
+    id === undefined ? '' : tokenizer.decode([id], { keepSpecial: true });
+  return { template: chatTemplate, bosToken: text(bos.id), eosToken: text(eosIds[0]) };
+}

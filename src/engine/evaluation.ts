@@ -1,0 +1,232 @@
+/**
+ * What a job measures: the scores of its tasks, the loss on held-out rows of the dataset, and how
+ * far the model has drifted from its base (KL), always against the base model on the same items.
+ */
+import { z } from 'zod';
+import { defined } from '../errors.js';
+import { compareAll, type Comparison } from '../evaluator/compare.js';
+import { evaluateTask, type TaskResult } from '../evaluator/evaluate.js';
+import { estimateKl, type KlEstimate } from '../evaluator/kl.js';
+import type { LanguageModel } from '../evaluator/languageModel.js';
+import { metricRule, type MetricName } from '../evaluator/metrics.js';
+import { scoredModel } from '../evaluator/scoredModel.js';
+import { estimate } from '../evaluator/statistics.js';
+import { loadTask, subsetOf, type Task } from '../evaluator/task.js';
+import { greedy } from '../generator/greedy.js';
+import type { RowStore } from '../mixer/rowStore.js';
+import { contextFreeRow } from '../mixer/rows.js';
+import { createDecoder } from '../model/decoder.js';
+import { createScorer, type Scorer } from '../model/scoreGraph.js';
+import type { SampleRecord, TaskScore } from '../protocol/records.js';
+import { createRandom, permutation } from '../random.js';
+import type { Device, Held } from '../runtime/index.js';
+import { allRows } from './dataset.js';
+import type { Model } from './model.js';
+
+/** A set of measurements of one model. */
+export interface Scores {
+  /** Every metric of every task; the first of a task is its headline. */
+  tasks: TaskResult[];
+  downstream?: TaskResult;
+}
+
+export interface EvaluatorOptions {
+  device: Device;
+  model: Model;
+  /** The weights to measure, as they are at the time of each call. */
+  weights: ReadonlyMap<string, Held>;
+  taskFiles: readonly string[];
+  downstream: RowStore | undefined;
+  /** Samples of the base model at temperature 1 that are not trained on. */
+  klSamples: readonly SampleRecord[];
+  /** Items per task of a subset. */
+  subset: number;
+  seed: number;
+}
+
+export type Extent = 'subset' | 'full';
+
+export interface Evaluator {
+  /** `onItem` hears of each task that is done, of so many. */
+  score(extent: Extent, onTask?: (done: number, total: number) => void): Promise<Scores>;
+  /** Undefined where there are no samples to estimate it with. */
+  kl(): Promise<KlEstimate | undefined>;
+  release(): Promise<void>;
+}
+
+/** Reads all tasks, so that a broken task file is found before anything is computed. */
+export function createEvaluator(options: EvaluatorOptions): Evaluator {
+  const { device, model, weights, downstream, klSamples, subset, seed } = options;
+  const full = options.taskFiles.map((file) => loadTask(file));
+  const subsets = full.map((task) => subsetOf(task, subset, seed));
+  const scorer = createScorer(device, model.architecture, weights);
+  const language = languageModel(device, model, weights, scorer);
+  return {
+    score: async (extent, onTask) => {
+      const tasks: Task[] = extent === 'full' ? full : subsets;
+      const results: TaskResult[] = [];
+      for (const [i, task] of tasks.entries()) {
+        onTask?.(i, tasks.length);
+        results.push(...(await evaluateTask(task, language)));
+      }
+      const rows = downstream && (extent === 'full' ? downstream.count : subset);
+      return {
+        tasks: results,
+        ...(downstream && rows
+          ? { downstream: await rowLoss(scorer, downstream, rows, seed) }
+          : {}),
+      };
+    },
+    kl: async () => {
+      if (klSamples.length === 0) return undefined;
+      const rows = klSamples.map(({ bosId, tokens }) => contextFreeRow([bosId, ...tokens]));
+      const scores = await scorer.score(rows);
+      return estimateKl(
+        klSamples.map(({ logprobs }, i) => ({
+          base: total(logprobs),
+          current: total(defined(scores[i], 'score').logprob),
+          tokens: logprobs.length,
+        })),
+      );
+    },
+    release: () => scorer.release(),
+  };
+}
+
+/** The model as tasks see it. */
+function languageModel(
+  device: Device,
+  model: Model,
+  weights: ReadonlyMap<string, Held>,
+  scorer: Scorer,
+): LanguageModel {
+  const { architecture, tokenizer, bos, eosIds, addsBos } = model;
+  return scoredModel({
+    tokenizer,
+    prefixId: bos.id,
+    addBos: addsBos,
+    maxLength: architecture.contextLength,
+    stopIds: eosIds,
+    // The last token of a row is only a target: without it a full row still fits the context.
+    score: (rows) => scorer.score(rows),
+    generateGreedy: async (prompts, { maxTokens, stopIds, shouldStop }) => {
+      const decoder = await createDecoder(device, architecture, weights, {
+        batch: Math.min(prompts.length, promptsAtOnce),
+        sampling: 'greedy',
+        frozen: false,
+      });
+      try {
+        return await greedy(prompts, {
+          decoder,
+          maxTokens,
+          stopIds,
+          shouldStop: (_prompt, tokens) => shouldStop(tokens),
+        });
+      } finally {
+        await decoder.release();
+      }
+    },
+  });
+}
+
+const promptsAtOnce = 16;
+
+/** Mean −log p per response token over held-out rows, as a result that can be compared. */
+async function rowLoss(
+  scorer: Scorer,
+  store: RowStore,
+  count: number,
+  seed: number,
+): Promise<TaskResult> {
+  const metric: MetricName = 'nll_per_token';
+  const { unit, higherIsBetter } = metricRule(metric);
+  const chosen = permutation(store.count, createRandom(seed)).slice(0, count).sort();
+  const rows = allRows(store);
+  const scores = await scorer.score([...chosen].map((index) => defined(rows[index], 'row')));
+  const items = [...chosen].map((index, i) => {
+    const { logprob, greedy: flags } = defined(scores[i], 'score');
+    const value = -total(logprob);
+    const answer = { logprob: -value, greedy: flags.every(Boolean), tokens: logprob.length };
+    return { id: String(index), value, weight: logprob.length, answer };
+  });
+  const { score, stderr } = estimate(items, unit);
+  return {
+    task: downstreamTask,
+    metric,
+    unit,
+    higherIsBetter,
+    score,
+    stderr,
+    n: items.length,
+    items,
+  };
+}
+
+/** The name under which the loss on held-out rows goes. */
+export const downstreamTask = 'downstream';
+
+function total(values: Iterable<number>): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
+}
+
+/** `current` beside `base` on the items that both have. */
+export function compareScores(base: Scores, current: Scores, seed: number): Comparison[] {
+  return compareAll(allResults(base), allResults(current), { seed });
+}
+
+export function allResults({ tasks, downstream }: Scores): TaskResult[] {
+  return downstream ? [...tasks, downstream] : tasks;
+}
+
+/** The first metric of each task. */
+export function headlines<T extends { task: string }>(results: readonly T[]): T[] {
+  const first = new Map<string, T>();
+  for (const result of results) if (!first.has(result.task)) first.set(result.task, result);
+  return [...first.values()];
+}
+
+/** A score as events carry it. */
+export function taskScore(result: TaskResult, comparison: Comparison | undefined): TaskScore {
+  const { task, metric, higherIsBetter, score, stderr, n } = result;
+  return {
+    task,
+    metric,
+    higherIsBetter,
+    score: finite(score),
+    stderr: finite(stderr),
+    n,
+    ...(comparison ? { change: finite(comparison.change) } : {}),
+  };
+}
+
+/** JSON has no NaN. */
+export function finite(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
+}
+
+/** The base model's scores as they are kept in the run folder, so that resuming need not ask again. */
+const resultSchema = z.object({
+  task: z.string(),
+  metric: z.custom<MetricName>((name) => typeof name === 'string'),
+  filter: z.string().optional(),
+  unit: z.enum(['fraction', 'nats', 'bits', 'perplexity']),
+  higherIsBetter: z.boolean(),
+  score: z.number(),
+  stderr: z.number().optional(),
+  n: z.int(),
+  items: z.array(
+    z.object({
+      id: z.string(),
+      value: z.number(),
+      weight: z.number(),
+      correct: z.boolean().optional(),
+      answer: z.custom<TaskResult['items'][number]['answer']>(),
+    }),
+  ),
+});
+export const scoresSchema = z.object({
+  tasks: z.array(resultSchema),
+  downstream: resultSchema.optional(),
+});
