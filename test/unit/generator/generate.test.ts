@@ -99,7 +99,7 @@ describe('generate', () => {
     const four = await samplesOf(model);
     for (const batch of [1, 7, 16]) {
       const other = await samplesOf(model, { batch });
-      const same = four.filter((sample, i) => `${sample.tokens}` === `${other[i]?.tokens}`);
+      const same = four.filter((sample, i) => sample.tokens.join() === other[i]?.tokens.join());
       // A draw within rounding of a boundary may send a sample another way, hardly ever.
       expect(same.length).toBeGreaterThanOrEqual(11);
       for (const { index, logprobs } of same) {
