@@ -95,10 +95,11 @@ const tokenizerSchema = z.object({
     merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
   }),
 });
+type TokenizerJson = z.infer<typeof tokenizerSchema>;
 
 /**
- * Writes the Llama of `folder` to `file`, with its `tokenizer.json` where it has one, else with no
- * vocabulary. Matrices are rounded to `type`; norms stay float32 as llama.cpp wants them. Throws
+ * Writes the Llama of `folder` to `file`, with its `tokenizer.json` where it has one, else with a
+ * placeholder. Matrices are rounded to `type`; norms stay float32 as llama.cpp wants them. Throws
  * `WRITE_FAILED`, what the folder throws, and a `ZodError` for a Llama this writer leaves out.
  */
 export function writeLlamaGguf(file: string, folder: ModelFolder, type: FloatDtype): void {
@@ -109,7 +110,7 @@ export function writeLlamaGguf(file: string, folder: ModelFolder, type: FloatDty
     'general.name': { type: 'string', value: 'bench' },
     'general.file_type': { type: 'uint32', value: fileTypes[type] },
     ...llamaMetadata(config),
-    ...tokenizerMetadata(config, tokenizer),
+    ...tokenizerMetadata(config, tokenizer ?? placeholderTokenizer(config)),
   };
   const tensors = llamaTensors(config, (name) => folder.tensors.read(name), type);
   writeFileAtomic(file, ...encodeGguf(metadata, tensors));
@@ -138,12 +139,8 @@ function llamaMetadata(config: LlamaConfig): Record<string, GgufValue> {
 
 function tokenizerMetadata(
   config: LlamaConfig,
-  tokenizer: z.infer<typeof tokenizerSchema> | undefined,
+  { added_tokens: added, model }: TokenizerJson,
 ): Record<string, GgufValue> {
-  if (tokenizer === undefined) {
-    return { 'tokenizer.ggml.model': { type: 'string', value: 'no_vocab' } };
-  }
-  const { added_tokens: added, model } = tokenizer;
   // SentencePiece merges the pair with the highest score first, so a score is a negative rank.
   const rank = new Map<string, number>();
   model.merges.forEach((merge, i) => {
@@ -176,6 +173,26 @@ function tokenizerMetadata(
     },
     'tokenizer.ggml.add_bos_token': { type: 'bool', value: true },
     'tokenizer.ggml.add_eos_token': { type: 'bool', value: false },
+  };
+}
+
+/**
+ * Llama's byte tokens and made-up names for the rest: llama.cpp's own `no_vocab` makes node-llama-cpp
+ * abort.
+ */
+function placeholderTokenizer(config: LlamaConfig): TokenizerJson {
+  const special = ['<unk>', '<s>', '</s>'];
+  const name = (id: number): string => {
+    const byte = id - special.length;
+    if (byte >= 256) return `[${id}]`;
+    return special[id] ?? `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
+  };
+  const vocab = Object.fromEntries(
+    Array.from({ length: config.vocab_size }, (_, id) => [name(id), id]),
+  );
+  return {
+    added_tokens: special.map((_, id) => ({ id, special: true })),
+    model: { type: 'BPE', byte_fallback: true, unk_token: '<unk>', vocab, merges: [] },
   };
 }
 

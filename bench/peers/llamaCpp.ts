@@ -14,6 +14,8 @@ export type LlamaCppForm = 'native' | 'node';
 export interface LlamaCppSettings {
   /** A GGUF file; see `../gguf.ts`. */
   file: string;
+  /** The token every row starts from. */
+  bos: number;
   /** Rows decoded together. */
   sequences: number;
   /** Tokens made for each row, after its BOS. */

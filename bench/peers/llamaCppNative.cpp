@@ -2,7 +2,7 @@
 // to beat. Links against the libraries that node-llama-cpp ships; the headers come out of the source
 // bundle in the same package (see buildLlamaCpp.sh). Speaks the JSON lines of lineProcess.ts:
 //
-//   load     {file, sequences, tokens, threads, flashAttention} -> {system}
+//   load     {file, bos, sequences, tokens, threads, flashAttention} -> {system}
 //   generate {seed, temperature (0: greedy), sampler: chain|graph} -> {seconds, tokens: [[...], ...]}
 //            from the BOS token, `tokens` tokens for each of `sequences`, going on after EOS
 //
@@ -25,6 +25,7 @@ struct Bench {
   llama_context * context = nullptr;
   std::string file;
   int sequences = 0;
+  llama_token bos = 0;
   int tokens = 0;
   llama_context_params params;
 
@@ -32,6 +33,7 @@ struct Bench {
     release();
     sequences = request["sequences"];
     tokens = request["tokens"];
+    bos = request["bos"];
     if (model == nullptr || file != request["file"]) {
       if (model != nullptr) llama_model_free(model);
       file = request["file"];
@@ -76,7 +78,6 @@ struct Bench {
     if (context == nullptr) throw std::runtime_error("could not create a context");
 
     std::vector<std::vector<llama_token>> out(sequences);
-    const llama_token bos = llama_vocab_bos(llama_model_get_vocab(model));
     llama_batch batch = llama_batch_init(sequences, 0, 1);
     // The first run plans the graph and starts the threads.
     decode(batch, 0, std::vector<llama_token>(sequences, bos));

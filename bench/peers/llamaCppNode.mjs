@@ -45,7 +45,7 @@ async function row(sequence, tokens, temperature, seed) {
   const out = [];
   const options = { temperature, seed, topK: 0, topP: 1, minP: 0, yieldEogToken: true };
   // The package stops at EOS by itself; the row then goes on from the tokens it has.
-  let next = model.tokens.bos;
+  let next = loaded.bos;
   while (out.length < tokens) {
     for await (const token of sequence.evaluate([next], options)) {
       out.push(token);

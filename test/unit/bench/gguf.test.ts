@@ -123,6 +123,21 @@ describe('the GGUF writer', () => {
     });
   });
 
+  it('makes a vocabulary up for a folder without a tokenizer', () => {
+    const bare = join(folder, 'bare');
+    writeRandomModel(bare, { ...shape, vocab_size: 300 }, 7);
+    const file = join(bare, 'model.gguf');
+    writeLlamaGguf(file, openModelFolder(bare), 'F32');
+    const tokens = readGguf(readFileSync(file)).metadata['tokenizer.ggml.tokens'] as string[];
+    expect(new Set(tokens).size).toBe(300);
+    expect([tokens[1], tokens[3], tokens[258], tokens[259]]).toEqual([
+      '<s>',
+      '<0x00>',
+      '<0xFF>',
+      '[259]',
+    ]);
+  });
+
   it.each(['F16', 'BF16'] as const)('rounds the matrices to %s and leaves the norms', (type) => {
     const { tensors, metadata } = write(type);
     const exact = openModelFolder(folder).tensors.read('model.embed_tokens.weight');
