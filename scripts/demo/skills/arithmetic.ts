@@ -1,16 +1,15 @@
 /**
- * Arithmetic: sums up to 99 and their subtractions, one per line. Both operations together have
- * about ten thousand problems; one in twenty is held out, so a right answer there is computed, not
- * remembered. Without spaces every token of a line is a digit or a sign, which is the easiest form
- * for a small model.
+ * Arithmetic: sums up to 50 and their subtractions, one per line. Both operations together have
+ * about 2,600 problems; one in ten is held out, so a right answer there is computed, not remembered.
+ * Without spaces every token of a line is a digit or a sign, the easiest form for a small model.
  */
 import type { Random } from '../../../src/random.js';
 import { between, drawDistinct, drawUntil, isHeldOut, shuffle } from '../draw.js';
 import type { Skill, TaskRow } from './skill.js';
 
-const MAX = 99;
-const HELD_OUT_PARTS = 20;
-const TASK_ROWS = 150;
+const MAX = 50;
+const HELD_OUT_PARTS = 10;
+const TASK_ROWS = 120;
 
 interface Problem {
   left: number;
