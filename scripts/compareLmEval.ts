@@ -19,7 +19,7 @@ import { continuationTokens } from '../src/evaluator/requests.js';
 import { scoredModel } from '../src/evaluator/scoredModel.js';
 import { loadTask } from '../src/evaluator/task.js';
 import type { Task } from '../src/evaluator/task.js';
-import { tokenizerAddsBos } from '../src/evaluator/tokenizerBos.js';
+import { tokenizerAddsBos } from '../src/model/bos.js';
 import { architectureOf } from '../src/model/architecture.js';
 import { findBos, findEos } from '../src/model/bos.js';
 import { openModelFolder } from '../src/model/folder.js';
@@ -62,9 +62,7 @@ async function openModel(folder: string, exchanges: Exchange[]) {
   for (const { name, shape } of architecture.parameters) {
     held.set(name, await device.hold(tensors.read(name), shape));
   }
-  // A row's last token is a target only, so a row may have one token more than the context.
-  const wide = { ...architecture, contextLength: architecture.contextLength + 1 };
-  const scorer = createScorer(device, wide, held);
+  const scorer = createScorer(device, architecture, held);
   const prefixId = findBos(folder, tokenizer).id;
   const addBos = tokenizerAddsBos(folder);
   const inner = scoredModel({

@@ -44,7 +44,7 @@ await train({
   objective: defined(objectives.sft, 'objective')({ lambda: 1 }),
   shape: { time: modelConfig.max_position_embeddings, maxTokens: 8192 },
   adamW: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decayVectors: false },
-  schedule: { name: 'cosine', learningRate: 3e-3, warmupSteps: 100, steps },
+  schedule: { name: 'cosine', learningRate: 2.5e-3, warmupSteps: 100, steps },
   clipNorm: 1,
   checkpoints: { folder: work, every: 500, keep: 1 },
   evaluateEvery: 0,

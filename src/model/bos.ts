@@ -41,6 +41,7 @@ const idsSchema = z
   .nullish()
   .transform((ids) => (ids === null || ids === undefined ? [] : [ids].flat()));
 const configSchema = z.looseObject({ bos_token_id: idsSchema, eos_token_id: idsSchema });
+const addsBosSchema = z.looseObject({ add_bos_token: z.boolean().nullish() });
 const processorSchema = z.looseObject({
   type: z.string(),
   single: z.array(z.looseObject({})).optional(),
@@ -89,9 +90,14 @@ export function findEos(folder: string, tokenizer: Tokenizer): number[] {
   return unique.length > 0 || separator === undefined ? unique : [separator];
 }
 
-/** Whether the model's own tokenizer puts a start token before every text, as Llama's does. */
+/**
+ * Whether the model's own tokenizer puts a start token before every text, as Llama's does and
+ * GPT-2's does not: `add_bos_token` of `tokenizer_config.json` where it is given, else what the
+ * post-processor of `tokenizer.json` does. lm-evaluation-harness encodes contexts this way.
+ */
 export function tokenizerAddsBos(folder: string): boolean {
-  return templateStart(folder) !== undefined;
+  const stated = readJsonInFolder(folder, 'tokenizer_config.json', addsBosSchema)?.add_bos_token;
+  return stated ?? templateStart(folder) !== undefined;
 }
 
 /** What the folder's files say is the BOS token, in order. */

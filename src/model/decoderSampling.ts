@@ -3,7 +3,7 @@
  * a uniform number that JavaScript drew, so the same seed gives the same token on every provider
  * and no vocabulary-sized tensor ever leaves the graph.
  */
-import { numeric, type Dim, type Graph, type Value } from '../graph/index.js';
+import { matmul, numeric, type Dim, type Graph, type Value } from '../graph/index.js';
 
 /** How the next token is chosen. */
 export type Sampling =
@@ -38,8 +38,9 @@ export function chooseToken(g: Graph, logits: Value, uniform: Value, sampling: S
   const logLargest = g.emit('Log', [g.emit('ReduceMax', [p, g.ints([1])], column)], column);
   const logTotal = g.emit('Sub', [largest, logLargest], column);
   const chosen = g.emit('GatherElements', [logits, token], column, { attributes: { axis: 1 } });
-  const products = g.emit('Mul', [p, logits], logits.shape);
-  const expected = g.emit('ReduceSum', [products, g.ints([1])], column);
+  const line = [rows, 1, numeric(logits.shape[1])];
+  const dots = matmul(g, reshapeTo(g, p, line), reshapeTo(g, logits, line), { transB: true });
+  const expected = reshapeTo(g, dots, column);
   return {
     token: reshapeTo(g, token, [rows]),
     logprob: reshapeTo(g, g.emit('Sub', [chosen, logTotal], column), [rows]),

@@ -23,7 +23,10 @@ export interface RowScores {
 }
 
 export interface Scorer {
-  /** Scores rows no longer than the model's context; the answer follows their order. */
+  /**
+   * Scores rows of at most one token more than the model's context (the last one is a target only);
+   * the answer follows their order.
+   */
   score(rows: TokenRow[]): Promise<RowScores[]>;
   release(): Promise<void>;
 }
@@ -53,7 +56,7 @@ export function createScorer(
     score: async (rows) => {
       const scores = rows.map(({ supervised }) => emptyScores(supervised));
       const filled = new Uint32Array(rows.length);
-      for (const { batch, rowIndices } of batchesOf(rows, architecture.contextLength)) {
+      for (const { batch, rowIndices } of batchesOf(rows, architecture.contextLength + 1)) {
         const session = await sessionFor(batch.time);
         const outputs = await session.run({ ...parameters(), ...batchFeeds(batch, chunks) });
         chunkTargets(batch, chunks).forEach(({ from, to }, chunk) => {
@@ -92,13 +95,10 @@ function scoreGraph(architecture: Architecture, provider: ProviderName, time: nu
 }
 
 /** Rows sorted into widths that double, so that few graphs serve all lengths. */
-function batchesOf(
-  rows: TokenRow[],
-  contextLength: number,
-): { batch: Batch; rowIndices: number[] }[] {
+function batchesOf(rows: TokenRow[], longest: number): { batch: Batch; rowIndices: number[] }[] {
   const byWidth = new Map<number, number[]>();
   rows.forEach(({ ids }, index) => {
-    const width = Math.min(2 ** Math.ceil(Math.log2(Math.max(ids.length, 16))), contextLength);
+    const width = Math.min(2 ** Math.ceil(Math.log2(Math.max(ids.length, 16))), longest);
     byWidth.set(width, (byWidth.get(width) ?? []).concat(index));
   });
   return [...byWidth].flatMap(([width, rowIndices]) => {

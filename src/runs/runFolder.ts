@@ -2,7 +2,8 @@
  * The run folder: the single source of truth about a run. Whoever looks at a run reads it here;
  * the one process that runs the job writes it through `openRunWriter`, which holds the lock.
  *
- *     .cfs/runs/<id>/run.yaml  events.jsonl  samples.jsonl  checkpoints/<step>/
+ *     .cfs/runs/<id>/run.yaml  events.jsonl  samples.jsonl  held-out-samples.jsonl  base.json
+ *                    checkpoints/<step>/
  *                    results.json  report.html  model/
  */
 import { createHash } from 'node:crypto';
@@ -29,6 +30,10 @@ export interface RunPaths {
   config: string;
   events: string;
   samples: string;
+  /** Samples that are not trained on: the KL estimate's. */
+  heldOutSamples: string;
+  /** Scores of the base model. */
+  base: string;
   checkpoints: string;
   results: string;
   report: string;
@@ -56,6 +61,7 @@ export interface RunWriter {
   /** Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. */
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;
+  appendHeldOutSamples(samples: readonly SampleRecord[]): void;
   writeResults(results: RunResults): void;
   /** Closes the logs and gives the lock back. */
   close(): void;
@@ -144,6 +150,11 @@ export function readSamples(run: RunFolder): Generator<SampleRecord> {
   return readJsonLines(run.paths.samples, sampleRecordSchema);
 }
 
+/** The samples of the KL estimate. */
+export function readHeldOutSamples(run: RunFolder): Generator<SampleRecord> {
+  return readJsonLines(run.paths.heldOutSamples, sampleRecordSchema);
+}
+
 /** The results; undefined before the run has finished. Throws `RECORD_BROKEN`. */
 export function readResults(run: RunFolder): RunResults | undefined {
   const file = run.paths.results;
@@ -167,15 +178,18 @@ export function openRunWriter(run: RunFolder): RunWriter {
   try {
     const events = openJsonLines(run.paths.events);
     const samples = openJsonLines(run.paths.samples);
+    const heldOut = openJsonLines(run.paths.heldOutSamples);
     return {
       appendEvent: (event) => events.append(event, isLasting(event)),
       appendSamples: (records) => records.forEach((record) => samples.append(record, false)),
+      appendHeldOutSamples: (records) => records.forEach((record) => heldOut.append(record, false)),
       writeResults: (results) =>
         writeFileAtomic(run.paths.results, `${JSON.stringify(results, null, 2)}\n`),
       close: () => {
         try {
           events.close();
           samples.close();
+          heldOut.close();
         } finally {
           giveBack();
         }
@@ -196,6 +210,8 @@ function runPaths(folder: string): RunPaths {
     config: join(folder, 'run.yaml'),
     events: join(folder, 'events.jsonl'),
     samples: join(folder, 'samples.jsonl'),
+    heldOutSamples: join(folder, 'held-out-samples.jsonl'),
+    base: join(folder, 'base.json'),
     checkpoints: join(folder, 'checkpoints'),
     results: join(folder, 'results.json'),
     report: join(folder, 'report.html'),

@@ -39,6 +39,10 @@ export interface Device {
   release(held: Held): void;
 }
 
+export function runtimeVersion(): string {
+  return ort.env.versions.node ?? ort.env.versions.common;
+}
+
 export async function openDevice(provider: Provider): Promise<Device> {
   return keepsTensors(provider.name) ? openResidentDevice(provider) : openHostDevice(provider);
 }

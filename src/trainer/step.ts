@@ -17,6 +17,8 @@ export interface StepShape {
   time: number;
   /** Tokens of one forward and backward pass; a step of more is done in several. */
   maxTokens: number;
+  /** Parts in which the loss is computed; chosen from the size of the vocabulary when left out. */
+  lossChunks?: number;
 }
 
 export interface GradientReport {
@@ -45,9 +47,10 @@ export function createGradientComputer(
   device: Device,
   architecture: Architecture,
   store: ParameterStore,
-  { time, maxTokens }: StepShape,
+  { time, maxTokens, lossChunks }: StepShape,
 ): GradientComputer {
-  const chunks = Math.max(1, Math.ceil((maxTokens * architecture.vocabSize * 4) / logitBytes));
+  const chunks =
+    lossChunks ?? Math.max(1, Math.ceil((maxTokens * architecture.vocabSize * 4) / logitBytes));
   const names = architecture.parameters.map(gradientName);
   const sessions = new Map<boolean, Promise<Session>>();
   const sessionFor = (accumulate: boolean): Promise<Session> => {

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { tokenizerAddsBos } from '../../../src/evaluator/tokenizerBos.js';
+import { tokenizerAddsBos } from '../../../src/model/bos.js';
 
 let folder = '';
 beforeEach(() => {

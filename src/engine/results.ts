@@ -1,0 +1,128 @@
+/** The end of a job: the fine-tuned model as a Hugging Face folder, and `results.json`. */
+import { defined } from '../errors.js';
+import type { Comparison } from '../evaluator/compare.js';
+import { summarize } from '../evaluator/forgetting.js';
+import type { KlEstimate } from '../evaluator/kl.js';
+import { modelCard } from '../model/modelCard.js';
+import { saveModelFolder } from '../model/save.js';
+import type { RunResults, SampleDiagnostics, TaskResult } from '../protocol/records.js';
+import type { Device } from '../runtime/index.js';
+import type { RunConfig } from '../runs/configSchema.js';
+import type { RunFolder, RunWriter } from '../runs/runFolder.js';
+import type { TrainingState } from '../trainer/checkpoint.js';
+import type { ParameterStore } from '../trainer/parameterStore.js';
+import { compareScores, downstreamTask, finite, headlines, type Scores } from './evaluation.js';
+import type { Model } from './model.js';
+import { versions } from './versions.js';
+
+export interface SaveOptions {
+  run: RunFolder;
+  config: RunConfig;
+  writer: RunWriter;
+  device: Device;
+  model: Model;
+  store: ParameterStore;
+  timings: Record<string, number>;
+  base: Scores;
+  final: Scores;
+  kl: KlEstimate | undefined;
+  state: TrainingState;
+  savedStep: number;
+  samples: SampleDiagnostics | undefined;
+}
+
+/** Writes `model/` and then `results.json`. Throws `WRITE_FAILED`, `WEIGHTS_NOT_FINITE`. */
+export async function saveResults(options: SaveOptions): Promise<void> {
+  const { config, writer, base, final, kl, state } = options;
+  const comparisons = compareScores(base, final, config.seed);
+  const tasks = comparisons.filter(({ task }) => task !== downstreamTask);
+  const downstream = comparisons.find(({ task }) => task === downstreamTask);
+  await saveModel(options, comparisons);
+  const results: RunResults = {
+    method: config.method,
+    steps: state.step,
+    savedStep: options.savedStep,
+    provider: options.device.provider.name,
+    tasks: tasks.map(taskResult),
+    ...(downstream ? { downstream: taskResult(downstream) } : {}),
+    forgetting: summarize(headlines(tasks)),
+    ...(kl
+      ? {
+          kl: {
+            mean: finite(kl.perSequence),
+            stderr: finite(kl.perSequenceStderr),
+            samples: kl.samples,
+          },
+        }
+      : {}),
+    samples: options.samples,
+    timings: options.timings,
+    versions: versions(),
+  };
+  writer.writeResults(results);
+}
+
+async function saveModel(options: SaveOptions, comparisons: Comparison[]): Promise<void> {
+  const { run, config, model, store } = options;
+  const weights = new Map<string, Float32Array>();
+  for await (const { name, data } of store.read('weight')) weights.set(name, data);
+  const { outputWeight } = model.architecture;
+  const card = modelCard({
+    baseModel: config.model,
+    method: config.method,
+    settings: flatten(cardSettings(config)),
+    results: comparisons.map(({ task, metric, base, current }) => ({
+      task,
+      metric,
+      before: base.score,
+      after: current.score,
+    })),
+  });
+  saveModelFolder({
+    source: model.folder,
+    target: run.paths.model,
+    // A source may store a tied output layer a second time; it must not keep its old values.
+    weights: (name) =>
+      weights.get(name) ?? (name === 'lm_head.weight' ? weights.get(outputWeight) : undefined),
+    card,
+  });
+}
+
+/** The configuration without the paths of this machine. */
+function cardSettings({ seed, generation, mix, training, method }: RunConfig): object {
+  return { seed, training, ...(method === 'sft' ? {} : { generation, mix }) };
+}
+
+function flatten(value: object, prefix = ''): Record<string, unknown> {
+  const flat: Record<string, unknown> = {};
+  for (const [key, entry] of Object.entries(value) as [string, unknown][]) {
+    if (entry === undefined) continue;
+    const isGroup = typeof entry === 'object' && entry !== null && !Array.isArray(entry);
+    Object.assign(flat, isGroup ? flatten(entry, `${key}.`) : { [prefix + key]: entry });
+  }
+  return flat;
+}
+
+function taskResult(comparison: Comparison): TaskResult {
+  const { task, metric, higherIsBetter, n, base, current, change, interval } = comparison;
+  const estimate = ({ score, stderr }: Comparison['base']) => ({
+    score: finite(score),
+    stderr: finite(stderr),
+  });
+  return {
+    task,
+    metric,
+    higherIsBetter,
+    n,
+    base: estimate(base),
+    final: estimate(current),
+    change: finite(change),
+    ...(interval.every(Number.isFinite) ? { interval } : {}),
+    ...(comparison.rightToWrong
+      ? {
+          rightToWrong: comparison.rightToWrong.count,
+          wrongToRight: defined(comparison.wrongToRight, 'transitions').count,
+        }
+      : {}),
+  };
+}
