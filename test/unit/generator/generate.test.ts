@@ -6,6 +6,7 @@ import { generate, type GenerateOptions } from '../../../src/generator/generate.
 import type { Sample } from '../../../src/generator/samples.js';
 import { createDecoder } from '../../../src/model/decoder.js';
 import type { Sampling } from '../../../src/model/decoderSampling.js';
+import { sampleRecordSchema } from '../../../src/protocol/records.js';
 import { createScorer } from '../../../src/model/scoreGraph.js';
 import { loadTokenizer, type Tokenizer } from '../../../src/model/tokenizer.js';
 import { folderModel, randomModel, type Loaded } from '../model/decoderFixture.js';
@@ -128,6 +129,11 @@ describe('generate', () => {
     for (const { index, tokens } of ended) {
       expect(onward[index]?.tokens.slice(0, tokens.length)).toEqual(tokens);
     }
+  });
+
+  it('yields what a line of samples.jsonl holds', async () => {
+    const [sample] = await samplesOf(await randomModel(), { count: 1 });
+    expect(sampleRecordSchema.parse(JSON.parse(JSON.stringify(sample)))).toEqual(sample);
   });
 
   it('fills the whole context', async () => {
