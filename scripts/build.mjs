@@ -1,12 +1,14 @@
-// Bundles what is shipped into dist/. ONNX Runtime stays outside: it brings native libraries.
+// Bundles what is shipped into dist/, or into the folder given (for tests that must not disturb
+// dist/). ONNX Runtime stays outside: it brings native libraries.
 import { build } from 'esbuild';
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
+const target = resolve(process.argv[2] ?? join(root, 'dist'));
 
 /** Puts the files that a report inlines into the bundle (see src/runs/reportAssets.ts). */
 const reportAssets = {
@@ -26,11 +28,11 @@ const reportAssets = {
   },
 };
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
+rmSync(target, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { cli: 'src/cli/main.ts' },
-  outdir: 'dist',
+  entryPoints: { cli: 'src/cli/main.ts', engine: 'src/engine/main.ts' },
+  outdir: target,
   bundle: true,
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
@@ -46,4 +48,4 @@ await build({
   },
   logLevel: 'warning',
 });
-chmodSync(join(root, 'dist', 'cli.js'), 0o755);
+chmodSync(join(target, 'cli.js'), 0o755);

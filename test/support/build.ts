@@ -1,0 +1,47 @@
+/**
+ * The shipped programs, built into a folder of their own (inside the repository, where their external
+ * modules are found), so that tests of processes neither depend on an earlier build nor disturb it.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Builds the programs; they are removed after the test file. */
+export function buildPrograms(): { cli: string; engine: string } {
+  const cache = join(root, 'node_modules', '.cache');
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, 'cfs-programs-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const target = join(folder, 'dist');
+  execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs'), target], { stdio: 'pipe' });
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  return { cli: join(target, 'cli.js'), engine: join(target, 'engine.js') };
+}
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  out: string;
+  err: string;
+}
+
+/** Starts a program; `ended` resolves when it has ended and its output is read. */
+export function start(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [program, ...args], { cwd });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, out, err }));
+  });
+  return { child, ended };
+}
