@@ -2,9 +2,9 @@
  * The parts of a job that are of use by themselves: read samples, check a dataset, score a model,
  * look at the machine. They return data; whoever asked shows it.
  */
-import { CfsError } from '../errors.js';
-import type { DatasetReport } from '../mixer/dataset.js';
-import type { MixPreview } from '../mixer/preview.js';
+import { cpus, freemem, totalmem } from 'node:os';
+import { readDataset, type DatasetReport } from '../mixer/dataset.js';
+import { previewMix, type MixPreview } from '../mixer/preview.js';
 import type {
   RunEvent,
   RunEventOf,
@@ -12,7 +12,24 @@ import type {
   SampleRecord,
   TaskScore,
 } from '../protocol/records.js';
+import type { RowStore } from '../mixer/rowStore.js';
+import { chooseProvider, fastest, openDevice, probeProviders } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
+import { createStore } from '../trainer/parameterStore.js';
+import {
+  addReports,
+  joinStores,
+  loadSources,
+  maxRowLength,
+  readOptions,
+  tokenizeOptions,
+  wantedSamples,
+} from './dataset.js';
+import { createEvaluator, taskScore } from './evaluation.js';
+import { openModel, type Model } from './model.js';
+import { now } from './progress.js';
+import { describeSamples, judge, writeSamples } from './sampling.js';
+import { versions } from './versions.js';
 
 export type StartToken = Pick<RunEventOf<'bos_found'>, 'id' | 'token' | 'reason'>;
 
@@ -68,15 +85,136 @@ export interface DoctorData {
   providers: ProviderCheck[];
 }
 
-export const generateCommand: (options: GenerateOptions) => Promise<GenerateData> = notBuilt;
-export const validateCommand: (options: { config: RunConfig }) => Promise<ValidateData> = notBuilt;
-export const evaluateCommand: (options: EvaluateOptions) => Promise<EvaluateData> = notBuilt;
-export const doctorCommand: () => Promise<DoctorData> = notBuilt;
+/** Writes context-free samples as a run would, keeping none; early when the signal is aborted. */
+export async function generateCommand(options: GenerateOptions): Promise<GenerateData> {
+  const { config, signal, onEvent } = options;
+  const { model, device, store } = await openWeights(config, config.model);
+  const { id, token, reason } = model.bos;
+  onEvent({ type: 'bos_found', time: now(), id, token, reason });
+  const count = options.count ?? (await plannedSamples(config, model));
+  const samples: SampleRecord[] = [];
+  const how = {
+    device,
+    model,
+    weights: store.weights,
+    seed: config.seed,
+    settings: config.generation,
+    signal,
+  };
+  try {
+    await writeSamples({
+      ...how,
+      count,
+      done: new Set(),
+      onEvent,
+      onSample: (sample) => {
+        samples.push(sample);
+        options.onSample(sample);
+      },
+    });
+    const verdict = await judge(how, samples);
+    const diagnostics = { ...describeSamples(samples), verdict };
+    return { bos: { id, token, reason }, diagnostics };
+  } finally {
+    store.release();
+  }
+}
 
-function notBuilt(): never {
-  throw new CfsError({
-    code: 'NOT_BUILT',
-    message: 'This command is not built yet.',
-    remedy: 'Wait for the commit that adds it.',
+/** Checks the dataset as a run would read it, and draws what it would train on. */
+export async function validateCommand({ config }: { config: RunConfig }): Promise<ValidateData> {
+  const model = openModel(config.model, config.generation.bos);
+  const { id, token, reason } = model.bos;
+  const bos = { id, token, reason };
+  const reports: DatasetReport[] = [];
+  const stores: RowStore[] = [];
+  for (const source of config.dataset) {
+    const { rows, report } = await readDataset(
+      [source.path],
+      readOptions(source, model),
+      tokenizeOptions(config, model),
+    );
+    reports.push(report);
+    stores.push(rows);
+  }
+  const dataset = addReports(reports);
+  if (dataset.kept === 0) return { dataset, bos };
+  const rows = joinStores(stores);
+  const { training, mix, seed, method } = config;
+  const planned = {
+    rows: wantedSamples(config, rows.count),
+    meanTokens: Math.min(config.generation.maxLength, maxRowLength(config, model)),
+  };
+  const preview = previewMix({
+    dataset: rows,
+    report: dataset,
+    cfs: method === 'sft' ? undefined : planned,
+    seed,
+    mode: mix.mode,
+    cfsShare: mix.cfsShare,
+    batchRows: training.batchRows,
+    length: training.steps === undefined ? { epochs: training.epochs } : { steps: training.steps },
+    tokenText: (token) => model.tokenizer.tokenText(token),
   });
+  return { dataset, preview, bos };
+}
+
+/** Scores a model folder on all items of the configuration's tasks. */
+export async function evaluateCommand(options: EvaluateOptions): Promise<EvaluateData> {
+  const { config, onEvent } = options;
+  const { model, device, store } = await openWeights(config, options.model);
+  const { tasks: taskFiles, downstream: sources, subset } = config.evaluation;
+  try {
+    const evaluator = createEvaluator({
+      device,
+      model,
+      weights: store.weights,
+      taskFiles,
+      downstream: sources && (await loadSources(sources, config, model)).rows,
+      klSamples: [],
+      subset,
+      seed: config.seed,
+    });
+    const scores = await evaluator.score('full', (progress, total) =>
+      onEvent({ type: 'phase', time: now(), phase: 'evaluating', progress, total }),
+    );
+    await evaluator.release();
+    return {
+      tasks: scores.tasks.map((result) => taskScore(result, undefined)),
+      ...(scores.downstream ? { downstream: taskScore(scores.downstream, undefined) } : {}),
+    };
+  } finally {
+    store.release();
+  }
+}
+
+/** What works on this machine. */
+export async function doctorCommand(): Promise<DoctorData> {
+  const providers = await probeProviders();
+  const chosen = fastest(providers);
+  const processors = cpus();
+  return {
+    versions: versions(),
+    system: {
+      platform: `${process.platform}-${process.arch}`,
+      cpu: processors[0]?.model ?? 'unknown',
+      cores: processors.length,
+      memory: totalmem(),
+      freeMemory: freemem(),
+    },
+    providers: providers.map((result) => ({ ...result, chosen: result.name === chosen })),
+  };
+}
+
+async function openWeights(config: RunConfig, folder: string) {
+  const model = openModel(folder, config.generation.bos);
+  const device = await openDevice(await chooseProvider(config.provider, config.threads));
+  const { parameters } = model.architecture;
+  const store = await createStore(device, parameters, (name) => model.folder.tensors.read(name));
+  return { model, device, store };
+}
+
+async function plannedSamples(config: RunConfig, model: Model): Promise<number> {
+  if (config.generation.count !== undefined) return config.generation.count;
+  const { rows } = await loadSources(config.dataset, config, model);
+  return wantedSamples(config, rows.count);
 }

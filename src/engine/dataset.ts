@@ -1,4 +1,5 @@
 /** A job's rows: the dataset and held-out rows as the configuration describes them. */
+import { sampleCount } from '../generator/budget.js';
 import type { ChatOptions } from '../mixer/chat.js';
 import { loadDataset, type DatasetOptions, type DatasetReport } from '../mixer/dataset.js';
 import { storeRows, type RowStore } from '../mixer/rowStore.js';
@@ -38,12 +39,22 @@ export async function loadSources(
   for (const source of sources) {
     loaded.push(await loadDataset([source.path], readOptions(source, model), tokenize));
   }
-  const [first] = loaded;
-  if (loaded.length === 1 && first) return first;
   return {
-    rows: storeRows(loaded.flatMap(({ rows }) => allRows(rows))),
+    rows: joinStores(loaded.map(({ rows }) => rows)),
     report: addReports(loaded.map(({ report }) => report)),
   };
+}
+
+/** The rows of several stores in one. */
+export function joinStores(stores: readonly RowStore[]): RowStore {
+  const [only] = stores;
+  return stores.length === 1 && only ? only : storeRows(stores.flatMap(allRows));
+}
+
+/** How many samples a run wants, for its number of dataset rows. */
+export function wantedSamples({ generation }: RunConfig, datasetRows: number): number {
+  const { count, budget } = generation;
+  return sampleCount(count === undefined ? { fraction: budget } : { count }, datasetRows);
 }
 
 /** Reports of several sources as one. */

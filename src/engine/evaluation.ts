@@ -47,8 +47,8 @@ export interface EvaluatorOptions {
 export type Extent = 'subset' | 'full';
 
 export interface Evaluator {
-  /** `onItem` hears of each task that is done, of so many. */
-  score(extent: Extent, onTask?: (done: number, total: number) => void): Promise<Scores>;
+  /** `onTask` hears how many tasks are done, of so many. */
+  score(extent: Extent, onTask: (done: number, total: number) => void): Promise<Scores>;
   /** Undefined where there are no samples to estimate it with. */
   kl(): Promise<KlEstimate | undefined>;
   release(): Promise<void>;
@@ -66,7 +66,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       const tasks: Task[] = extent === 'full' ? full : subsets;
       const results: TaskResult[] = [];
       for (const [i, task] of tasks.entries()) {
-        onTask?.(i, tasks.length);
+        onTask(i, tasks.length);
         results.push(...(await evaluateTask(task, language)));
       }
       const rows = downstream && (extent === 'full' ? downstream.count : subset);
@@ -107,9 +107,9 @@ function languageModel(
     addBos: addsBos,
     maxLength: architecture.contextLength,
     stopIds: eosIds,
-    // The last token of a row is only a target: without it a full row still fits the context.
     score: (rows) => scorer.score(rows),
-    generateGreedy: async (prompts, { maxTokens, stopIds, shouldStop }) => {
+    generateGreedy: async (prompts, request) => {
+      const { maxTokens, stopIds } = request;
       const decoder = await createDecoder(device, architecture, weights, {
         batch: Math.min(prompts.length, promptsAtOnce),
         sampling: 'greedy',
@@ -120,7 +120,7 @@ function languageModel(
           decoder,
           maxTokens,
           stopIds,
-          shouldStop: (_prompt, tokens) => shouldStop(tokens),
+          shouldStop: (_prompt, tokens) => request.shouldStop(tokens),
         });
       } finally {
         await decoder.release();

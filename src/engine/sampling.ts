@@ -1,6 +1,8 @@
 /** The part of a job that writes context-free samples, and goes on where an earlier try stopped. */
 import { diagnoseSet } from '../generator/diagnostics.js';
 import { generate } from '../generator/generate.js';
+import type { Sample } from '../generator/samples.js';
+import { judgeSamples, type StartTokenSamples, type Verdict } from '../generator/verdict.js';
 import { createDecoder } from '../model/decoder.js';
 import type { RunEvent, SampleDiagnostics, SampleRecord } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
@@ -70,7 +72,41 @@ export async function writeSamples(options: SamplingOptions): Promise<void> {
   }
 }
 
+/** Samples compared per start token, and their longest length; see `generator/verdict.ts`. */
+const [judged, judgedLength] = [24, 96];
+/** Other start tokens that are tried. */
+const mostCandidates = 2;
+
+/** Holds a set of samples against samples from the other candidates for the start token. */
+export async function judge(
+  options: Omit<SamplingOptions, 'count' | 'done' | 'onSample' | 'onEvent'>,
+  samples: readonly SampleRecord[],
+): Promise<Verdict> {
+  const { model, settings } = options;
+  const others: StartTokenSamples[] = [];
+  for (const { id, token, reason } of model.bos.candidates.slice(0, mostCandidates)) {
+    const drawn: Sample[] = [];
+    await writeSamples({
+      ...options,
+      model: { ...model, bos: { ...model.bos, id, token, reason } },
+      settings: { ...settings, maxLength: Math.min(settings.maxLength, judgedLength) },
+      count: judged,
+      done: new Set(),
+      onSample: (sample) => drawn.push(asSample(sample)),
+      onEvent: () => undefined,
+    });
+    others.push({ tokenId: id, token, samples: drawn });
+  }
+  const own = samples.slice(0, judged).map(asSample);
+  const chosen = { tokenId: model.bos.id, token: model.bos.token, samples: own };
+  return judgeSamples(chosen, others, model.architecture.vocabSize);
+}
+
 /** Diagnostics of a set, as the run folder records them. */
 export function describeSamples(samples: readonly SampleRecord[]): SampleDiagnostics {
-  return diagnoseSet(samples.map((sample) => ({ ...sample, entropy: sample.entropy ?? NaN })));
+  return diagnoseSet(samples.map(asSample));
+}
+
+function asSample(record: SampleRecord): Sample {
+  return { ...record, entropy: record.entropy ?? NaN };
 }

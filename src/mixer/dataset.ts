@@ -121,12 +121,8 @@ async function scanFile(
   return report;
 }
 
-/**
- * The tokenized rows of the dataset, with the report of everything left out. Throws
- * `DATASET_EMPTY` if no row is usable; whether other problems stop a run is the caller's choice
- * (see `requireValid`).
- */
-export async function loadDataset(
+/** The tokenized rows of the dataset, perhaps none, with the report of everything left out. */
+export async function readDataset(
   files: readonly string[],
   options: DatasetOptions,
   tokenize: TokenizeOptions,
@@ -135,7 +131,20 @@ export async function loadDataset(
   const report = await scanDataset(files, options, tokenize, (row, origin) =>
     builder.push(row, origin),
   );
-  if (report.kept > 0) return { rows: builder.finish(), report };
+  return { rows: builder.finish(), report };
+}
+
+/**
+ * `readDataset`, which throws `DATASET_EMPTY` if no row is usable; whether other problems stop a run
+ * is the caller's choice (see `requireValid`).
+ */
+export async function loadDataset(
+  files: readonly string[],
+  options: DatasetOptions,
+  tokenize: TokenizeOptions,
+): Promise<{ rows: RowStore; report: DatasetReport }> {
+  const { rows, report } = await readDataset(files, options, tokenize);
+  if (report.kept > 0) return { rows, report };
   const first = report.problems.find(({ severity }) => severity === 'error');
   const { file, line, column, field } = first ?? { file: files[0] };
   throw new CfsError({

@@ -96,6 +96,15 @@ export const runEventSchema = z.discriminatedUnion('type', [
     reason: z.string(),
   }),
   z.object({
+    type: z.literal('samples_judged'),
+    time,
+    /** Whether the samples read like a text's beginning, beside those of other start tokens. */
+    coherent: z.boolean(),
+    reason: z.string(),
+    /** A start token whose samples are clearly better. */
+    betterTokenId: count.optional(),
+  }),
+  z.object({
     type: z.literal('train_step'),
     time,
     step,

@@ -1,0 +1,25 @@
+/** What the phases of a job share. */
+import type { Phase, RunEvent } from '../protocol/records.js';
+import type { Device } from '../runtime/index.js';
+import type { RunConfig } from '../runs/configSchema.js';
+import type { RunFolder, RunWriter } from '../runs/runFolder.js';
+import type { ParameterStore } from '../trainer/parameterStore.js';
+import type { Model } from './model.js';
+import { now } from './progress.js';
+
+export interface Job {
+  run: RunFolder;
+  config: RunConfig;
+  writer: RunWriter;
+  signal: AbortSignal;
+  report: (event: RunEvent) => void;
+  device: Device;
+  model: Model;
+  store: ParameterStore;
+  /** Seconds spent, by phase. */
+  timings: Record<string, number>;
+}
+
+export function phase(name: Phase, progress: number, total: number): RunEvent {
+  return { type: 'phase', time: now(), phase: name, progress, total };
+}
