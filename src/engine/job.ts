@@ -12,10 +12,16 @@ import { chooseProvider, openDevice } from '../runtime/index.js';
 import { errorRecord } from '../runs/errorRecord.js';
 import { writeReport } from '../runs/report.js';
 import { openRunWriter, readEvents, type RunFolder } from '../runs/runFolder.js';
-import { listCheckpoints, loadCheckpoint, type TrainingState } from '../trainer/checkpoint.js';
+import {
+  listCheckpoints,
+  loadCheckpoint,
+  newestCheckpoint,
+  type TrainingState,
+} from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/parameterStore.js';
 import { phase, type Job } from './context.js';
 import { loadSources, maxRowLength, sampleRows } from './dataset.js';
+import { removeLeftovers } from './leftovers.js';
 import { createJobEvaluator, measure, scoreBase } from './measurePhase.js';
 import { openModel } from './model.js';
 import { now } from './progress.js';
@@ -43,13 +49,30 @@ export async function runJob({ run, resume, signal, onEvent }: JobOptions): Prom
     onEvent(event);
   };
   try {
+    // Outside of what is reported: a refused start is no part of the run's history.
     if (!resume) refuseOldCheckpoints(run);
-    await runPhases({ run, writer, signal, report });
-  } catch (error) {
-    report({ type: 'run_failed', time: now(), step: lastStep(run), error: errorRecord(error) });
-    throw error;
+    removeLeftovers(run);
+    await reportFailure(run, report, () => runPhases({ run, writer, signal, report }));
   } finally {
     writer.close();
+  }
+}
+
+async function reportFailure(
+  run: RunFolder,
+  report: Job['report'],
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    try {
+      report({ type: 'run_failed', time: now(), step: lastStep(run), error: errorRecord(error) });
+    } catch (second) {
+      // A full disk takes no report either; what ended the job is what the user must hear of.
+      if (!(second instanceof CfsError)) throw second;
+    }
+    throw error;
   }
 }
 
@@ -64,7 +87,7 @@ async function runPhases(start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'
   report({
     type: 'run_started',
     time: now(),
-    step: listCheckpoints(run.paths.checkpoints)[0] ?? 0,
+    step: (await newestCheckpoint(run.paths.checkpoints, (warning) => warn(report, warning))) ?? 0,
     provider: provider.name,
     versions: versions(),
   });
@@ -144,11 +167,23 @@ async function prepareDataset({ config, model, report }: Job) {
 }
 
 /** Loads the best checkpoint where one was asked for; the step whose weights the store then holds. */
-async function restoreBest({ config, run, store }: Job, state: TrainingState): Promise<number> {
+async function restoreBest(job: Job, state: TrainingState): Promise<number> {
+  const { config, run, store, report } = job;
   const { best } = state;
   if (config.evaluation.bestBy === 'last' || !best || best.step === state.step) return state.step;
-  await loadCheckpoint(run.paths.checkpoints, best.step, store);
-  return best.step;
+  try {
+    await loadCheckpoint(run.paths.checkpoints, best.step, store);
+    return best.step;
+  } catch (error) {
+    // The store still holds the last weights: they are saved rather than none.
+    if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
+    warn(report, error);
+    return state.step;
+  }
+}
+
+function warn(report: Job['report'], { code, message, remedy }: CfsError): void {
+  report({ type: 'warning', time: now(), code, message, remedy });
 }
 
 async function timed<T>(job: Job, name: Phase, work: () => Promise<T>): Promise<T> {

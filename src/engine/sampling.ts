@@ -32,7 +32,8 @@ export async function writeSamples(options: SamplingOptions): Promise<void> {
   const { temperature, topK, topP, stopAtEos } = settings;
   const maxLength = Math.min(settings.maxLength, model.architecture.contextLength - 1);
   const decoder = await createDecoder(device, model.architecture, weights, {
-    batch: Math.min(settings.batchSize, count - done.size),
+    // Not by what is missing: the last bits of a log-probability depend on the size of the batch.
+    batch: Math.min(settings.batchSize, count),
     sampling: { temperature, topK, topP },
     maxTokens: maxLength + 1,
     frozen: true,

@@ -4,11 +4,18 @@
  * all; its tensors carry a checksum, so a damaged one is noticed and an older one used instead.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { assert, CfsError, defined, messageOf } from '../errors.js';
-import { replaceFolder, writeFileAtomic } from '../files.js';
+import { replaceFolder, writeError, writeFileAtomic } from '../files.js';
 import { mixerCursorSchema, type MixerCursor } from '../mixer/mixer.js';
 import { openSafetensors, writeSafetensors } from '../model/safetensors.js';
 import type { Kind, ParameterStore } from './parameterStore.js';
@@ -82,6 +89,38 @@ export function listCheckpoints(folder: string): number[] {
 }
 
 /**
+ * The step of the newest checkpoint that is whole. Damaged ones before it are put aside as
+ * `STEP.damaged` and told to `onDamaged`.
+ */
+export async function newestCheckpoint(
+  folder: string,
+  onDamaged: (warning: CfsError) => void,
+): Promise<number | undefined> {
+  for (const step of listCheckpoints(folder)) {
+    const path = join(folder, String(step));
+    try {
+      await readChecked(path);
+      return step;
+    } catch (error) {
+      if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
+      putAside(path);
+      onDamaged(error);
+    }
+  }
+  return undefined;
+}
+
+function putAside(path: string): void {
+  const aside = `${path}.damaged`;
+  try {
+    rmSync(aside, { recursive: true, force: true });
+    renameSync(path, aside);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+/**
  * Fills the store from `checkpoints/STEP/` and returns the loop's state. Throws
  * `CHECKPOINT_DAMAGED` before anything in the store has changed.
  */
@@ -113,7 +152,7 @@ async function readChecked(path: string): Promise<TrainingState> {
     throw new CfsError({
       code: 'CHECKPOINT_DAMAGED',
       message: `The checkpoint cannot be used: ${messageOf(error)}`,
-      remedy: 'Delete this checkpoint folder and resume: the run goes on from the one before it.',
+      remedy: 'The checkpoint before it is used; check the disk if this happens again.',
       place: { file: path },
       cause: error,
     });

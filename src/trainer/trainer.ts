@@ -5,8 +5,8 @@ import type { Architecture } from '../model/architecture.js';
 import type { Device } from '../runtime/index.js';
 import { createAdamW, type AdamWSettings } from './adamw.js';
 import {
-  listCheckpoints,
   loadCheckpoint,
+  newestCheckpoint,
   pruneCheckpoints,
   saveCheckpoint,
   type TrainingState,
@@ -123,16 +123,9 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
 
 /** Loads the newest checkpoint that is whole, warning of each that is not. */
 async function resume(options: TrainerOptions): Promise<TrainingState | undefined> {
-  const { checkpoints, store } = options;
-  for (const step of listCheckpoints(checkpoints.folder)) {
-    try {
-      return await loadCheckpoint(checkpoints.folder, step, store);
-    } catch (error) {
-      if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
-      options.onWarning(error);
-    }
-  }
-  return undefined;
+  const { folder } = options.checkpoints;
+  const step = await newestCheckpoint(folder, (warning) => options.onWarning(warning));
+  return step === undefined ? undefined : loadCheckpoint(folder, step, options.store);
 }
 
 function isDue(step: number, every: number): boolean {
