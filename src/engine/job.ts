@@ -136,8 +136,9 @@ async function runPhases(start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'
           ? { ...describeSamples(samples.trained), verdict: judgement(run) }
           : undefined,
     });
-    report({ type: 'run_finished', time: now(), step: end.state.step });
     writeReport(run);
+    // Last: from here on there is nothing to resume.
+    report({ type: 'run_finished', time: now(), step: end.state.step });
   } finally {
     store.release();
   }
