@@ -1,0 +1,76 @@
+/** The gradients of a step do not depend on how its rows are cut and packed. */
+import { describe, expect, it } from 'vitest';
+import { defined } from '../../../src/errors.js';
+import { createScorer } from '../../../src/model/scoreGraph.js';
+import { objectives } from '../../../src/trainer/objective.js';
+import { createGradientComputer, type StepShape } from '../../../src/trainer/step.js';
+import { testProvider } from '../../support/provider.js';
+import {
+  deviation,
+  randomRows,
+  snapshot,
+  stepOf,
+  tinyTraining,
+} from '../../support/tinyTraining.js';
+
+const rows = randomRows(17, 1);
+const step = stepOf(rows, (row) => (row % 3 === 0 ? 'cfs' : 'dataset'));
+const objective = defined(objectives.cfs, 'cfs')({ lambda: 0.7 });
+
+async function gradientsOf(shape: StepShape) {
+  const { device, architecture, store } = await tinyTraining(testProvider);
+  const computer = createGradientComputer(device, architecture, store, shape);
+  const report = await computer.compute(step, objective);
+  const gradients = await snapshot(store, 'gradient');
+  await computer.release();
+  store.release();
+  return { ...report, gradients };
+}
+
+describe(`createGradientComputer on ${testProvider}`, () => {
+  it('gives the loss, norm and gradients of one batch over many micro-batches', async () => {
+    const whole = await gradientsOf({ time: 32, maxTokens: 2048, lossChunks: 1 });
+    // One line each; several loss parts; other lines, so that rows are packed differently; more loss
+    // parts than a line has targets.
+    const others: StepShape[] = [
+      { time: 32, maxTokens: 32, lossChunks: 1 },
+      { time: 32, maxTokens: 96, lossChunks: 3 },
+      { time: 64, maxTokens: 64 },
+      { time: 24, maxTokens: 24, lossChunks: 20 },
+    ];
+    for (const shape of others) {
+      const parts = await gradientsOf(shape);
+      expect(parts.loss).toBeCloseTo(whole.loss, 5);
+      expect(Math.abs(parts.norm / whole.norm - 1)).toBeLessThan(1e-5);
+      expect(deviation(parts.gradients, whole.gradients)).toBeLessThan(1e-5);
+      parts.nll.forEach((value, i) => expect(value).toBeCloseTo(whole.nll[i] ?? NaN, 4));
+    }
+  });
+
+  it('reports what the scorer measures, each source by its own mean', async () => {
+    const { device, architecture, store } = await tinyTraining(testProvider);
+    const scorer = createScorer(device, architecture, store.weights);
+    const scores = await scorer.score(rows);
+    await scorer.release();
+    store.release();
+    const mean = (source: string): number => {
+      const values = scores
+        .filter((_, row) => step.sources[row] === source)
+        .flatMap(({ logprob }) => [...logprob]);
+      return -values.reduce((sum, value) => sum + value, 0) / values.length;
+    };
+    const { sourceLoss, loss, nll, tokens, norm, gradients } = await gradientsOf({
+      time: 32,
+      maxTokens: 128,
+    });
+    expect(sourceLoss.dataset).toBeCloseTo(mean('dataset'), 4);
+    expect(sourceLoss.cfs).toBeCloseTo(mean('cfs'), 4);
+    expect(loss).toBeCloseTo(mean('dataset') + 0.7 * mean('cfs'), 4);
+    expect(tokens).toBe(rows.reduce((sum, { ids }) => sum + ids.length, 0));
+    const flat = scores.flatMap(({ logprob }) => [...logprob]);
+    flat.forEach((value, i) => expect(nll[i]).toBeCloseTo(-value, 4));
+    const squares = [...gradients.values()].flatMap((data) => [...data]);
+    const expected = Math.sqrt(squares.reduce((sum, value) => sum + value * value, 0));
+    expect(Math.abs(norm / expected - 1)).toBeLessThan(1e-5);
+  });
+});
