@@ -1,0 +1,283 @@
+/** The loop: resuming to the same bits, checkpoints that are damaged or pruned, divergence. */
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CfsError, defined } from '../../../src/errors.js';
+import { createMixer } from '../../../src/mixer/mixer.js';
+import { storeRows } from '../../../src/mixer/rowStore.js';
+import {
+  listCheckpoints,
+  loadCheckpoint,
+  newestCheckpoint,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from '../../../src/trainer/checkpoint.js';
+import { objectives } from '../../../src/trainer/objective.js';
+import {
+  train,
+  type StepReport,
+  type TrainerOptions,
+  type TrainingEnd,
+} from '../../../src/trainer/trainer.js';
+import { randomRows, snapshot, tinyTraining } from '../../support/tinyTraining.js';
+
+let folder: string;
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'cfs-trainer-'))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const steps = 11;
+/** 7 rows a step from 26 + 9: several micro-batches, both sources, three epochs. */
+const data = { dataset: storeRows(randomRows(26, 5)), cfs: storeRows(randomRows(9, 6)) };
+
+interface Ran {
+  end: TrainingEnd;
+  reports: StepReport[];
+  warnings: CfsError[];
+  saved: number[];
+  weights: Map<string, Float32Array>;
+  moments: Map<string, Float32Array>;
+}
+
+/** Trains in a store of its own, as a new process would, from the checkpoints in `folder`. */
+async function run(
+  overrides: Partial<TrainerOptions> = {},
+  { stopAfter = Infinity } = {},
+): Promise<Ran> {
+  const { device, architecture, store } = await tinyTraining();
+  const controller = new AbortController();
+  const reports: StepReport[] = [];
+  const warnings: CfsError[] = [];
+  const saved: number[] = [];
+  try {
+    const end = await train({
+      device,
+      architecture,
+      store,
+      createMixer: (cursor) =>
+        createMixer({ ...data, mode: 'per-batch', batchRows: 7, seed: 4, cursor }),
+      objective: defined(objectives.cfs, 'cfs')({ lambda: 0.5 }),
+      shape: { time: 32, maxTokens: 64 },
+      adamW: { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, decayVectors: false },
+      schedule: { name: 'cosine', learningRate: 0.01, warmupSteps: 2, steps },
+      clipNorm: 1,
+      checkpoints: { folder, every: 4, keep: 2 },
+      evaluateEvery: 0,
+      evaluate: () => Promise.resolve(undefined),
+      signal: controller.signal,
+      onStep: (report) => {
+        reports.push(report);
+        if (report.step >= stopAfter) controller.abort();
+      },
+      onCheckpoint: ({ step }) => saved.push(step),
+      onWarning: (warning) => warnings.push(warning),
+      ...overrides,
+    });
+    const weights = await snapshot(store, 'weight');
+    const moments = await snapshot(store, 'secondMoment');
+    return { end, reports, warnings, saved, weights, moments };
+  } finally {
+    store.release();
+  }
+}
+
+function emptyFolder(): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+describe('train', () => {
+  it('learns, in several micro-batches of both sources', async () => {
+    const { end, reports, saved } = await run({
+      schedule: { name: 'constant', learningRate: 0.01, warmupSteps: 0, steps: 30 },
+    });
+    expect(end).toMatchObject({ kind: 'finished', state: { step: 30, updates: 30, skipped: 0 } });
+    expect(saved).toEqual([4, 8, 12, 16, 20, 24, 28, 30]);
+    const loss = (from: number): number =>
+      reports.slice(from, from + 5).reduce((sum, report) => sum + report.loss, 0);
+    expect(loss(25)).toBeLessThan(0.8 * loss(0));
+    for (const report of reports) {
+      expect(report.sourceLoss.dataset).toBeDefined();
+      expect(report.sourceLoss.cfs).toBeDefined();
+      // More than one micro-batch.
+      expect(report.tokens).toBeGreaterThan(64);
+    }
+  });
+
+  it('interrupted at any step and resumed, ends with the same bits', async () => {
+    const whole = await run();
+    expect(whole.reports).toHaveLength(steps);
+    for (const stops of [[1], [4], [6, 9], [2, 3, 5, 7, 8, 10]]) {
+      emptyFolder();
+      const losses = new Map<number, number>();
+      for (const stopAfter of stops) {
+        const part = await run({}, { stopAfter });
+        expect(part.end).toMatchObject({ kind: 'stopped', state: { step: stopAfter } });
+        expect(listCheckpoints(folder)[0]).toBe(stopAfter);
+        part.reports.forEach(({ step, loss }) => losses.set(step, loss));
+      }
+      const rest = await run();
+      rest.reports.forEach(({ step, loss }) => losses.set(step, loss));
+      expect(rest.end).toEqual(whole.end);
+      expect([...losses.values()]).toEqual(whole.reports.map(({ loss }) => loss));
+      expect(rest.weights).toEqual(whole.weights);
+      expect(rest.moments).toEqual(whole.moments);
+    }
+  });
+
+  it('leaves out steps that are not finite, counts them, and goes on', async () => {
+    const objective = defined(objectives.cfs, 'cfs')({ lambda: 0.5 });
+    let call = 0;
+    const broken = new Set([2, 3, 4, 5, 7]);
+    const { end, reports, weights } = await run({
+      objective: {
+        rowWeights: (step) => objective.rowWeights(step).fill(NaN, broken.has(++call) ? 0 : 99),
+      },
+    });
+    expect(reports.filter(({ skipped }) => skipped).map(({ step }) => step)).toEqual([...broken]);
+    expect(end.state).toMatchObject({ step: 11, updates: 6, skipped: 5, skippedInARow: 0 });
+    for (const data of weights.values()) expect(data.every(Number.isFinite)).toBe(true);
+  });
+
+  it('stops after five such steps in a row, counted over an interruption too', async () => {
+    // The first update throws the weights so far off that everything overflows.
+    const schedule = { name: 'constant', learningRate: 1e30, warmupSteps: 0, steps } as const;
+    const failure = await run({ schedule }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(CfsError);
+    expect(failure).toMatchObject({
+      code: 'TRAINING_DIVERGED',
+      place: { field: 'training.learningRate' },
+    });
+    expect((failure as CfsError).remedy).toContain('Lower the learning rate');
+    emptyFolder();
+    const part = await run({ schedule }, { stopAfter: 4 });
+    expect(part.end.state).toMatchObject({ step: 4, updates: 1, skipped: 3, skippedInARow: 3 });
+    const reports: StepReport[] = [];
+    const resumed = run({ schedule, onStep: (report) => reports.push(report) });
+    await expect(resumed).rejects.toMatchObject({ code: 'TRAINING_DIVERGED' });
+    expect(reports.map(({ step, skipped }) => [step, skipped])).toEqual([
+      [5, true],
+      [6, true],
+    ]);
+  });
+
+  it('keeps the best checkpoint beside the newest', async () => {
+    const scores = new Map([
+      [2, 1],
+      [4, 3],
+      [6, 2],
+      [8, 3],
+      [10, 0],
+      [11, -1],
+    ]);
+    const asked: number[] = [];
+    const { end, saved } = await run({
+      evaluateEvery: 2,
+      evaluate: (step) => {
+        asked.push(step);
+        return Promise.resolve(scores.get(step));
+      },
+      checkpoints: { folder, every: 3, keep: 2 },
+    });
+    expect(asked).toEqual([2, 4, 6, 8, 10, 11]);
+    expect(end.state.best).toEqual({ step: 4, score: 3 });
+    expect(saved).toEqual([2, 3, 4, 6, 9, 11]);
+    expect(listCheckpoints(folder)).toEqual([11, 9, 4]);
+  });
+
+  it('writes no checkpoint when it is stopped before the first step', async () => {
+    const { end, saved } = await run({ signal: AbortSignal.abort() });
+    expect(end).toEqual({
+      kind: 'stopped',
+      state: { step: 0, updates: 0, skipped: 0, skippedInARow: 0 },
+    });
+    expect(saved).toEqual([]);
+  });
+});
+
+describe('checkpoints', () => {
+  it('give back weights, moments and state', async () => {
+    const { store } = await tinyTraining();
+    const names = ['weight', 'firstMoment', 'secondMoment'] as const;
+    for (const [k, kind] of names.entries()) {
+      for (const { name, shape } of store.parameters) {
+        const size = shape.reduce((a, b) => a * b, 1);
+        const values = Float32Array.from({ length: size }, (_, i) => Math.sin(i + k));
+        await store.write(kind, name, values);
+      }
+    }
+    const before = await Promise.all(names.map((kind) => snapshot(store, kind)));
+    const best = { step: 3, score: -0.5 };
+    const state = { step: 7, updates: 6, skipped: 1, skippedInARow: 0, best };
+    await saveCheckpoint(folder, store, state);
+    const other = (await tinyTraining('cpu', 0.9)).store;
+    expect(await loadCheckpoint(folder, 7, other)).toEqual(state);
+    expect(await Promise.all(names.map((kind) => snapshot(other, kind)))).toEqual(before);
+    // Again over itself, and nothing temporary stays.
+    await saveCheckpoint(folder, store, state);
+    expect(readdirSync(folder)).toEqual(['7']);
+  });
+
+  const damages: Record<string, (path: string) => void> = {
+    'a changed byte': (path) => {
+      const file = join(path, 'tensors.safetensors');
+      const bytes = readFileSync(file);
+      bytes[5000] = defined(bytes[5000], 'byte') ^ 4;
+      writeFileSync(file, bytes);
+    },
+    'a missing end': (path) => truncateSync(join(path, 'tensors.safetensors'), 5000),
+    'no tensors': (path) => rmSync(join(path, 'tensors.safetensors')),
+    'no state': (path) => rmSync(join(path, 'state.json')),
+    'half a state': (path) => truncateSync(join(path, 'state.json'), 40),
+    'another format': (path) => {
+      const file = join(path, 'state.json');
+      writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 1', '"format": 2'));
+    },
+  };
+
+  it.each(Object.entries(damages))('with %s is passed over, with a warning', async (_, damage) => {
+    const whole = await run({}, { stopAfter: 9 });
+    expect(listCheckpoints(folder)).toEqual([9, 8]);
+    damage(join(folder, '9'));
+    const { store } = await tinyTraining('cpu', 0.5);
+    const untouched = await snapshot(store, 'weight');
+    await expect(loadCheckpoint(folder, 9, store)).rejects.toMatchObject({
+      code: 'CHECKPOINT_DAMAGED',
+      place: { file: join(folder, '9') },
+    });
+    expect(await snapshot(store, 'weight')).toEqual(untouched);
+
+    const resumed = await run({}, { stopAfter: 9 });
+    expect(resumed.warnings).toMatchObject([{ code: 'CHECKPOINT_DAMAGED' }]);
+    expect(resumed.reports.map(({ step }) => step)).toEqual([9]);
+    expect(resumed.weights).toEqual(whole.weights);
+    expect(existsSync(join(folder, '9.damaged'))).toBe(true);
+  });
+
+  it('that are all damaged leave nothing to go on from', async () => {
+    await run({}, { stopAfter: 2 });
+    rmSync(join(folder, '2', 'state.json'));
+    const warnings: CfsError[] = [];
+    expect(await newestCheckpoint(folder, (warning) => warnings.push(warning))).toBeUndefined();
+    expect(warnings).toHaveLength(1);
+    expect(await newestCheckpoint(join(folder, 'none'), () => undefined)).toBeUndefined();
+  });
+
+  it('are pruned to the newest, sparing the best', async () => {
+    const { store } = await tinyTraining();
+    for (const step of [1, 2, 9, 10, 11]) {
+      await saveCheckpoint(folder, store, { step, updates: 0, skipped: 0, skippedInARow: 0 });
+    }
+    pruneCheckpoints(folder, 2, 1);
+    expect(listCheckpoints(folder)).toEqual([11, 10, 1]);
+    pruneCheckpoints(folder, 1, undefined);
+    expect(listCheckpoints(folder)).toEqual([11]);
+  });
+});
