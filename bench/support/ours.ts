@@ -1,0 +1,38 @@
+/** Starts our side of a benchmark: `worker.ts`, bundled as the product is, in a plain Node process. */
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import type { z } from 'zod';
+import { startLineProcess } from '../peers/lineProcess.js';
+import { cacheFolder, root } from './places.js';
+import { answers, type Answers, type Command, type Requests } from './requests.js';
+
+export interface Ours {
+  request<K extends Command>(command: K, fields: Requests[K]): Promise<Answers[K]>;
+  stop(): Promise<void>;
+}
+
+/** The longest answer is a step of a large model. */
+const timeoutSeconds = 900;
+
+export async function startOurs(): Promise<Ours> {
+  const program = join(cacheFolder, 'worker.mjs');
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['bench/support/worker.ts'],
+    outfile: program,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+  const worker = startLineProcess('CFS Studio', process.execPath, [program]);
+  return {
+    request: <K extends Command>(command: K, fields: Requests[K]) => {
+      const schemas: { [C in Command]: z.ZodType<Answers[C]> } = answers;
+      return worker.request(command, fields, schemas[command], timeoutSeconds);
+    },
+    stop: () => worker.stop(),
+  };
+}
