@@ -17,6 +17,8 @@ export type Feeds = Record<string, Tensor>;
 /** A float32 tensor that outlives a run and that runs can overwrite. */
 export interface Held {
   tensor: Tensor;
+  /** On the device: the session that made the tensor, which its memory lives and dies with. */
+  maker?: ort.InferenceSession;
 }
 
 export interface Session {
@@ -102,10 +104,13 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
           for (const [name, target] of Object.entries(into)) {
             target.tensor.dispose();
             target.tensor = defined(outputs[name], `output ${name}`);
+            target.maker = session;
           }
           return outputs;
         },
-        release: () => session.release(),
+        // Using a tensor of a released session crashes the process. One that made held tensors is
+        // freed by the garbage collector, once all of them have been replaced.
+        release: () => (held.length > 0 ? Promise.resolve() : session.release()),
       };
     },
     hold: async (data, dims) => {

@@ -1,0 +1,60 @@
+/** Sessions and held tensors, on the provider under test. */
+import { describe, expect, it } from 'vitest';
+import { CfsError } from '../../../src/errors.js';
+import { Graph } from '../../../src/graph/index.js';
+import { float32, floats, kernelsOf, openDevice } from '../../../src/runtime/index.js';
+import { testProvider } from '../../support/provider.js';
+
+/** y = 2x and z = x + 1. */
+function model(): Uint8Array {
+  const g = new Graph(kernelsOf(testProvider));
+  const x = g.input('x', 'float32', ['n']);
+  g.output('y', g.emit('Add', [x, x], x.shape));
+  g.output('z', g.emit('Add', [x, g.float(1)], x.shape));
+  return g.encode('doubles');
+}
+
+describe(`a device on ${testProvider}`, () => {
+  it('writes held outputs where they are held and returns the others', async () => {
+    const device = await openDevice({ name: testProvider, threads: 1 });
+    const session = await device.session(model(), ['y']);
+    const held = await device.hold(Float32Array.of(1, 2, 3), [3]);
+    for (let i = 0; i < 3; i++) {
+      const { z } = await session.run({ x: held.tensor }, { y: held });
+      expect([...floats(z)]).toEqual([1, 2, 3].map((value) => value * 2 ** i + 1));
+    }
+    expect([...(await device.read(held))]).toEqual([8, 16, 24]);
+    await session.release();
+    device.release(held);
+  });
+
+  it('keeps held tensors usable after the session that made them is released', async () => {
+    const device = await openDevice({ name: testProvider, threads: 1 });
+    const held = await device.hold(new Float32Array(5000).fill(1), [5000]);
+    for (let i = 1; i <= 5; i++) {
+      const session = await device.session(model(), ['y']);
+      await session.run({ x: held.tensor }, { y: held });
+      await session.release();
+      expect((await device.read(held)).every((value) => value === 2 ** i)).toBe(true);
+    }
+    device.release(held);
+  });
+
+  it('says so when a graph cannot be loaded', async () => {
+    const device = await openDevice({ name: testProvider, threads: 1 });
+    const failure = await device.session(Uint8Array.of(1, 2, 3)).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(CfsError);
+    expect(failure).toMatchObject({ code: 'SESSION_FAILED' });
+  });
+
+  it('takes a tensor that is shared between two sessions', async () => {
+    const device = await openDevice({ name: testProvider, threads: 1 });
+    const [first, second] = [await device.session(model(), ['y']), await device.session(model())];
+    const held = await device.hold(Float32Array.of(3), [1]);
+    await first.run({ x: held.tensor }, { y: held });
+    const { z } = await second.run({ x: float32(Float32Array.of(4), [1]) });
+    expect([...floats(z)]).toEqual([5]);
+    expect([...floats((await second.run({ x: held.tensor })).y)]).toEqual([12]);
+    await Promise.all([first.release(), second.release()]);
+  });
+});
