@@ -12,25 +12,24 @@ export interface TinyTraining {
   store: ParameterStore;
 }
 
-/** 20,976 parameters: 2 layers, 24 wide, grouped heads, 160 words, untied. */
+/** 2 layers, 24 wide, grouped heads, 160 words, untied. */
+export const tinyArchitecture = {
+  model_type: 'llama',
+  vocab_size: 160,
+  hidden_size: 24,
+  intermediate_size: 48,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 64,
+  tie_word_embeddings: false,
+};
+
 export async function tinyTraining(
   provider: ProviderName = 'cpu',
   scale = 0.2,
 ): Promise<TinyTraining> {
-  const architecture = architectureOf(
-    {
-      model_type: 'llama',
-      vocab_size: 160,
-      hidden_size: 24,
-      intermediate_size: 48,
-      num_hidden_layers: 2,
-      num_attention_heads: 4,
-      num_key_value_heads: 2,
-      max_position_embeddings: 64,
-      tie_word_embeddings: false,
-    },
-    'tiny',
-  );
+  const architecture = architectureOf(tinyArchitecture, 'tiny');
   const device = await openDevice({ name: provider, threads: 1 });
   const random = createRandom(3);
   const values = new Map(

@@ -56,8 +56,9 @@ export function gatherRows(g: Graph, x: Value, positions: Value): Value {
 /** `base` with `rows` `[count, n]` added at `positions` (int32 `[count]`, all different). */
 function addRows(g: Graph, base: Value, positions: Value, rows: Value): Value {
   const count = positions.shape[0] as Dim;
-  const long = g.emit('Cast', [positions], [count], { type: 'int64', attributes: { to: 7 } });
-  const indices = reshapeRaw(g, long, [count, 1]);
+  // In this order: Reshape of int64 has no WebGPU kernel.
+  const column = reshapeRaw(g, positions, [count, 1]);
+  const indices = g.emit('Cast', [column], [count, 1], { type: 'int64', attributes: { to: 7 } });
   return g.emit('ScatterND', [base, indices, rows], base.shape, {
     attributes: { reduction: 'add' },
   });
