@@ -27,7 +27,7 @@ export function writeFileAtomic(file: string, ...parts: (string | Uint8Array)[])
 export function writeFileAtomicFrom(file: string, parts: Iterable<string | Uint8Array>): void {
   const temporary = `${file}.tmp-${process.pid}`;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     const descriptor = openSync(temporary, 'w');
     try {
       for (const part of parts) writeFully(descriptor, toBytes(part));
@@ -39,6 +39,21 @@ export function writeFileAtomicFrom(file: string, parts: Iterable<string | Uint8
   } catch (error) {
     removeQuietly(temporary);
     throw isSystemError(error) ? writeError(file, error) : error;
+  }
+}
+
+/**
+ * Makes a folder and those above it, one by one: Node's recursive form says ENOENT where a disk is
+ * read-only. Throws the system's own error.
+ */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Somebody else was quicker.
+    if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
   }
 }
 

@@ -206,6 +206,12 @@ export function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
+/** JSON turns an infinite score (a perplexity, say) into null. */
+const measured = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Infinity);
+
 /** The base model's scores as they are kept in the run folder, so that resuming need not ask again. */
 const resultSchema = z.object({
   task: z.string(),
@@ -213,13 +219,13 @@ const resultSchema = z.object({
   filter: z.string().optional(),
   unit: z.enum(['fraction', 'nats', 'bits', 'perplexity']),
   higherIsBetter: z.boolean(),
-  score: z.number(),
-  stderr: z.number().optional(),
+  score: measured,
+  stderr: measured.optional(),
   n: z.int(),
   items: z.array(
     z.object({
       id: z.string(),
-      value: z.number(),
+      value: measured,
       weight: z.number(),
       correct: z.boolean().optional(),
       answer: z.custom<TaskResult['items'][number]['answer']>(),

@@ -162,7 +162,7 @@ export function requireValid(report: DatasetReport): void {
   const { file, line, column, field } = first ?? {};
   throw new CfsError({
     code: 'DATASET_INVALID',
-    message: `The dataset has ${report.errors} errors; the first: ${first?.message ?? 'not listed'}`,
+    message: `The dataset has ${report.errors === 1 ? 'an error' : `${report.errors} errors; the first`}: ${first?.message ?? 'not listed'}`,
     remedy: first?.remedy ?? 'Validate the dataset to see them all.',
     place: { file, line, column, field },
   });

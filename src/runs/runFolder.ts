@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { CfsError, messageOf } from '../errors.js';
-import { writeError, writeFileAtomic } from '../files.js';
+import { makeFolder as makeFolders, writeError, writeFileAtomic } from '../files.js';
 import { runEventSchema, runResultsSchema, sampleRecordSchema } from '../protocol/records.js';
 import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import { readRunConfig, writeRunConfig } from './config.js';
@@ -77,7 +77,7 @@ export function createRun(workspace: string, config: RunConfig, now = new Date()
   const day = now.toISOString().slice(0, 19).replace('T', '-').replaceAll(':', '');
   const parent = runsFolder(workspace);
   try {
-    mkdirSync(parent, { recursive: true });
+    makeFolders(parent);
     for (let attempt = 0; ; attempt++) {
       const seed = JSON.stringify([config, now.getTime(), process.pid, attempt]);
       const hash = createHash('sha256').update(seed).digest('hex').slice(0, 4);

@@ -1,0 +1,20 @@
+// Reads Vitest's JSON report: fails when a test was skipped that CI must run, and prints the count.
+import { readFileSync } from 'node:fs';
+
+/** Tests that may be skipped, and why; everything else has what it needs where CI runs. */
+const allowed = [
+  /transformers|Python|PyTorch/i, // needs a Python environment, which CI does not install
+  /permission/i, // root may write everywhere
+];
+
+const report = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const tests = report.testResults.flatMap(({ name, assertionResults }) =>
+  assertionResults.map((test) => ({ ...test, file: name })),
+);
+const count = (status) => tests.filter((test) => test.status === status).length;
+const skipped = tests.filter(({ status }) => status !== 'passed' && status !== 'failed');
+const refused = skipped.filter(({ fullName }) => !allowed.some((rule) => rule.test(fullName)));
+for (const { fullName } of skipped) console.log(`skipped: ${fullName}`);
+for (const { fullName } of refused) console.error(`CI must not skip: ${fullName}`);
+console.log(`${count('passed')} passed, ${count('failed')} failed, ${skipped.length} skipped`);
+process.exit(refused.length > 0 || count('passed') === 0 ? 1 : 0);
