@@ -55,7 +55,7 @@ interface Ticket {
 
 /** `count` different training rows; no held-out ticket among them. */
 export function downstreamRows(count: number, random: Random): DownstreamRow[] {
-  return drawDistinct(count, () => drawTicket(random, false), keyOf).map((ticket) =>
+  return drawDistinct(count, () => drawTicket(random, false), wholeOf).map((ticket) =>
     write(ticket, random),
   );
 }
@@ -89,7 +89,11 @@ function drawTicket(random: Random, heldOut: boolean): Ticket {
   );
 }
 
-/** The number and the city do not make a ticket new. */
+function wholeOf(ticket: Ticket): string {
+  return [keyOf(ticket), ticket.number, ticket.city].join('|');
+}
+
+/** The number and the city do not make a held-out ticket new. */
 function keyOf({ name, thing, fault }: Ticket): string {
   return [name, thing, fault].join('|');
 }

@@ -19,7 +19,7 @@ import { trainTokenizer } from './trainTokenizer.js';
 
 export const DEMO_SEED = 1;
 const TOKENIZER_DOCUMENTS = 6000;
-const DOWNSTREAM_ROWS = 400;
+const DOWNSTREAM_ROWS = 2000;
 
 /** Streams of `DEMO_SEED` for draws that are not corpus documents (those have one number each). */
 const DATASET_STREAM = [0, 1] as const;
