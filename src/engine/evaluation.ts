@@ -20,7 +20,6 @@ import { createScorer, type Scorer } from '../model/scoreGraph.js';
 import type { SampleRecord, TaskScore } from '../protocol/records.js';
 import { createRandom, permutation } from '../random.js';
 import type { Device, Held } from '../runtime/index.js';
-import { allRows } from './dataset.js';
 import type { Model } from './model.js';
 
 /** A set of measurements of one model. */
@@ -49,6 +48,8 @@ export type Extent = 'subset' | 'full';
 export interface Evaluator {
   /** `onTask` hears how many tasks are done, of so many. */
   score(extent: Extent, onTask: (done: number, total: number) => void): Promise<Scores>;
+  /** What `score('subset')` would give, read off full scores. */
+  restrict(full: Scores): Scores;
   /** Undefined where there are no samples to estimate it with. */
   kl(): Promise<KlEstimate | undefined>;
   release(): Promise<void>;
@@ -75,6 +76,18 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         ...(downstream && rows
           ? { downstream: await rowLoss(scorer, downstream, rows, seed) }
           : {}),
+      };
+    },
+    restrict: ({ tasks, downstream: rows }) => {
+      const ids = new Map(
+        subsets.map(({ definition, items }) => [definition.task, items.map(({ id }) => id)]),
+      );
+      const kept = (result: TaskResult): TaskResult =>
+        restrictTo(result, new Set(ids.get(result.task)));
+      const chosen = downstream && chooseRows(downstream, subset, seed).map(String);
+      return {
+        tasks: tasks.map(kept),
+        ...(rows && chosen ? { downstream: restrictTo(rows, new Set(chosen)) } : {}),
       };
     },
     kl: async () => {
@@ -140,10 +153,9 @@ async function rowLoss(
 ): Promise<TaskResult> {
   const metric: MetricName = 'nll_per_token';
   const { unit, higherIsBetter } = metricRule(metric);
-  const chosen = permutation(store.count, createRandom(seed)).slice(0, count).sort();
-  const rows = allRows(store);
-  const scores = await scorer.score([...chosen].map((index) => defined(rows[index], 'row')));
-  const items = [...chosen].map((index, i) => {
+  const chosen = chooseRows(store, count, seed);
+  const scores = await scorer.score(chosen.map((index) => store.row(index)));
+  const items = chosen.map((index, i) => {
     const { logprob, greedy: flags } = defined(scores[i], 'score');
     const value = -total(logprob);
     const answer = { logprob: -value, greedy: flags.every(Boolean), tokens: logprob.length };
@@ -160,6 +172,18 @@ async function rowLoss(
     n: items.length,
     items,
   };
+}
+
+/** `count` rows, always the same for a seed; a smaller count gives some of a larger one's. */
+function chooseRows(store: RowStore, count: number, seed: number): number[] {
+  return [...permutation(store.count, createRandom(seed)).slice(0, count).sort()];
+}
+
+/** A result over some of its items. */
+function restrictTo(result: TaskResult, ids: ReadonlySet<string>): TaskResult {
+  const items = result.items.filter(({ id }) => ids.has(id));
+  const { score, stderr } = estimate(items, result.unit);
+  return { ...result, items, score, stderr, n: items.length };
 }
 
 /** The name under which the loss on held-out rows goes. */

@@ -119,7 +119,7 @@ async function runPhases(start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'
 
     const savedStep = await restoreBest(job, end.state);
     const final = await timed(job, 'evaluating', () =>
-      measure(job, evaluator, base, config.evaluation.full ? 'full' : 'subset', end.state.step),
+      measure(job, evaluator, base, config.evaluation.full ? 'full' : 'subset', savedStep),
     );
     await evaluator.release();
     report(phase('saving', 0, 1));

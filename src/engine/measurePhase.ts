@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFileAtomic } from '../files.js';
 import type { RowStore } from '../mixer/rowStore.js';
-import type { SampleRecord } from '../protocol/records.js';
+import type { RunEvent, SampleRecord } from '../protocol/records.js';
 import { phase, type Job } from './context.js';
 import {
   allResults,
@@ -50,7 +50,10 @@ export async function scoreBase(job: Job, evaluator: Evaluator): Promise<Scores>
   return scores;
 }
 
-/** Scores and KL of the current weights, reported as an `evaluation` event. */
+/**
+ * Scores and KL of the current weights, reported as `evaluation` events: full scores also as those
+ * of the subset, so that the curves begin at the base model and reach the last step.
+ */
 export async function measure(
   { config, report }: Job,
   evaluator: Evaluator,
@@ -62,26 +65,33 @@ export async function measure(
     report(phase('evaluating', done, total)),
   );
   const kl = await evaluator.kl();
-  const comparisons = compareScores(base ?? scores, scores, config.seed);
-  const all = allResults(scores).map((result) => {
-    const { task, metric, filter } = result;
-    const comparison = comparisons.find(
-      (one) => one.task === task && one.metric === metric && one.filter === filter,
-    );
-    return taskScore(result, comparison);
-  });
-  report({
-    type: 'evaluation',
-    time: now(),
-    step,
-    kind: extent,
-    tasks: all.filter(({ task }) => task !== downstreamTask),
-    downstream: all.find(({ task }) => task === downstreamTask),
-    kl: kl && {
-      mean: finite(kl.perSequence),
-      stderr: finite(kl.perSequenceStderr),
-      samples: kl.samples,
-    },
-  });
-  return { scores, kl, comparisons };
+  const describe = (kind: Extent, measured: Scores): RunEvent => {
+    const comparisons = compareScores(base ?? measured, measured, config.seed);
+    const all = allResults(measured).map((result) => {
+      const { task, metric, filter } = result;
+      const comparison = comparisons.find(
+        (one) => one.task === task && one.metric === metric && one.filter === filter,
+      );
+      return taskScore(result, comparison);
+    });
+    return {
+      type: 'evaluation',
+      time: now(),
+      step,
+      kind,
+      tasks: all.filter(({ task }) => task !== downstreamTask),
+      downstream: all.find(({ task }) => task === downstreamTask),
+      kl: kl && {
+        mean: finite(kl.perSequence),
+        stderr: finite(kl.perSequenceStderr),
+        samples: kl.samples,
+      },
+    };
+  };
+  const isMeasuredAlready = base !== undefined && config.evaluation.bestBy !== 'last';
+  if (extent === 'full' && !isMeasuredAlready) {
+    report(describe('subset', evaluator.restrict(scores)));
+  }
+  report(describe(extent, scores));
+  return { scores, kl, comparisons: compareScores(base ?? scores, scores, config.seed) };
 }

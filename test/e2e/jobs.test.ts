@@ -70,12 +70,18 @@ describe('a whole job', () => {
       expect(loss).toBeCloseTo(defined(sftLoss, 'sft') + defined(cfsLoss, 'cfs'), 4);
     }
     expect(defined(steps.at(-1)?.loss, 'loss')).toBeLessThan(defined(steps[0]?.loss, 'loss'));
-    // Before, on the way, after.
-    expect(eventsOf(events, 'evaluation').map(({ step, kind }) => [step, kind])).toEqual([
+    // Before, on the way, after; the subset's curve begins at the base and reaches the end.
+    const evaluations = eventsOf(events, 'evaluation');
+    expect(evaluations.map(({ step, kind }) => [step, kind])).toEqual([
+      [0, 'subset'],
       [0, 'full'],
       [6, 'subset'],
+      [12, 'subset'],
       [12, 'full'],
     ]);
+    expect(evaluations[0]?.tasks.map(({ change }) => change)).toEqual(
+      evaluations[0]?.tasks.map(() => 0),
+    );
     expect(eventsOf(events, 'checkpoint').map(({ step }) => step)).toEqual([4, 8, 12]);
     expect(readdirSync(run.paths.checkpoints).toSorted()).toEqual(['12', '8']);
 
