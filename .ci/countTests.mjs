@@ -1,5 +1,7 @@
 // Reads Vitest's JSON report: fails when a test was skipped that CI must run, and prints the count.
+import console from 'node:console';
 import { readFileSync } from 'node:fs';
+import process from 'node:process';
 
 /** Tests that may be skipped, and why; everything else has what it needs where CI runs. */
 const allowed = [

@@ -61,6 +61,9 @@ export function createProgress(io: Pick<Io, 'out' | 'tty' | 'columns'>): Progres
         }
         case 'bos_found':
           return line(`start token ${event.token} (id ${event.id}): ${event.reason}`);
+        case 'samples_judged':
+          // A doubt is a warning of its own.
+          return event.coherent ? line(`the samples look right: ${event.reason}`) : clear();
         case 'evaluation':
           return line(describeEvaluation(event));
         case 'checkpoint':
