@@ -1,10 +1,7 @@
 /**
- * Rows of tokens → the batches a forward pass is fed. Two layouts with the same targets: packed
- * (rows share a line and never see each other, because their segments differ) and padded (one row
- * per line, rows of like length together). Packing wastes the least work; padding is here so that
- * the benchmark can compare, and for tests that want one row per line.
- *
- * Both are deterministic: the same rows give the same batches, with ties broken by row index.
+ * Rows of tokens → the batches a forward pass is fed: rows share a line and never see each other,
+ * because their segments differ. The same rows give the same batches, ties broken by row index.
+ * `npm run bench:packing` holds this layout against padding.
  */
 import { assert, defined } from '../errors.js';
 import type { Batch, TokenRow } from './batch.js';
@@ -22,7 +19,7 @@ export interface SplitOptions extends LayoutOptions {
 }
 
 /** The rows (indices into the caller's list) that share one line, in order. */
-type Line = number[];
+export type Line = number[];
 
 /**
  * Packs all rows into one Batch, first-fit decreasing. Its `time` is the longest row rounded up to
@@ -45,34 +42,17 @@ export function splitIntoBatches(rows: readonly TokenRow[], options: SplitOption
   );
 }
 
-/**
- * One row per line. Rows are sorted by length (longest first) and a Batch holds rows of one length
- * bucket only (`multiple` × 1, 2, 4, …), so less than half of it is padding.
- */
-export function padRows(rows: readonly TokenRow[], options: SplitOptions): Batch[] {
-  const buckets = new Map<number, number[]>();
-  for (const index of longestFirst(rows)) {
-    const width = lineLength([rowAt(rows, index)], options);
-    const bucket = Math.ceil(Math.log2(width / (options.multiple ?? 16)));
-    buckets.set(bucket, [...(buckets.get(bucket) ?? []), index]);
-  }
-  return [...buckets.values()].flatMap((indices) => {
-    const time = lineLength(
-      indices.map((i) => rowAt(rows, i)),
-      options,
-    );
-    const lines = indices.map((index) => [index]);
-    return groupsOf(lines, linesPerBatch(time, options)).map((group) => layOut(rows, group, time));
-  });
-}
-
-function lineLength(rows: readonly TokenRow[], { maxTime, multiple = 16 }: LayoutOptions): number {
+/** The longest row, rounded up. */
+export function lineLength(
+  rows: readonly TokenRow[],
+  { maxTime, multiple = 16 }: LayoutOptions,
+): number {
   const longest = rows.reduce((most, row) => Math.max(most, row.ids.length), 1);
   assert(longest <= maxTime, `a row of ${longest} tokens is longer than maxTime ${maxTime}`);
   return Math.min(Math.ceil(longest / multiple) * multiple, maxTime);
 }
 
-function linesPerBatch(time: number, { maxTokens }: SplitOptions): number {
+export function linesPerBatch(time: number, { maxTokens }: SplitOptions): number {
   assert(maxTokens >= time, `maxTokens ${maxTokens} cannot hold one line of ${time} tokens`);
   return Math.floor(maxTokens / time);
 }
@@ -92,14 +72,16 @@ function fillLines(rows: readonly TokenRow[], time: number): Line[] {
   return lines.map((line) => line.rows);
 }
 
-function longestFirst(rows: readonly TokenRow[]): number[] {
+/** Row indices, the longest row first. */
+export function longestFirst(rows: readonly TokenRow[]): number[] {
   return rows
     .map((row, index) => ({ length: row.ids.length, index }))
     .sort((a, b) => b.length - a.length || a.index - b.index)
     .map(({ index }) => index);
 }
 
-function layOut(rows: readonly TokenRow[], lines: readonly Line[], time: number): Batch {
+/** The batch of given lines of rows, `time` tokens each. */
+export function layOut(rows: readonly TokenRow[], lines: readonly Line[], time: number): Batch {
   const size = lines.length * time;
   const batch = {
     ids: new Int32Array(size),
@@ -134,7 +116,7 @@ function layOut(rows: readonly TokenRow[], lines: readonly Line[], time: number)
   };
 }
 
-function groupsOf<T>(items: readonly T[], size: number): T[][] {
+export function groupsOf<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
     items.slice(i * size, (i + 1) * size),
   );

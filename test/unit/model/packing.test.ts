@@ -1,7 +1,8 @@
 /** Packing must change speed and nothing else: the same targets, in context of the same tokens. */
 import { describe, expect, it } from 'vitest';
 import type { Batch, TokenRow } from '../../../src/model/batch.js';
-import { packRows, padRows, splitIntoBatches } from '../../../src/model/packing.js';
+import { padRows } from '../../../bench/support/padRows.js';
+import { packRows, splitIntoBatches } from '../../../src/model/packing.js';
 import { createRandom } from '../../../src/random.js';
 
 function randomRows(seed: number, count: number, maxTime: number): TokenRow[] {
