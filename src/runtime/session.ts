@@ -32,8 +32,11 @@ export interface Session {
 
 export interface Device {
   readonly provider: Provider;
-  /** `held` names the outputs that will be written to held tensors. Throws `SESSION_FAILED`. */
-  session(model: Uint8Array, held?: readonly string[]): Promise<Session>;
+  /**
+   * `held` names the outputs that will be written to held tensors; `threads` overrides the
+   * provider's for a graph that one thread runs best. Throws `SESSION_FAILED`.
+   */
+  session(model: Uint8Array, held?: readonly string[], threads?: number): Promise<Session>;
   /** Takes over `data` (on the CPU without a copy). */
   hold(data: Float32Array, dims: readonly number[]): Promise<Held>;
   /** The values; on the CPU the array itself, not a copy. */
@@ -71,8 +74,8 @@ export function floats(tensor: Tensor | undefined): Float32Array {
 function openHostDevice(provider: Provider): Device {
   return {
     provider,
-    session: async (model) => {
-      const session = await create(model, provider, {});
+    session: async (model, _held, threads = provider.threads) => {
+      const session = await create(model, { ...provider, threads }, {});
       return {
         run: (feeds, into = {}) => {
           const fetches = Object.fromEntries(

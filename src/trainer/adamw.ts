@@ -27,14 +27,16 @@ export async function createAdamW(
   settings: AdamWSettings,
 ): Promise<AdamW> {
   const outputs = ['newWeight', 'newFirstMoment', 'newSecondMoment'];
-  const session = await device.session(adamWGraph(device, settings), outputs);
+  // Bound by memory and made of small nodes: a second thread waits more than it works.
+  const session = await device.session(adamWGraph(device, settings), outputs, 1);
   const { beta1, beta2, epsilon, weightDecay, decayVectors } = settings;
   return {
     update: async (step, learningRate, gradientScale) => {
       const root = Math.sqrt(1 - beta2 ** step);
       // lr/(1−β1ᵗ) · m / (√v/root + ε) = lr·root/(1−β1ᵗ) · m / (√v + ε·root)
       const common = {
-        gradientScale: scalar(gradientScale),
+        firstFactor: scalar((1 - beta1) * gradientScale),
+        secondFactor: scalar((1 - beta2) * gradientScale ** 2),
         stepSize: scalar((learningRate * root) / (1 - beta1 ** step)),
         epsilon: scalar(epsilon * root),
       };
@@ -59,7 +61,7 @@ export async function createAdamW(
 }
 
 /**
- * g ← s·g; m ← m + (1−β1)(g − m); v ← v + (1−β2)(g² − v); w ← keep·w − stepSize · m/(√v + ε).
+ * m ← β1·m + (1−β1)·s·g; v ← β2·v + (1−β2)·(s·g)²; w ← keep·w − stepSize · m/(√v + ε).
  * Every input is read for the last time by the node that computes its successor, so the outputs may
  * be the inputs' own memory.
  */
@@ -72,10 +74,17 @@ function adamWGraph(device: Device, { beta1, beta2 }: AdamWSettings): Uint8Array
   const [first, second] = [tensor('firstMoment'), tensor('secondMoment')];
   const op = (name: string, ...inputs: (typeof weight)[]) => g.emit(name, inputs, weight.shape);
 
-  const scaled = op('Mul', gradient, number('gradientScale'));
-  const newFirst = op('Add', first, op('Mul', op('Sub', scaled, first), g.float(1 - beta1)));
-  const squared = op('Mul', scaled, scaled);
-  const newSecond = op('Add', second, op('Mul', op('Sub', squared, second), g.float(1 - beta2)));
+  // The clipping factor s is folded into both factors: (1−β1)·s and (1−β2)·s².
+  const newFirst = op(
+    'Add',
+    op('Mul', first, g.float(beta1)),
+    op('Mul', gradient, number('firstFactor')),
+  );
+  const newSecond = op(
+    'Add',
+    op('Mul', second, g.float(beta2)),
+    op('Mul', op('Mul', gradient, gradient), number('secondFactor')),
+  );
   const divisor = op('Add', op('Sqrt', newSecond), number('epsilon'));
   const change = op('Mul', op('Div', newFirst, divisor), number('stepSize'));
   g.output('newFirstMoment', newFirst);

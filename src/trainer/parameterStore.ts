@@ -33,8 +33,8 @@ export interface ParameterStore {
   release(): void;
 }
 
-/** Elements per piece: 256 KB each of weight, gradient and moments stay in the second-level cache. */
-const pieceSize = 1 << 16;
+/** Elements per piece: half a megabyte each of weight, gradient and moments. */
+const pieceSize = 1 << 17;
 
 /** A store whose weights come from `read`, with zero moments. */
 export async function createStore(
