@@ -44,7 +44,10 @@ export async function writeResult(
     ...notes.flatMap((note) => ['', note]),
   ];
   await writeFormatted(`${name}.md`, lines.join('\n'));
-  await writeFormatted(`${name}.json`, JSON.stringify({ facts, ...numbers }));
+  // A path of this machine has no place in a result.
+  const withoutPaths = (key: string, value: unknown): unknown =>
+    key === 'folder' ? undefined : value;
+  await writeFormatted(`${name}.json`, JSON.stringify({ facts, ...numbers }, withoutPaths));
   console.log(`written: bench/results/${name}.md and .json`);
 }
 
