@@ -86,7 +86,7 @@ export function sampleRows(samples: Iterable<SampleRecord>, maxLength: number): 
   return storeRows(rows);
 }
 
-export function allRows(store: RowStore) {
+function allRows(store: RowStore) {
   return Array.from({ length: store.count }, (_, index) => store.row(index));
 }
 

@@ -32,11 +32,6 @@ export function numeric(dim: Dim | undefined): number {
   return dim;
 }
 
-/** The last `count` sizes as numbers. */
-export function lastDims(shape: Shape, count: number): number[] {
-  return shape.slice(shape.length - count).map(numeric);
-}
-
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
