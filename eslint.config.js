@@ -10,7 +10,7 @@ const allowed = {
   graph: [],
   runtime: ['graph'],
   model: ['graph', 'runtime'],
-  generator: ['model', 'graph', 'runtime'],
+  generator: ['protocol', 'model', 'graph', 'runtime'],
   mixer: ['model'],
   trainer: ['mixer', 'model', 'graph', 'runtime'],
   evaluator: ['model', 'graph', 'runtime'],
@@ -26,6 +26,7 @@ const allowed = {
     'graph',
     'runtime',
   ],
+  host: ['runs', 'protocol'],
   cli: ['engine', 'protocol', 'runs', 'model', 'runtime', 'mixer', 'generator', 'evaluator'],
 };
 const rooms = Object.keys(allowed);
@@ -35,7 +36,12 @@ const zones = rooms
     from: rooms.filter((r) => r !== room && !allowed[room].includes(r)).map((r) => `./src/${r}`),
     message: `src/${room} may import only: ${['the files of src/', ...allowed[room]].join(', ')}.`,
   }))
-  .filter((zone) => zone.from.length > 0);
+  .filter((zone) => zone.from.length > 0)
+  .concat({
+    target: './webview-ui',
+    from: rooms.filter((room) => room !== 'protocol').map((room) => `./src/${room}`),
+    message: 'webview-ui may import only src/protocol and src/errors.ts.',
+  });
 
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', '.cfs'] },
@@ -56,6 +62,12 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       eqeqeq: 'error',
     },
+  },
+  {
+    // Everything that knows the editor is in one place.
+    files: ['src/**', 'scripts/**', 'bench/**'],
+    ignores: ['src/host/**', 'src/extension.ts'],
+    rules: { 'no-restricted-imports': ['error', 'vscode'] },
   },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
 );

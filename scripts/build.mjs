@@ -29,24 +29,59 @@ const reportAssets = {
   },
 };
 
-rmSync(target, { recursive: true, force: true });
-await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: { cli: 'src/cli/main.ts', engine: 'src/engine/main.ts' },
-  outdir: target,
   bundle: true,
+  sourcemap: true,
+  logLevel: 'warning',
+};
+
+/** The command line and the processes that the extension starts. */
+const processes = {
+  ...common,
+  entryPoints: {
+    cli: 'src/cli/main.ts',
+    engine: 'src/engine/main.ts',
+    preview: 'src/engine/preview/main.ts',
+  },
+  outdir: target,
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
   platform: 'node',
   target: 'node20',
   format: 'esm',
-  sourcemap: true,
   external: ['onnxruntime-node'],
   plugins: [reportAssets],
   // CommonJS dependencies ask for Node's own modules by `require`.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
-  logLevel: 'warning',
-});
+};
+
+/** The extension host loads CommonJS. */
+const extension = {
+  ...common,
+  entryPoints: { extension: 'src/extension.ts' },
+  outdir: target,
+  outExtension: { '.js': '.cjs' },
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  external: ['vscode'],
+  plugins: [reportAssets],
+};
+
+/** One script and one style sheet for each webview. */
+const webviews = {
+  ...common,
+  entryPoints: { inspector: 'webview-ui/inspector/main.ts', panel: 'webview-ui/panel/main.ts' },
+  outdir: join(target, 'webview'),
+  platform: 'browser',
+  target: 'es2022',
+  format: 'iife',
+  minify: true,
+};
+
+rmSync(target, { recursive: true, force: true });
+await Promise.all([processes, extension, webviews].map((options) => build(options)));
 chmodSync(join(target, 'cli.js'), 0o755);

@@ -11,7 +11,7 @@
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { CfsError, formatError } from '../errors.js';
-import { errorRecord } from '../runs/errorRecord.js';
+import { errorRecord } from '../protocol/errorRecord.js';
 import { exitCodes, version } from './io.js';
 import type { Io } from './io.js';
 import { makeReport, printJson, resumeRun, showRuns, startRun } from './jobs.js';

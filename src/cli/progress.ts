@@ -70,6 +70,12 @@ export function createProgress(io: Pick<Io, 'out' | 'tty' | 'columns'>): Progres
           return line(`checkpoint at step ${event.step}${event.best ? ', the best so far' : ''}`);
         case 'warning':
           return line(`warning ${event.code}: ${event.message}\n  → ${event.remedy}`);
+        case 'samples_described':
+          return;
+        case 'samples_chosen': {
+          const count = event.excluded.length;
+          return count === 0 ? undefined : line(`${count} samples are excluded from the mix`);
+        }
         case 'run_finished':
           return line(`finished after step ${event.step}`);
         case 'run_stopped':

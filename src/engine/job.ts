@@ -9,7 +9,7 @@ import { CfsError } from '../errors.js';
 import { requireValid } from '../mixer/dataset.js';
 import type { Phase, RunEvent } from '../protocol/records.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
-import { errorRecord } from '../runs/errorRecord.js';
+import { errorRecord } from '../protocol/errorRecord.js';
 import { writeReport } from '../runs/report.js';
 import { openRunWriter, readEvents, type RunFolder } from '../runs/runFolder.js';
 import {

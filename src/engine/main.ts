@@ -6,7 +6,7 @@
  */
 import { CfsError, messageOf } from '../errors.js';
 import { engineRequestSchema, type EngineMessage, type EngineRequest } from '../protocol/engine.js';
-import { errorRecord } from '../runs/errorRecord.js';
+import { errorRecord } from '../protocol/errorRecord.js';
 import { openRun } from '../runs/runFolder.js';
 import { runJob } from './job.js';
 import { versions } from './versions.js';

@@ -6,12 +6,15 @@
 import { z } from 'zod';
 import { errorRecordSchema, runEventSchema } from './records.js';
 
+/** `samples`: end, resumably, when the samples are written, so that people can read them first. */
+const until = z.enum(['samples', 'end']);
+
 /** Host → engine. */
 export const engineRequestSchema = z.discriminatedUnion('type', [
   /** Run the job of a run folder from the beginning. */
-  z.object({ type: z.literal('start'), runFolder: z.string() }),
+  z.object({ type: z.literal('start'), runFolder: z.string(), until }),
   /** Go on from the folder's last checkpoint. */
-  z.object({ type: z.literal('resume'), runFolder: z.string() }),
+  z.object({ type: z.literal('resume'), runFolder: z.string(), until }),
   /** Write a checkpoint and end. */
   z.object({ type: z.literal('stop') }),
 ]);

@@ -49,6 +49,34 @@ export type TaskScore = z.infer<typeof taskScoreSchema>;
 export const klSchema = z.object({ mean: measured, stderr: measured, samples: count });
 export type KlEstimate = z.infer<typeof klSchema>;
 
+const spread = z.object({
+  mean: measured,
+  min: measured,
+  q25: measured,
+  median: measured,
+  q75: measured,
+  max: measured,
+});
+
+export const sampleDiagnosticsSchema = z.object({
+  samples: count,
+  tokens: count,
+  perplexity: measured,
+  distinct1: measured,
+  distinct2: measured,
+  distinct3: measured,
+  exactDuplicates: count,
+  nearDuplicates: count,
+  /** Entropy of the set's token frequencies, in nats. */
+  tokenEntropy: measured,
+  /** Share of samples that ended by an end token. */
+  stoppedByEos: measured,
+  /** Each per-sample number over the set. */
+  perSample: z.record(z.string(), spread),
+  verdict: z.object({ coherent: z.boolean(), reason: z.string() }).optional(),
+});
+export type SampleDiagnostics = z.infer<typeof sampleDiagnosticsSchema>;
+
 export const phases = [
   'loading',
   'generating',
@@ -103,6 +131,18 @@ export const runEventSchema = z.discriminatedUnion('type', [
     reason: z.string(),
     /** A start token whose samples are clearly better. */
     betterTokenId: count.optional(),
+  }),
+  z.object({
+    type: z.literal('samples_described'),
+    time,
+    /** Numbers about the whole set, once it is complete. */
+    diagnostics: sampleDiagnosticsSchema,
+  }),
+  z.object({
+    type: z.literal('samples_chosen'),
+    time,
+    /** Said when training begins: numbers of the samples that people excluded until then. */
+    excluded: z.array(count),
   }),
   z.object({
     type: z.literal('train_step'),
@@ -200,34 +240,6 @@ export const taskResultSchema = z.object({
 });
 export type TaskResult = z.infer<typeof taskResultSchema>;
 
-const spread = z.object({
-  mean: measured,
-  min: measured,
-  q25: measured,
-  median: measured,
-  q75: measured,
-  max: measured,
-});
-
-export const sampleDiagnosticsSchema = z.object({
-  samples: count,
-  tokens: count,
-  perplexity: measured,
-  distinct1: measured,
-  distinct2: measured,
-  distinct3: measured,
-  exactDuplicates: count,
-  nearDuplicates: count,
-  /** Entropy of the set's token frequencies, in nats. */
-  tokenEntropy: measured,
-  /** Share of samples that ended by an end token. */
-  stoppedByEos: measured,
-  /** Each per-sample number over the set. */
-  perSample: z.record(z.string(), spread),
-  verdict: z.object({ coherent: z.boolean(), reason: z.string() }).optional(),
-});
-export type SampleDiagnostics = z.infer<typeof sampleDiagnosticsSchema>;
-
 /** `results.json`. */
 export const runResultsSchema = z.object({
   method: z.enum(methodNames),
@@ -253,3 +265,29 @@ export const runResultsSchema = z.object({
   versions: z.record(z.string(), z.string()),
 });
 export type RunResults = z.infer<typeof runResultsSchema>;
+
+/** `excluded.json`: the samples that people took out of the mix, by their numbers, rising. */
+export const excludedSamplesSchema = z.object({ excluded: z.array(count) });
+
+const itemAnswerSchema = z.object({
+  correct: z.boolean(),
+  /** What the model chose or wrote. */
+  answer: z.string(),
+});
+
+/**
+ * One line of `items.jsonl`: an item of a task that has right and wrong answers, answered by the
+ * base model and by the fine-tuned one.
+ */
+export const itemRecordSchema = z.object({
+  task: z.string(),
+  metric: z.string(),
+  /** The item's name in its task. */
+  id: z.string(),
+  prompt: z.string(),
+  /** The right answer. */
+  expected: z.string(),
+  base: itemAnswerSchema,
+  final: itemAnswerSchema,
+});
+export type ItemRecord = z.infer<typeof itemRecordSchema>;

@@ -13,6 +13,7 @@ import { CfsError, messageOf } from '../errors.js';
 import { makeFolder as makeFolders, writeError, writeFileAtomic } from '../files.js';
 import { runEventSchema, runResultsSchema, sampleRecordSchema } from '../protocol/records.js';
 import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
+import type { RunState } from '../protocol/runInfo.js';
 import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
 import { openJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
@@ -40,12 +41,6 @@ export interface RunPaths {
   model: string;
   lock: string;
 }
-
-/**
- * `running`: a living process holds the lock. `interrupted`: it died, or never began. The others:
- * what the last event says. All but `running` and `finished` can be resumed.
- */
-export type RunState = 'running' | 'interrupted' | 'stopped' | 'finished' | 'failed';
 
 /** A run in a list; `problem` says why its configuration cannot be read. */
 export interface RunSummary {
@@ -131,6 +126,10 @@ export function listRuns(workspace: string): RunSummary[] {
   });
 }
 
+/**
+ * `running`: a living process holds the lock. `interrupted`: it died, or never began. The others:
+ * what the last event says. All but `running` and `finished` can be resumed.
+ */
 export function runState(run: Pick<RunFolder, 'paths'>): RunState {
   if (isLocked(run.paths.lock)) return 'running';
   const last = readLastJsonLine(run.paths.events, runEventSchema);

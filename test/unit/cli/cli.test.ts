@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine, Io } from '../../../src/cli/io.js';
 import { runCli } from '../../../src/cli/program.js';
 import { CfsError } from '../../../src/errors.js';
-import { errorRecord } from '../../../src/runs/errorRecord.js';
+import { errorRecord } from '../../../src/protocol/errorRecord.js';
 import { listRuns, openRunWriter } from '../../../src/runs/runFolder.js';
 import { runEventSchema } from '../../../src/protocol/records.js';
 import { madeUpEvents, madeUpResults, madeUpSamples, timeAt } from '../runs/madeUpRun.js';

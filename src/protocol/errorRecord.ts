@@ -1,8 +1,9 @@
 /**
- * Whatever was thrown, as data: for `run_failed` events, messages between processes and `--json`.
+ * Whatever was thrown, as data, and back: for `run_failed` events, messages between processes and
+ * pages, and `--json`.
  */
 import { CfsError, messageOf } from '../errors.js';
-import type { ErrorRecord } from '../protocol/records.js';
+import type { ErrorRecord } from './records.js';
 
 export function errorRecord(thrown: unknown): ErrorRecord {
   if (thrown instanceof CfsError) {

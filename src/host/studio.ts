@@ -1,0 +1,81 @@
+/**
+ * What the parts of the host know of each other: one object, made in `extension.ts`, handed to every
+ * command, view and page. Each part is its own file and is built by a function of its own.
+ */
+import type * as vscode from 'vscode';
+import type { Page } from '../protocol/panel.js';
+import type { PreviewContract } from '../protocol/preview.js';
+import type { Params, Result } from '../protocol/rpc.js';
+import type { RunEvent } from '../protocol/records.js';
+import type { RunAction, RunInfo } from '../protocol/runInfo.js';
+import type { RunConfig } from '../runs/configSchema.js';
+import type { RunFolder } from '../runs/runFolder.js';
+
+export interface Studio {
+  context: vscode.ExtensionContext;
+  log: vscode.LogOutputChannel;
+  /** The folder whose `.cfs/runs` is meant. Throws `WORKSPACE_MISSING`. */
+  workspace(): string;
+  library: RunLibrary;
+  service: RunService;
+  preview: PreviewService;
+  panel: PanelHost;
+  inspector: InspectorHost;
+}
+
+/** The runs of the workspace, as their folders say; follows what other windows and terminals do. */
+export interface RunLibrary extends vscode.Disposable {
+  /** The newest first. */
+  list(): readonly RunInfo[];
+  get(runId: string): RunInfo | undefined;
+  /** Throws `RUN_NOT_FOUND`, `CONFIG_INVALID`. */
+  open(runId: string): RunFolder;
+  /** Looks again now: after this process itself changed something. */
+  refresh(): void;
+  readonly onDidChange: vscode.Event<void>;
+  /**
+   * All events of a run so far, then new ones as they are written, in pieces that leave the event
+   * loop free. `first` says that what came before is to be dropped (a folder that was replaced).
+   */
+  follow(runId: string, take: (events: RunEvent[], first: boolean) => void): vscode.Disposable;
+}
+
+/** Runs jobs in a child process, one at a time, the others queued. */
+export interface RunService extends vscode.Disposable {
+  /** Makes the run folder and starts or queues the job. Throws `WRITE_FAILED`. */
+  start(config: RunConfig, until: 'samples' | 'end'): RunFolder;
+  /** Throws `RUN_FINISHED`, `RUN_LOCKED`, `RUN_NOT_FOUND`. */
+  resume(runId: string): void;
+  /** Ends a run of this window after a checkpoint, or takes it out of the queue. */
+  stop(runId: string): Promise<void>;
+  /** The run that this window's engine works on. */
+  readonly current: string | undefined;
+  /** Runs that wait, the next first. */
+  readonly queue: readonly string[];
+  readonly onDidChange: vscode.Event<void>;
+}
+
+/** Asks the preview process, starting it when it is needed and ending it when it is not. */
+export interface PreviewService extends vscode.Disposable {
+  request<M extends keyof PreviewContract['requests']>(
+    method: M,
+    params: Params<PreviewContract, M>,
+    options?: { timeoutMs?: number },
+  ): Promise<Result<PreviewContract, M>>;
+  readonly onReading: vscode.Event<{ file: string; rows: number }>;
+}
+
+/** A configuration in the making: `run.yaml` as data, paths absolute, fields still missing. */
+export type Draft = Record<string, unknown>;
+
+export interface PanelHost extends vscode.Disposable {
+  /** Opens the panel or brings it to the front; `draft` fills the mix page. */
+  show(page: Page, options?: { runIds?: readonly string[]; draft?: Draft }): void;
+}
+
+export interface InspectorHost extends vscode.Disposable {
+  show(runId?: string): void;
+}
+
+/** Does what people ask of a run; the tree, the pages and the palette all come here. */
+export type RunActions = Record<RunAction, (runId: string) => Promise<void> | void>;

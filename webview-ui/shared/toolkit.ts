@@ -1,0 +1,193 @@
+/**
+ * The one file that knows the webview UI toolkit. The toolkit is archived: pages ask for controls by
+ * what they are, so that another library can take its place here and nowhere else.
+ *
+ * Each function returns a template; values reach the DOM as properties or text, never as HTML.
+ */
+import {
+  provideVSCodeDesignSystem,
+  vsCodeBadge,
+  vsCodeButton,
+  vsCodeCheckbox,
+  vsCodeDropdown,
+  vsCodeLink,
+  vsCodeOption,
+  vsCodePanels,
+  vsCodePanelTab,
+  vsCodePanelView,
+  vsCodeProgressRing,
+  vsCodeTextField,
+} from '@vscode/webview-ui-toolkit';
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { live } from 'lit-html/directives/live.js';
+import { repeat } from 'lit-html/directives/repeat.js';
+
+export type Content = TemplateResult | string | typeof nothing;
+
+/** Must be called once, before anything is drawn. */
+export function registerControls(): void {
+  provideVSCodeDesignSystem().register(
+    vsCodeBadge(),
+    vsCodeButton(),
+    vsCodeCheckbox(),
+    vsCodeDropdown(),
+    vsCodeLink(),
+    vsCodeOption(),
+    vsCodePanels(),
+    vsCodePanelTab(),
+    vsCodePanelView(),
+    vsCodeProgressRing(),
+    vsCodeTextField(),
+  );
+}
+
+export interface ButtonOptions {
+  onClick: () => void;
+  kind?: 'primary' | 'secondary' | 'icon';
+  disabled?: boolean;
+  /** What screen readers say where the content alone does not tell. */
+  label?: string;
+  title?: string;
+  /** For buttons that stay pressed. */
+  pressed?: boolean;
+}
+
+export function button(content: Content, options: ButtonOptions): TemplateResult {
+  const { onClick, kind = 'primary', disabled = false, label, title, pressed } = options;
+  return html`<vscode-button
+    appearance=${kind}
+    ?disabled=${disabled}
+    aria-label=${label ?? nothing}
+    aria-pressed=${pressed ?? nothing}
+    title=${title ?? nothing}
+    @click=${onClick}
+    >${content}</vscode-button
+  >`;
+}
+
+export interface TextFieldOptions {
+  id?: string;
+  value: string;
+  label: string;
+  /** Hide the label from sight; it is still read aloud. */
+  labelHidden?: boolean;
+  placeholder?: string;
+  disabled?: boolean;
+  invalid?: boolean;
+  /** Id of the element that explains the field. */
+  describedBy?: string;
+  onInput: (value: string) => void;
+}
+
+export function textField(options: TextFieldOptions): TemplateResult {
+  const { id, value, label, labelHidden = false, placeholder, disabled = false } = options;
+  return html`<vscode-text-field
+    id=${id ?? nothing}
+    .value=${live(value)}
+    placeholder=${placeholder ?? nothing}
+    ?disabled=${disabled}
+    aria-label=${label}
+    aria-invalid=${options.invalid === true ? 'true' : nothing}
+    aria-describedby=${options.describedBy ?? nothing}
+    @input=${(event: Event) => options.onInput(valueOf(event))}
+    >${labelHidden ? nothing : label}</vscode-text-field
+  >`;
+}
+
+export interface DropdownOptions {
+  id?: string;
+  value: string;
+  label: string;
+  options: readonly { value: string; label: string }[];
+  disabled?: boolean;
+  describedBy?: string;
+  onChange: (value: string) => void;
+}
+
+/** Its label is read aloud only; show one beside it. */
+export function dropdown(options: DropdownOptions): TemplateResult {
+  const { id, value, label, disabled = false, describedBy, onChange } = options;
+  return html`<vscode-dropdown
+    id=${id ?? nothing}
+    aria-label=${label}
+    aria-describedby=${describedBy ?? nothing}
+    ?disabled=${disabled}
+    .value=${live(value)}
+    @change=${(event: Event) => onChange(valueOf(event))}
+    >${repeat(
+      options.options,
+      (option) => option.value,
+      (option) =>
+        html`<vscode-option .value=${option.value} ?selected=${option.value === value}
+          >${option.label}</vscode-option
+        >`,
+    )}</vscode-dropdown
+  >`;
+}
+
+export interface CheckboxOptions {
+  checked: boolean;
+  label: string;
+  disabled?: boolean;
+  describedBy?: string;
+  onChange: (checked: boolean) => void;
+}
+
+export function checkbox(options: CheckboxOptions): TemplateResult {
+  const { checked, label, disabled = false, describedBy, onChange } = options;
+  return html`<vscode-checkbox
+    .checked=${live(checked)}
+    ?disabled=${disabled}
+    aria-describedby=${describedBy ?? nothing}
+    @click=${(event: Event) => {
+      // The toolkit's change event also fires for values set from here; a click is a person's.
+      const { currentTarget } = event;
+      queueMicrotask(() => onChange((currentTarget as HTMLInputElement).checked));
+    }}
+    >${label}</vscode-checkbox
+  >`;
+}
+
+export interface TabsOptions<T extends string> {
+  selected: T;
+  tabs: readonly { id: T; label: string }[];
+  onSelect: (id: T) => void;
+}
+
+/** A row of tabs; the page below is drawn by who called. */
+export function tabs<T extends string>(options: TabsOptions<T>): TemplateResult {
+  return html`<vscode-panels
+    activeid=${`tab-${options.selected}`}
+    @change=${(event: Event) => {
+      const id = (event.currentTarget as Element).getAttribute('activeid');
+      const tab = options.tabs.find((each) => `tab-${each.id}` === id);
+      if (tab && tab.id !== options.selected) options.onSelect(tab.id);
+    }}
+    >${options.tabs.map(
+      ({ id, label }) => html`<vscode-panel-tab id=${`tab-${id}`}>${label}</vscode-panel-tab>`,
+    )}</vscode-panels
+  >`;
+}
+
+export function badge(content: Content): TemplateResult {
+  return html`<vscode-badge>${content}</vscode-badge>`;
+}
+
+export function link(content: Content, onClick: () => void): TemplateResult {
+  return html`<vscode-link
+    href="#"
+    @click=${(event: Event) => {
+      event.preventDefault();
+      onClick();
+    }}
+    >${content}</vscode-link
+  >`;
+}
+
+export function progressRing(label: string): TemplateResult {
+  return html`<vscode-progress-ring aria-label=${label}></vscode-progress-ring>`;
+}
+
+function valueOf(event: Event): string {
+  return (event.target as HTMLInputElement).value;
+}
