@@ -3,6 +3,7 @@
  * was, how varied the text is, whether it repeats itself. They are shown in the inspector and the
  * report, and the sanity verdict is decided from them.
  */
+import { distinctShare, mean, summarizeSample } from '../protocol/sampleDiagnostics.js';
 import type { Sample } from './samples.js';
 
 export interface SampleDiagnostics {
@@ -57,16 +58,16 @@ export interface SetDiagnostics {
 }
 
 export function diagnoseSample(sample: Sample): SampleDiagnostics {
-  const meanLogprob = mean(sample.logprobs);
+  const { length, meanLogprob, repetition } = summarizeSample(sample);
   return {
-    length: sample.tokens.length,
+    length,
     meanLogprob,
     perplexity: Math.exp(-meanLogprob),
     entropy: sample.entropy,
     distinct1: distinctShare([sample.tokens], 1),
     distinct2: distinctShare([sample.tokens], 2),
     distinct3: distinctShare([sample.tokens], 3),
-    repetition: 1 - distinctShare([sample.tokens], 4),
+    repetition,
     longestRun: longestRun(sample.tokens),
     printable: printableShare(sample.text),
   };
@@ -125,18 +126,6 @@ export function printableShare(text: string): number {
   return good.length / characters.length;
 }
 
-function distinctShare(sequences: readonly (readonly number[])[], n: number): number {
-  const seen = new Set<string>();
-  let total = 0;
-  for (const tokens of sequences) {
-    for (let start = 0; start + n <= tokens.length; start++) {
-      seen.add(tokens.slice(start, start + n).join(' '));
-      total++;
-    }
-  }
-  return total === 0 ? 1 : seen.size / total;
-}
-
 function longestRun(tokens: readonly number[]): number {
   let longest = 0;
   let run = 0;
@@ -174,8 +163,4 @@ function quantile(sorted: readonly number[], share: number): number {
   const below = sorted[Math.floor(position)] ?? NaN;
   const above = sorted[Math.ceil(position)] ?? NaN;
   return below + (above - below) * (position - Math.floor(position));
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -12,6 +12,7 @@
  * ln(vocabulary); weights drawn at random come near to that.
  * Log-probabilities told the same, but move with the temperature, which entropy hardly does.
  */
+import { mean } from '../protocol/sampleDiagnostics.js';
 import { diagnoseSample } from './diagnostics.js';
 import type { Sample } from './samples.js';
 
@@ -114,8 +115,4 @@ function isClearlyLower(other: Summary, own: Summary): boolean {
 
 function percent(share: number): string {
   return `${Math.round(100 * share)} %`;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
