@@ -1,5 +1,5 @@
 // Bundles what is shipped into dist/, or into the folder given (for tests that must not disturb
-// dist/). ONNX Runtime stays outside: it brings native libraries.
+// dist/); `--release` for what is packaged. ONNX Runtime stays outside: it brings native libraries.
 import { build } from 'esbuild';
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,7 +9,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
-const target = resolve(process.argv[2] ?? join(root, 'dist'));
+const [folder] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const target = resolve(folder ?? join(root, 'dist'));
+/** Small and without source maps, for the package. */
+const release = process.argv.includes('--release');
 
 /** Puts the files that a report inlines into the bundle (see src/runs/reportAssets.ts). */
 const reportAssets = {
@@ -32,7 +35,8 @@ const reportAssets = {
 const common = {
   absWorkingDir: root,
   bundle: true,
-  sourcemap: true,
+  sourcemap: !release,
+  minify: release,
   logLevel: 'warning',
 };
 
@@ -79,7 +83,6 @@ const webviews = {
   platform: 'browser',
   target: 'es2022',
   format: 'iife',
-  minify: true,
 };
 
 rmSync(target, { recursive: true, force: true });
