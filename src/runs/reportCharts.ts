@@ -3,8 +3,20 @@
  * together, and all tasks of a metric together. Several runs: one chart per quantity, with a line
  * per run, because that is what is compared.
  */
-import { eventsOf, trueHistory } from '../protocol/history.js';
-import type { RunEvent, RunEventOf, TaskScore } from '../protocol/records.js';
+import {
+  direction,
+  downstreamPoints,
+  klPoints,
+  lossParts,
+  lossPoints,
+  runCurves,
+  taskKey,
+  taskList,
+  taskPoints,
+  type LossPart,
+  type RunCurves,
+} from '../protocol/curveData.js';
+import type { RunEvent, TaskScore } from '../protocol/records.js';
 
 export interface Series {
   label: string;
@@ -35,14 +47,7 @@ export interface ChartRun {
 const mostPoints = 200;
 
 export function buildCharts(runs: readonly ChartRun[]): Chart[] {
-  const histories = runs.map(({ label, events }) => {
-    const history = trueHistory(events);
-    return {
-      label,
-      steps: eventsOf(history, 'train_step').filter((event) => event.skipped !== true),
-      evaluations: curveEvaluations(eventsOf(history, 'evaluation')),
-    };
-  });
+  const histories = runs.map(({ label, events }) => ({ label, ...runCurves(events) }));
   const charts = [
     ...lossCharts(histories),
     ...downstreamCharts(histories),
@@ -52,33 +57,20 @@ export function buildCharts(runs: readonly ChartRun[]): Chart[] {
   return charts.filter((chart) => chart.series.length > 0);
 }
 
-interface History {
+interface History extends RunCurves {
   label: string;
-  steps: RunEventOf<'train_step'>[];
-  evaluations: RunEventOf<'evaluation'>[];
-}
-
-/** The subset is scored all along; full sets, on other items, are not part of the same curve. */
-function curveEvaluations(all: RunEventOf<'evaluation'>[]): RunEventOf<'evaluation'>[] {
-  const subset = all.filter((event) => event.kind === 'subset');
-  return subset.length > 0 ? subset : all;
 }
 
 function lossCharts(runs: readonly History[]): Chart[] {
   const [only] = runs;
-  const parts = [
-    { key: 'loss', label: 'total' },
-    { key: 'sftLoss', label: 'dataset (SFT)' },
-    { key: 'cfsLoss', label: 'context-free samples (CFS)' },
-  ] as const;
   if (runs.length === 1 && only !== undefined) {
-    const lines = parts.map(({ key, label }, style) => lossSeries(only, key, label, style));
+    const lines = lossParts.map(({ key, label }, style) => lossSeries(only, key, label, style));
     const [total, ...rest] = lines.filter((line) => line.points.length > 0);
     // With one kind of row the total is that row's loss: one line says it.
     const series = total === undefined ? [] : rest.length > 1 ? [total, ...rest] : [total];
     return [{ title: 'Training loss', note: 'nats per token', series, small: false }];
   }
-  return parts.slice(1).map(({ key, label }) => ({
+  return lossParts.slice(1).map(({ key, label }) => ({
     title: `Training loss: ${label}`,
     note: 'nats per token',
     series: runs
@@ -88,39 +80,26 @@ function lossCharts(runs: readonly History[]): Chart[] {
   }));
 }
 
-function lossSeries(
-  run: History,
-  key: 'loss' | 'sftLoss' | 'cfsLoss',
-  label: string,
-  style: number,
-): Series {
-  const points = run.steps.flatMap((event): [number, number][] => {
-    const value = event[key];
-    return value === null ? [] : [[event.step, value]];
-  });
-  return { label, style, points: thin(points) };
+function lossSeries(run: History, part: LossPart, label: string, style: number): Series {
+  return { label, style, points: thin(lossPoints(run, part)) };
 }
 
 function downstreamCharts(runs: readonly History[]): Chart[] {
-  const found = runs.flatMap((run, style) => {
-    const scores = run.evaluations.flatMap(({ step, downstream }) =>
-      downstream === undefined ? [] : [{ step, ...downstream }],
-    );
-    const [first] = scores;
-    const points = scores.flatMap(({ step, score }): [number, number][] =>
+  const [any] = runs.flatMap(({ evaluations }) =>
+    evaluations.flatMap(({ downstream }) => downstream ?? []),
+  );
+  if (any === undefined) return [];
+  const series = runs.map((run, style): Series => {
+    const points = downstreamPoints(run).flatMap(({ step, score }): [number, number][] =>
       score === null ? [] : [[step, score]],
     );
-    return first === undefined || points.length === 0
-      ? []
-      : [{ first, series: { label: run.label, style, points } }];
+    return { label: run.label, style, points };
   });
-  const [any] = found;
-  if (any === undefined) return [];
   return [
     {
       title: 'Downstream: what the fine-tune is for',
-      note: `${any.first.metric} on ${any.first.task}, ${direction(any.first)}`,
-      series: found.map(({ series }) => series),
+      note: `${any.metric} on ${any.task}, ${direction(any)}`,
+      series: series.filter((line) => line.points.length > 0),
       small: false,
     },
   ];
@@ -128,14 +107,12 @@ function downstreamCharts(runs: readonly History[]): Chart[] {
 
 function klCharts(runs: readonly History[]): Chart[] {
   const series = runs.map((run, style): Series => {
-    const estimates = run.evaluations.flatMap(({ step, kl }) =>
-      kl === undefined || kl.mean === null ? [] : [{ step, mean: kl.mean, stderr: kl.stderr ?? 0 }],
-    );
+    const estimates = klPoints(run);
     return {
       label: run.label,
       style,
       points: estimates.map(({ step, mean }): [number, number] => [step, mean]),
-      spread: estimates.map(({ stderr }) => stderr),
+      spread: estimates.map(({ stderr }) => stderr ?? 0),
     };
   });
   return [
@@ -182,35 +159,11 @@ function chartsByTask(runs: readonly History[]): Chart[] {
   }));
 }
 
-/** Each task and metric once, in the order of appearance. */
-function taskList(runs: readonly History[]): TaskScore[] {
-  const seen = new Map<string, TaskScore>();
-  for (const { evaluations } of runs) {
-    for (const score of evaluations.flatMap((event) => event.tasks)) {
-      const key = JSON.stringify([score.task, score.metric]);
-      if (!seen.has(key)) seen.set(key, score);
-    }
-  }
-  return [...seen.values()];
-}
-
 function changeSeries(run: History, task: TaskScore, label: string, style: number): Series {
-  const scores = run.evaluations.flatMap(({ step, tasks }) =>
-    tasks
-      .filter((score) => score.task === task.task && score.metric === task.metric)
-      .map((score) => ({ step, ...score })),
+  const points = taskPoints(run, taskKey(task)).flatMap(({ step, change }): [number, number][] =>
+    change === null ? [] : [[step, change]],
   );
-  const base = scores[0]?.score ?? null;
-  const points = scores.flatMap(({ step, score, change }): [number, number][] => {
-    const fromFirst = score === null || base === null ? null : score - base;
-    const value = change ?? fromFirst;
-    return value === null ? [] : [[step, value]];
-  });
   return { label, style, points };
-}
-
-function direction(score: TaskScore): string {
-  return score.higherIsBetter ? 'higher is better' : 'lower is better';
 }
 
 /** Means over equal stretches, so that a long run is drawn as quickly as a short one. */
