@@ -11,6 +11,7 @@ import type { Node, YAMLMap } from 'yaml';
 import { z } from 'zod';
 import { CfsError, formatPlace, messageOf } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
+import { checkFields, fieldName, shapeOf } from './configCheck.js';
 import { runConfigSchema } from './configSchema.js';
 import type { DatasetSource, RunConfig } from './configSchema.js';
 
@@ -32,16 +33,14 @@ export function checkRunConfig(text: string, file: string): ConfigCheck {
   } catch (error) {
     return { problems: [problem(file, messageOf(error), { line: 1, column: 1 })] };
   }
-  const parsed = runConfigSchema.safeParse(content ?? {}, { reportInput: true });
-  if (parsed.success) {
-    return { config: mapPaths(parsed.data, (path) => resolve(dirname(file), path)), problems: [] };
+  const check = checkFields(content ?? {});
+  if ('config' in check) {
+    return { config: mapPaths(check.config, (path) => resolve(dirname(file), path)), problems: [] };
   }
-  const problems = parsed.error.issues.flatMap((issue) =>
-    describeIssue(issue).map(({ path, message }) => {
-      const { line, col } = lines.linePos(offsetOf(document, path));
-      return problem(file, message, { line, column: col, field: fieldName(path) });
-    }),
-  );
+  const problems = check.problems.map(({ path, message }) => {
+    const { line, col } = lines.linePos(offsetOf(document, path));
+    return problem(file, message, { line, column: col, field: fieldName(path) });
+  });
   return { problems: problems.toSorted((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0)) };
 }
 
@@ -123,91 +122,6 @@ function problem(file: string, message: string, place: CfsError['place']): CfsEr
     remedy: 'Correct this line; `cfs-studio validate` checks the file again.',
     place: { file, ...place },
   });
-}
-
-interface Described {
-  path: PropertyKey[];
-  message: string;
-}
-
-function describeIssue(issue: z.core.$ZodIssue): Described[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      path: [...issue.path, key],
-      message: `Unknown field \`${key}\`${didYouMean(key, issue.path)}`,
-    }));
-  }
-  const name = fieldName(issue.path);
-  if (issue.code === 'invalid_type' && issue.input === undefined) {
-    return [{ path: issue.path, message: `\`${name}\` is missing.` }];
-  }
-  return [{ path: issue.path, message: `\`${name}\`: ${issue.message}.` }];
-}
-
-function fieldName(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./, '');
-}
-
-/** The nearest known field: in the same section first, then anywhere. */
-function didYouMean(key: string, section: readonly PropertyKey[]): string {
-  const paths = fieldPaths(runConfigSchema);
-  const prefix = fieldName(section.filter((part) => typeof part !== 'number'));
-  const isHere = (path: string): boolean =>
-    path.slice(0, path.lastIndexOf('.') + 1) === prefix + (prefix === '' ? '' : '.');
-  const ranked = paths
-    .map((path) => {
-      const leaf = path.slice(path.lastIndexOf('.') + 1);
-      return { path, leaf, here: isHere(path), distance: editDistance(plain(key), plain(leaf)) };
-    })
-    .filter(({ leaf, here, distance }) => distance <= (here ? Math.max(1, leaf.length / 3) : 0))
-    .toSorted((a, b) => Number(b.here) - Number(a.here) || a.distance - b.distance);
-  const [best] = ranked;
-  if (best === undefined) return '.';
-  return `; did you mean \`${best.here ? best.leaf : best.path}\`?`;
-}
-
-function plain(name: string): string {
-  return name.toLowerCase().replace(/[-_ ]/g, '');
-}
-
-/** Every field of a schema as a dotted path, sections included. */
-function fieldPaths(schema: z.core.$ZodType, prefix = ''): string[] {
-  return Object.entries(shapeOf(schema)).flatMap(([key, field]) => [
-    prefix + key,
-    ...fieldPaths(field, `${prefix}${key}.`),
-  ]);
-}
-
-/** The fields of an object schema, through defaults, lists and preprocessing; else none. */
-function shapeOf(schema: z.core.$ZodType): Record<string, z.core.$ZodType> {
-  if (schema instanceof z.ZodObject) return schema.shape;
-  if (schema instanceof z.ZodArray) return shapeOf(schema.element);
-  if (schema instanceof z.ZodPipe) return shapeOf(schema.out);
-  if (
-    schema instanceof z.ZodOptional ||
-    schema instanceof z.ZodDefault ||
-    schema instanceof z.ZodPrefault
-  ) {
-    return shapeOf(schema.unwrap());
-  }
-  return {};
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 /** Where the field of `path` begins in the text; for a missing one, the section it belongs in. */

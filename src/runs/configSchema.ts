@@ -4,31 +4,23 @@
  * field is added here and nowhere else.
  */
 import { z } from 'zod';
+import type { FieldHints } from '../protocol/form.js';
+import { columnNames } from '../protocol/columns.js';
 import { methodNames, methods } from '../protocol/methods.js';
 
-export const providers = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
+/** Metadata travels into the JSON Schema of a field, where the form reads it. */
+const form = (hints: FieldHints): FieldHints => hints;
 
-/** The columns that the dataset readers know by name; any of them may be mapped to another. */
-const columnNames = [
-  'messages',
-  'instruction',
-  'prompt',
-  'question',
-  'input',
-  'context',
-  'completion',
-  'response',
-  'output',
-  'answer',
-  'text',
-] as const;
+export const providers = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
 
 const path = z.string().min(1, 'must not be empty');
 const positive = z.int().min(1);
 const share = z.number().min(0).max(1);
 
 const sourceSchema = z.strictObject({
-  path: path.describe('A JSONL, JSON or CSV file.'),
+  path: path
+    .describe('A JSONL, JSON or CSV file.')
+    .meta(form({ label: 'File', pick: 'file', basic: true })),
   columns: z
     .partialRecord(z.enum(columnNames), z.string())
     .optional()
@@ -57,9 +49,23 @@ const generationSchema = z.strictObject({
     .number()
     .gt(0)
     .default(0.1)
-    .describe('Samples to generate, as a fraction of the dataset rows (0.1 = 10 %).'),
-  count: positive.optional().describe('Samples to generate, as a number; instead of the budget.'),
-  temperature: z.number().gt(0).default(1).describe('Divides the logits; 1 is the model itself.'),
+    .describe('Samples to generate, as a fraction of the dataset rows (0.1 = 10 %).')
+    .meta(form({ basic: true, methods: ['cfs'], label: 'Budget', unit: '× rows' })),
+  count: positive
+    .optional()
+    .describe('Samples to generate, as a number; instead of the budget.')
+    .meta(form({ methods: ['cfs'], label: 'Number of samples', unit: 'samples' })),
+  temperature: z
+    .number()
+    .gt(0)
+    .default(1)
+    .describe('Divides the logits; 1 is the model itself.')
+    .meta(
+      form({
+        basic: true,
+        hint: 'Below 1 the samples get tamer and repeat more; above 1 they get wilder.',
+      }),
+    ),
   topK: positive.optional().describe('Draw from the k likeliest tokens only.'),
   topP: z
     .number()
@@ -67,16 +73,23 @@ const generationSchema = z.strictObject({
     .max(1)
     .optional()
     .describe('Draw from the likeliest tokens that together have this probability only.'),
-  maxLength: positive.default(256).describe('Longest sample, in tokens.'),
+  maxLength: positive
+    .default(256)
+    .describe('Longest sample, in tokens.')
+    .meta(form({ label: 'Longest sample', unit: 'tokens' })),
   stopAtEos: z
     .boolean()
     .default(true)
     .describe('End a sample at the end token; otherwise write on to the longest length.'),
-  batchSize: positive.default(32).describe('Samples written side by side.'),
+  batchSize: positive
+    .default(32)
+    .describe('Samples written side by side.')
+    .meta(form({ unit: 'samples' })),
   bos: z
     .union([z.int().nonnegative(), z.string().min(1)])
     .optional()
-    .describe('The start token, as its text or id; found in the model folder when left out.'),
+    .describe('The start token, as its text or id; found in the model folder when left out.')
+    .meta(form({ label: 'Start token' })),
 });
 
 const mixSchema = z.strictObject({
@@ -84,7 +97,14 @@ const mixSchema = z.strictObject({
     .number()
     .nonnegative()
     .default(1)
-    .describe('Weight of the loss on context-free samples: L = L_SFT + lambda · L_CFS.'),
+    .describe('Weight of the loss on context-free samples: L = L_SFT + lambda · L_CFS.')
+    .meta(
+      form({
+        basic: true,
+        label: 'Lambda (λ)',
+        hint: '1: samples count as much as your rows; 0.5: half as much; 0: not at all.',
+      }),
+    ),
   mode: z
     .enum(['per-batch', 'shuffled'])
     .default('per-batch')
@@ -94,19 +114,45 @@ const mixSchema = z.strictObject({
     .gt(0)
     .lt(1)
     .optional()
-    .describe('Fraction of each batch that is samples; in proportion when left out.'),
+    .describe('Fraction of each batch that is samples; in proportion when left out.')
+    .meta(form({ label: 'Share of samples', unit: '× batch' })),
 });
 
 const trainingSchema = z.strictObject({
-  learningRate: z.number().gt(0).default(5e-6).describe('Peak learning rate.'),
-  epochs: z.number().gt(0).default(1).describe('Passes over the dataset.'),
-  steps: positive.optional().describe('Optimizer steps; instead of epochs.'),
-  batchRows: positive.default(16).describe('Rows of one optimizer step, samples included.'),
-  maxLength: positive.default(512).describe('Longest row, in tokens; longer ones are cut.'),
+  learningRate: z
+    .number()
+    .gt(0)
+    .default(5e-6)
+    .describe('Peak learning rate.')
+    .meta(
+      form({ basic: true, hint: 'How far each step moves the weights; too high unlearns more.' }),
+    ),
+  epochs: z
+    .number()
+    .gt(0)
+    .default(1)
+    .describe('Passes over the dataset.')
+    .meta(form({ basic: true, unit: 'passes' })),
+  steps: positive
+    .optional()
+    .describe('Optimizer steps; instead of epochs.')
+    .meta(form({ unit: 'steps' })),
+  batchRows: positive
+    .default(16)
+    .describe('Rows of one optimizer step, samples included.')
+    .meta(form({ label: 'Rows per batch', unit: 'rows' })),
+  maxLength: positive
+    .default(512)
+    .describe('Longest row, in tokens; longer ones are cut.')
+    .meta(form({ label: 'Longest row', unit: 'tokens' })),
   maxTokensPerMicroBatch: positive
     .default(2048)
-    .describe('Most tokens sent through the model at once; bounds the memory needed.'),
-  warmup: share.default(0.03).describe('Fraction of the steps in which the learning rate rises.'),
+    .describe('Most tokens sent through the model at once; bounds the memory needed.')
+    .meta(form({ label: 'Tokens at once', unit: 'tokens' })),
+  warmup: share
+    .default(0.03)
+    .describe('Fraction of the steps in which the learning rate rises.')
+    .meta(form({ label: 'Warm-up', unit: '× steps' })),
   schedule: z
     .enum(['cosine', 'linear', 'constant'])
     .default('cosine')
@@ -115,61 +161,143 @@ const trainingSchema = z.strictObject({
   beta1: z.number().min(0).lt(1).default(0.9).describe('Decay of the first moment of AdamW.'),
   beta2: z.number().min(0).lt(1).default(0.999).describe('Decay of the second moment of AdamW.'),
   epsilon: z.number().gt(0).default(1e-8).describe('Added to the denominator of AdamW.'),
-  clipNorm: z.number().gt(0).default(1).describe('Largest global L2 norm of the gradient.'),
+  clipNorm: z
+    .number()
+    .gt(0)
+    .default(1)
+    .describe('Largest global L2 norm of the gradient.')
+    .meta(form({ label: 'Gradient clipping' })),
   lossChunks: positive
     .optional()
     .describe('Parts in which the loss is computed; chosen from the vocabulary when left out.'),
-  checkpointEvery: positive.default(200).describe('Steps from one checkpoint to the next.'),
-  keepCheckpoints: positive.default(2).describe('Latest checkpoints to keep, beside the best.'),
+  checkpointEvery: positive
+    .default(200)
+    .describe('Steps from one checkpoint to the next.')
+    .meta(form({ unit: 'steps' })),
+  keepCheckpoints: positive
+    .default(2)
+    .describe('Latest checkpoints to keep, beside the best.')
+    .meta(form({ unit: 'checkpoints' })),
 });
 
 const evaluationSchema = z.strictObject({
-  tasks: z.array(path).default([]).describe('Task files (YAML) whose scores are watched.'),
+  tasks: z
+    .array(path)
+    .default([])
+    .describe('Task files (YAML) whose scores are watched.')
+    .meta(
+      form({
+        basic: true,
+        pick: 'files',
+        label: 'Tasks to protect',
+        hint: 'What the model can do today and should still do afterwards.',
+      }),
+    ),
   every: z
     .int()
     .nonnegative()
     .default(100)
-    .describe('Steps from one evaluation to the next; 0: only before and after.'),
-  subset: positive.default(100).describe('Items per task at the evaluations on the way.'),
+    .describe('Steps from one evaluation to the next; 0: only before and after.')
+    .meta(form({ label: 'Evaluate every', unit: 'steps' })),
+  subset: positive
+    .default(100)
+    .describe('Items per task at the evaluations on the way.')
+    .meta(form({ label: 'Items on the way', unit: 'items' })),
   klSamples: z
     .int()
     .nonnegative()
     .default(32)
-    .describe('Held-out context-free samples for the KL estimate; 0: no estimate.'),
-  full: z.boolean().default(true).describe('Score all items of each task before and after.'),
+    .describe('Held-out context-free samples for the KL estimate; 0: no estimate.')
+    .meta(form({ label: 'KL samples', unit: 'samples' })),
+  full: z
+    .boolean()
+    .default(true)
+    .describe('Score all items of each task before and after.')
+    .meta(form({ label: 'Full evaluation' })),
   downstream: sources
     .optional()
-    .describe('Held-out rows of the dataset: a path, or a list as in `dataset`.'),
+    .describe('Held-out rows of the dataset: a path, or a list as in `dataset`.')
+    .meta(
+      form({
+        basic: true,
+        pick: 'files',
+        label: 'Test rows',
+        hint: 'Rows that are not trained on, to see how well the new task is learnt.',
+      }),
+    ),
+  holdOut: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      'Fraction of the dataset rows (at most 500) kept out of training for the downstream score, ' +
+        'where `downstream` names no file.',
+    )
+    .meta(
+      form({
+        basic: true,
+        label: 'Hold out',
+        unit: '× rows',
+        hint: 'Keeps some rows as test rows where you have no file of them.',
+      }),
+    ),
   bestBy: z
     .enum(['last', 'downstream', 'tasks', 'kl'])
     .default('last')
-    .describe('Which checkpoint is saved as the model: the last, or the best by this measure.'),
+    .describe('Which checkpoint is saved as the model: the last, or the best by this measure.')
+    .meta(form({ label: 'Best checkpoint by' })),
 });
 
 export const runConfigSchema = z
   .strictObject({
-    name: z.string().min(1).default('fine-tune').describe('A name for people.'),
-    model: path.describe('The base model: a Hugging Face folder.'),
-    dataset: sources.describe('The downstream dataset: a path, or a list of sources.'),
+    name: z
+      .string()
+      .min(1)
+      .default('fine-tune')
+      .describe('A name for people.')
+      .meta(form({ basic: true })),
+    model: path.describe('The base model: a Hugging Face folder.').meta(
+      form({
+        basic: true,
+        pick: 'folder',
+        label: 'Base model',
+        hint: 'A folder with config.json, tokenizer.json and .safetensors files.',
+      }),
+    ),
+    dataset: sources.describe('The downstream dataset: a path, or a list of sources.').meta(
+      form({
+        basic: true,
+        pick: 'files',
+        hint: 'Your examples of the new task: JSONL, JSON or CSV, one row for each.',
+      }),
+    ),
     method: z
       .enum(methodNames)
       .default('cfs')
-      .describe(methodNames.map((name) => `${name}: ${methods[name].about}`).join('\n')),
+      .describe(methodNames.map((name) => `${name}: ${methods[name].about}`).join('\n'))
+      .meta(form({ basic: true, choices: methods })),
     seed: z.int().min(0).max(0xffffffff).default(0).describe('Everything random follows from it.'),
     provider: z.enum(providers).default('auto').describe('Where to compute; auto: the fastest.'),
-    threads: positive.optional().describe('CPU threads; all cores when left out.'),
+    threads: positive
+      .optional()
+      .describe('CPU threads; all cores when left out.')
+      .meta(form({ unit: 'threads' })),
     generation: generationSchema.prefault({}).describe('Context-free samples of the base model.'),
-    mix: mixSchema.prefault({}).describe('How dataset rows and samples are trained on together.'),
+    mix: mixSchema
+      .prefault({})
+      .describe('How dataset rows and samples are trained on together.')
+      .meta(form({ methods: ['cfs'] })),
     training: trainingSchema.prefault({}).describe('The optimizer and its schedule.'),
     evaluation: evaluationSchema.prefault({}).describe('What is measured, and how often.'),
   })
   .check(({ value, issues }) => {
-    const { bestBy, downstream, tasks, klSamples, every } = value.evaluation;
+    const { bestBy, downstream, holdOut, tasks, klSamples, every } = value.evaluation;
     const refuse = (field: string, message: string): void => {
       issues.push({ code: 'custom', path: ['evaluation', field], message, input: value });
     };
-    if (bestBy === 'downstream' && downstream === undefined) {
-      refuse('bestBy', '`downstream` needs `evaluation.downstream`');
+    if (bestBy === 'downstream' && downstream === undefined && holdOut === 0) {
+      refuse('bestBy', '`downstream` needs `evaluation.downstream` or `evaluation.holdOut`');
     }
     if (bestBy === 'tasks' && tasks.length === 0) refuse('bestBy', '`tasks` needs a task');
     if (bestBy === 'kl' && klSamples === 0) refuse('bestBy', '`kl` needs `klSamples` above 0');

@@ -37,9 +37,9 @@ describe('parseRunConfig', () => {
       expect.stringMatching(/^2 dataset\[0\]\.path: .*is missing/),
       expect.stringMatching(/^3 dataset\[0\]\.pth: .*did you mean `path`\?/),
       expect.stringMatching(/^4 learning_rate: .*did you mean `training\.learningRate`\?/),
-      expect.stringMatching(/^6 training\.epochs: .*>0/),
+      expect.stringMatching(/^6 training\.epochs: .*above 0/),
       expect.stringMatching(/^7 training\.batchrows: .*did you mean `batchRows`\?/),
-      expect.stringMatching(/^8 evaluation\.subset: .*int/),
+      expect.stringMatching(/^8 evaluation\.subset: .*whole number/),
     ]);
     expect(() => parseRunConfig(text, file)).toThrowError(/6 problems[^]*line 7:3[^]*line 8:/);
   });

@@ -1,0 +1,24 @@
+/**
+ * What a field of `run.yaml` says about itself to the form, beside its type, limits, default and
+ * description. `src/runs/configSchema.ts` states it as metadata; it travels in the JSON Schema, so
+ * that the form knows no field by name.
+ */
+import { z } from 'zod';
+
+export const fieldHintsSchema = z.object({
+  /** The name that people see; made from the field's own name when left out. */
+  label: z.string().optional(),
+  /** A second sentence for whoever meets the field for the first time. */
+  hint: z.string().optional(),
+  /** What the number counts, such as `tokens`. */
+  unit: z.string().optional(),
+  /** Stands in the open; all others are folded away. */
+  basic: z.boolean().optional(),
+  /** A path, and what the file dialog offers; at a list: what is added to it. */
+  pick: z.enum(['folder', 'file', 'files']).optional(),
+  /** The methods that use it; all when left out. Of a section: holds for its fields. */
+  methods: z.array(z.string()).optional(),
+  /** The values of an enumeration in words. */
+  choices: z.record(z.string(), z.object({ label: z.string(), about: z.string() })).optional(),
+});
+export type FieldHints = z.infer<typeof fieldHintsSchema>;

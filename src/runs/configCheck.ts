@@ -1,0 +1,135 @@
+/**
+ * Checking the values of `run.yaml`, whether they come from a file or from a form: everything wrong
+ * is told at once, each problem with its field and in words for people.
+ */
+import { z } from 'zod';
+import { runConfigSchema } from './configSchema.js';
+import type { RunConfig } from './configSchema.js';
+
+export interface ConfigProblem {
+  path: PropertyKey[];
+  /** A sentence that names the field. */
+  message: string;
+  /** The same for a place where the field is in view. */
+  short: string;
+}
+
+/** The configuration that the values make, or everything wrong with them. Paths stay as they are. */
+export function checkFields(
+  values: unknown,
+): { config: RunConfig } | { problems: ConfigProblem[] } {
+  const parsed = runConfigSchema.safeParse(values, { reportInput: true, error: inWords });
+  if (parsed.success) return { config: parsed.data };
+  return { problems: parsed.error.issues.flatMap(describeIssue) };
+}
+
+function describeIssue(issue: z.core.$ZodIssue): ConfigProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const message = `Unknown field \`${key}\`${didYouMean(key, issue.path)}`;
+      return { path: [...issue.path, key], message, short: message };
+    });
+  }
+  const name = fieldName(issue.path);
+  if (issue.code === 'invalid_type' && issue.input === undefined) {
+    return [{ path: issue.path, message: `\`${name}\` is missing.`, short: 'Not chosen yet.' }];
+  }
+  const message = `\`${name === '' ? 'run.yaml' : name}\`: ${issue.message}.`;
+  const short = `${issue.message.charAt(0).toUpperCase()}${issue.message.slice(1)}.`;
+  return [{ path: issue.path, message, short }];
+}
+
+/** The library's own words are for programmers; those of the schema's own checks come first. */
+function inWords(issue: z.core.$ZodRawIssue): string | undefined {
+  const { code } = issue;
+  if (code === 'too_small') {
+    if (issue.origin === 'string') return 'must not be empty';
+    return `must be ${issue.inclusive === true ? 'at least' : 'above'} ${issue.minimum}`;
+  }
+  if (code === 'too_big') {
+    return `must be ${issue.inclusive === true ? 'at most' : 'below'} ${issue.maximum}`;
+  }
+  if (code === 'invalid_type') return `must be ${kinds[issue.expected] ?? issue.expected}`;
+  if (code === 'invalid_value') {
+    return `must be one of ${issue.values.map((value) => `\`${String(value)}\``).join(', ')}`;
+  }
+  if (code === 'invalid_union') return 'must be text or a whole number';
+  return undefined;
+}
+
+const kinds: Partial<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a group of fields',
+  record: 'a group of fields',
+};
+
+/** Dotted, as in `training.epochs` and `dataset[0].path`. */
+export function fieldName(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .replace(/^\./, '');
+}
+
+/** The nearest known field: in the same section first, then anywhere. */
+function didYouMean(key: string, section: readonly PropertyKey[]): string {
+  const paths = fieldPaths(runConfigSchema);
+  const prefix = fieldName(section.filter((part) => typeof part !== 'number'));
+  const isHere = (path: string): boolean =>
+    path.slice(0, path.lastIndexOf('.') + 1) === prefix + (prefix === '' ? '' : '.');
+  const ranked = paths
+    .map((path) => {
+      const leaf = path.slice(path.lastIndexOf('.') + 1);
+      return { path, leaf, here: isHere(path), distance: editDistance(plain(key), plain(leaf)) };
+    })
+    .filter(({ leaf, here, distance }) => distance <= (here ? Math.max(1, leaf.length / 3) : 0))
+    .toSorted((a, b) => Number(b.here) - Number(a.here) || a.distance - b.distance);
+  const [best] = ranked;
+  if (best === undefined) return '.';
+  return `; did you mean \`${best.here ? best.leaf : best.path}\`?`;
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[-_ ]/g, '');
+}
+
+/** Every field of a schema as a dotted path, sections included. */
+function fieldPaths(schema: z.core.$ZodType, prefix = ''): string[] {
+  return Object.entries(shapeOf(schema)).flatMap(([key, field]) => [
+    prefix + key,
+    ...fieldPaths(field, `${prefix}${key}.`),
+  ]);
+}
+
+/** The fields of an object schema, through defaults, lists and preprocessing; else none. */
+export function shapeOf(schema: z.core.$ZodType): Record<string, z.core.$ZodType> {
+  if (schema instanceof z.ZodObject) return schema.shape;
+  if (schema instanceof z.ZodArray) return shapeOf(schema.element);
+  if (schema instanceof z.ZodPipe) return shapeOf(schema.out);
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault
+  ) {
+    return shapeOf(schema.unwrap());
+  }
+  return {};
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
