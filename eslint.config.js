@@ -11,7 +11,7 @@ const allowed = {
   runtime: ['graph'],
   model: ['graph', 'runtime'],
   generator: ['protocol', 'model', 'graph', 'runtime'],
-  mixer: ['model'],
+  mixer: ['protocol', 'model'],
   trainer: ['mixer', 'model', 'graph', 'runtime'],
   evaluator: ['model', 'graph', 'runtime'],
   runs: ['protocol'],

@@ -19,9 +19,11 @@ import { createStore } from '../trainer/parameterStore.js';
 import {
   addReports,
   joinStores,
+  loadDownstream,
   loadSources,
   maxRowLength,
   readOptions,
+  splitRows,
   tokenizeOptions,
   wantedSamples,
 } from './dataset.js';
@@ -138,7 +140,7 @@ export async function validateCommand({ config }: { config: RunConfig }): Promis
   }
   const dataset = addReports(reports);
   if (dataset.kept === 0) return { dataset, bos };
-  const rows = joinStores(stores);
+  const rows = splitRows(joinStores(stores), config).trained;
   const { training, mix, seed, method } = config;
   const planned = {
     rows: wantedSamples(config, rows.count),
@@ -162,14 +164,14 @@ export async function validateCommand({ config }: { config: RunConfig }): Promis
 export async function evaluateCommand(options: EvaluateOptions): Promise<EvaluateData> {
   const { config, onEvent } = options;
   const { model, device, store } = await openWeights(config, options.model);
-  const { tasks: taskFiles, downstream: sources, subset } = config.evaluation;
+  const { tasks: taskFiles, subset } = config.evaluation;
   try {
     const evaluator = createEvaluator({
       device,
       model,
       weights: store.weights,
       taskFiles,
-      downstream: sources && (await loadSources(sources, config, model)).rows,
+      downstream: await loadDownstream(config, model),
       klSamples: [],
       subset,
       seed: config.seed,
@@ -216,5 +218,5 @@ async function openWeights(config: RunConfig, folder: string) {
 async function plannedSamples(config: RunConfig, model: Model): Promise<number> {
   if (config.generation.count !== undefined) return config.generation.count;
   const { rows } = await loadSources(config.dataset, config, model);
-  return wantedSamples(config, rows.count);
+  return wantedSamples(config, splitRows(rows, config).trained.count);
 }

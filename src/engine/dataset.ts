@@ -2,6 +2,7 @@
 import { sampleCount } from '../generator/budget.js';
 import type { ChatOptions } from '../mixer/chat.js';
 import { loadDataset, type DatasetOptions, type DatasetReport } from '../mixer/dataset.js';
+import { holdOutRows, type SplitRows } from '../mixer/holdOut.js';
 import { storeRows, type RowStore } from '../mixer/rowStore.js';
 import { contextFreeRow, type TokenizeOptions } from '../mixer/rows.js';
 import type { SampleRecord } from '../protocol/records.js';
@@ -43,6 +44,27 @@ export async function loadSources(
     rows: joinStores(loaded.map(({ rows }) => rows)),
     report: addReports(loaded.map(({ report }) => report)),
   };
+}
+
+/** The dataset's rows without those that `evaluation.holdOut` keeps for the downstream score. */
+export function splitRows(
+  rows: RowStore,
+  { evaluation, seed }: RunConfig,
+): Pick<SplitRows, 'trained'> & Partial<SplitRows> {
+  const { downstream, holdOut } = evaluation;
+  if (downstream !== undefined || holdOut === 0) return { trained: rows };
+  return holdOutRows(rows, holdOut, seed);
+}
+
+/** The rows of the downstream score; undefined where the configuration asks for none. */
+export async function loadDownstream(
+  config: RunConfig,
+  model: Model,
+): Promise<RowStore | undefined> {
+  const { downstream, holdOut } = config.evaluation;
+  if (downstream !== undefined) return (await loadSources(downstream, config, model)).rows;
+  if (holdOut === 0) return undefined;
+  return splitRows((await loadSources(config.dataset, config, model)).rows, config).heldOut;
 }
 
 /** The rows of several stores in one. */

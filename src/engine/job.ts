@@ -20,7 +20,7 @@ import {
 } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/parameterStore.js';
 import { phase, type Job } from './context.js';
-import { loadSources, maxRowLength, sampleRows } from './dataset.js';
+import { loadDownstream, loadSources, maxRowLength, sampleRows, splitRows } from './dataset.js';
 import { removeLeftovers } from './leftovers.js';
 import { createJobEvaluator, measure, scoreBase } from './measurePhase.js';
 import { openModel } from './model.js';
@@ -162,9 +162,8 @@ async function prepareDataset({ config, model, report }: Job) {
       remedy: 'Run «cfs-studio validate» to see them by line.',
     });
   }
-  const { downstream: sources } = config.evaluation;
-  const downstream = sources && (await loadSources(sources, config, model)).rows;
-  return { rows, downstream };
+  const { trained, heldOut } = splitRows(rows, config);
+  return { rows: trained, downstream: heldOut ?? (await loadDownstream(config, model)) };
 }
 
 /** Loads the best checkpoint where one was asked for; the step whose weights the store then holds. */

@@ -15,32 +15,17 @@
  */
 import { z } from 'zod';
 import { CfsError } from '../errors.js';
+import { columnNames, type ColumnName } from '../protocol/columns.js';
 import { createChatFormatter, type ChatOptions } from './chat.js';
 import type { Example } from './example.js';
 import { compileRowTemplate, type RowTemplate } from './rowTemplate.js';
-
-const NAMES = [
-  'messages',
-  'instruction',
-  'prompt',
-  'question',
-  'input',
-  'context',
-  'completion',
-  'response',
-  'output',
-  'answer',
-  'text',
-] as const;
-
-type Name = (typeof NAMES)[number];
 
 /** How the rows of a dataset are to be read; part of `run.yaml`. */
 export const formatOptionsSchema = z.strictObject({
   /** The name of the list of rows, where a JSON file is an object that holds several things. */
   list: z.string().optional(),
   /** Known name → the column of the file that is meant, e.g. `{ prompt: mr, response: ref }`. */
-  columns: z.partialRecord(z.enum(NAMES), z.string()).optional(),
+  columns: z.partialRecord(z.enum(columnNames), z.string()).optional(),
   /** Jinja over the row's columns (and the known names); one final line break is dropped. */
   template: z
     .strictObject({ prompt: z.string().optional(), response: z.string().optional() })
@@ -64,9 +49,9 @@ export interface Format {
 interface Shape {
   name: Exclude<ShapeName, 'template'>;
   /** Alternatives for each part, the best first. */
-  main: Name[];
-  context?: Name[];
-  response?: Name[];
+  main: ColumnName[];
+  context?: ColumnName[];
+  response?: ColumnName[];
   prompt?: (main: string, context: string) => string;
   /** Written before the response. */
   lead?: string;
@@ -194,13 +179,13 @@ function separate(prompt: string, response: string): string {
 }
 
 interface NamedColumns {
-  mapped: Partial<Record<Name, string>>;
-  own: Partial<Record<Name, string>>;
+  mapped: Partial<Record<ColumnName, string>>;
+  own: Partial<Record<ColumnName, string>>;
 }
 
 function nameColumns(
   columns: readonly string[],
-  mapping: Partial<Record<Name, string>>,
+  mapping: Partial<Record<ColumnName, string>>,
 ): NamedColumns {
   const missing = Object.entries(mapping).find(([, column]) => !columns.includes(column));
   if (missing !== undefined) {
@@ -212,8 +197,8 @@ function nameColumns(
       place: { field: `columns.${name}` },
     });
   }
-  const own: Partial<Record<Name, string>> = {};
-  for (const name of NAMES) {
+  const own: Partial<Record<ColumnName, string>> = {};
+  for (const name of columnNames) {
     const column = columns.find((candidate) => candidate.toLowerCase() === name);
     if (column !== undefined) own[name] = column;
   }
@@ -231,7 +216,7 @@ interface Match {
 function matchShape({ mapped, own }: NamedColumns): Match | undefined {
   for (const names of [mapped, { ...own, ...mapped }]) {
     for (const shape of SHAPES) {
-      const pick = (options: Name[] | undefined): string | undefined =>
+      const pick = (options: ColumnName[] | undefined): string | undefined =>
         options?.map((name) => names[name]).find((column) => column !== undefined);
       const [main, response] = [pick(shape.main), pick(shape.response)];
       if (main === undefined || (shape.response !== undefined && response === undefined)) continue;

@@ -40,6 +40,26 @@ export function storeRows(rows: Iterable<TokenRow>): RowStore {
   return builder.finish();
 }
 
+/** The rows of `store` at `indices`, in that order, without copying them. */
+export function selectRows(store: RowStore, indices: Uint32Array): RowStore {
+  const at = (index: number): number => defined(indices[index], `row ${index}`);
+  let [tokens, trainedTokens, longest] = [0, 0, 0];
+  for (const index of indices) {
+    const { ids, supervised } = store.row(index);
+    tokens += ids.length;
+    trainedTokens += supervised.reduce((sum, mark) => sum + mark, 0);
+    longest = Math.max(longest, ids.length);
+  }
+  return {
+    count: indices.length,
+    tokens,
+    trainedTokens,
+    longest,
+    row: (index) => store.row(at(index)),
+    origin: (index) => store.origin(at(index)),
+  };
+}
+
 export function createRowStoreBuilder(): RowStoreBuilder {
   let ids = new Int32Array(1 << 12);
   let supervised = new Uint8Array(1 << 12);

@@ -73,6 +73,8 @@ describe('parseRunConfig', () => {
     expect(problemsOf(`${least}evaluation:\n  bestBy: downstream\n`)).toEqual([
       expect.stringMatching(/^4 evaluation\.bestBy: .*needs `evaluation.downstream`/),
     ]);
+    const held = `${least}evaluation:\n  bestBy: downstream\n  holdOut: 0.1\n`;
+    expect(problemsOf(held)).toEqual([]);
   });
 
   it('takes a list of datasets of both forms', () => {
