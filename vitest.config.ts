@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Those run inside a real VS Code, by scripts of their own.
+    exclude: ['test/vscode/**', 'test/host/**'],
+    globalSetup: 'test/support/buildOnce.ts',
     // ONNX Runtime keeps native state per process and uses all cores by itself.
     pool: 'forks',
     poolOptions: { forks: { maxForks: 2 } },

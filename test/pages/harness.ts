@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { inject } from 'vitest';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { inspectorHostContract, inspectorPageContract } from '../../src/protocol/inspector.js';
 import { panelHostContract, panelPageContract } from '../../src/protocol/panel.js';
@@ -32,7 +33,7 @@ export interface OpenOptions<W extends WebviewName> {
   height?: number;
   /** What `getState` gives. */
   state?: unknown;
-  /** Where the bundles are; `dist/webview` when left out. */
+  /** Where the bundles are; those of the test run when left out. */
   bundles?: string;
 }
 
@@ -61,7 +62,7 @@ export async function openPage<W extends WebviewName>(
   options: OpenOptions<W>,
 ): Promise<OpenedPage<W>> {
   const { webview, handlers, theme = 'dark', width = 1100, height = 900 } = options;
-  const bundles = options.bundles ?? join(import.meta.dirname, '../../dist/webview');
+  const bundles = options.bundles ?? join(inject('bundles'), 'webview');
   const context = await browser.newContext({ viewport: { width, height } });
   const page = await context.newPage();
   const errors: string[] = [];
