@@ -16,8 +16,17 @@ const markBytes = 256;
 const pollMs = 500;
 const newline = 0x0a;
 
-/** `first`: what was taken before is to be dropped; so it is at the very first call. */
-export type TakeRecords<T> = (records: T[], first: boolean) => void;
+/** The bytes of a line, with its newline. */
+export interface LinePlace {
+  start: number;
+  length: number;
+}
+
+/**
+ * `first`: what was taken before is to be dropped; so it is at the very first call. `places`: where
+ * each record stands in the file.
+ */
+export type TakeRecords<T> = (records: T[], first: boolean, places: LinePlace[]) => void;
 
 export interface TailReader<T> {
   /**
@@ -105,17 +114,23 @@ export function createTailReader<T>(
   /** Parses whole lines; `last` leaves a broken last line for later: its writer may have died. */
   const takeLines = (lines: readonly Buffer[], last: boolean, take: TakeRecords<T>): void => {
     const records: T[] = [];
+    const places: LinePlace[] = [];
     for (const [index, bytes] of lines.entries()) {
       const value = parseJson(bytes.toString('utf8', 0, bytes.length - 1));
       if (value === undefined && last && index === lines.length - 1) break;
       place.line++;
+      const start = place.offset;
       place.offset += bytes.length;
       const parsed = schema.safeParse(value);
-      if (parsed.success) records.push(parsed.data);
-      else onProblem(broken(file, place.line, value === undefined ? undefined : parsed.error));
+      if (parsed.success) {
+        records.push(parsed.data);
+        places.push({ start, length: bytes.length });
+      } else {
+        onProblem(broken(file, place.line, value === undefined ? undefined : parsed.error));
+      }
     }
     if (records.length === 0) return;
-    take(records, first);
+    take(records, first, places);
     first = false;
   };
 
@@ -157,7 +172,7 @@ export function createTailReader<T>(
       const tellFirst = (): void => {
         if (first && !signal?.aborted) {
           first = false;
-          take([], true);
+          take([], true, []);
         }
       };
       const handle = await openExisting(file);

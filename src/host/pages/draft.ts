@@ -1,0 +1,95 @@
+/**
+ * The form of the mix page as data: values by dotted field, what was filled in for the person and
+ * what the person chose, and which field a problem belongs to.
+ */
+import { basename, isAbsolute, relative, sep } from 'node:path';
+import { z } from 'zod';
+import type { CfsError } from '../../errors.js';
+import type { FieldProblem } from '../../protocol/panel.js';
+import { flattenFields, isRecord, valueAt, withValue } from '../../runs/fields.js';
+import type { Draft } from '../studio.js';
+
+export const keptDraftSchema = z.object({
+  values: z.record(z.string(), z.unknown()),
+  /** By dotted field: what was filled in, and for which model and dataset. */
+  suggested: z.record(z.string(), z.unknown()),
+  suggestedFor: z.string().optional(),
+});
+/** The draft as it outlives a reload. */
+export type KeptDraft = z.infer<typeof keptDraftSchema>;
+
+export const emptyDraft: KeptDraft = { values: {}, suggested: {} };
+
+/** What was kept, or an empty draft where an older version kept something else. */
+export function readDraft(kept: unknown): KeptDraft {
+  const parsed = keptDraftSchema.safeParse(kept);
+  return parsed.success ? parsed.data : emptyDraft;
+}
+
+/**
+ * Fills the fields that nobody touched: those without a value, and those that still hold what was
+ * filled in before. `settings` is nested as `run.yaml` is.
+ */
+export function applySuggestions(
+  draft: KeptDraft,
+  settings: Draft,
+  suggestedFor: string,
+): KeptDraft {
+  const fields = flattenFields(settings);
+  let { values } = draft;
+  const suggested: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(fields)) {
+    const current = valueAt(values, field);
+    if (current !== undefined && !same(current, draft.suggested[field])) continue;
+    values = withValue(values, field, value);
+    suggested[field] = value;
+  }
+  return { values, suggested, suggestedFor };
+}
+
+/** What suggestions depend on: the model and the dataset. */
+export function suggestionKey(values: Draft): string {
+  return JSON.stringify([values.model, datasetPaths(values)]);
+}
+
+/** The files that the draft names as its dataset: `dataset` may be a path, a source or a list. */
+export function datasetPaths(values: Draft): string[] {
+  const { dataset } = values;
+  const sources: unknown[] = Array.isArray(dataset) ? dataset : [dataset];
+  return sources.flatMap((source) => {
+    const path: unknown = isRecord(source) ? source.path : source;
+    return typeof path === 'string' && path !== '' ? [path] : [];
+  });
+}
+
+/** The problem beside the field it belongs to: by the file it is in, else by its own field. */
+export function fieldProblem({ message, remedy, place }: CfsError, values: Draft): FieldProblem {
+  return {
+    field: fieldOfFile(place.file, values) ?? place.field ?? '',
+    message: `${[position(place), message].filter((part) => part !== '').join(': ')} ${remedy}`,
+  };
+}
+
+function fieldOfFile(file: string | undefined, values: Draft): string | undefined {
+  if (file === undefined) return undefined;
+  if (datasetPaths(values).includes(file)) return 'dataset';
+  if (typeof values.model === 'string' && isInside(file, values.model)) return 'model';
+  const tasks = valueAt(values, 'evaluation.tasks');
+  if (Array.isArray(tasks) && tasks.includes(file)) return 'evaluation.tasks';
+  const heldOut = datasetPaths({ dataset: valueAt(values, 'evaluation.downstream') });
+  return heldOut.includes(file) ? 'evaluation.downstream' : undefined;
+}
+
+function position({ file, line }: CfsError['place']): string {
+  if (file === undefined || line === undefined) return '';
+  return `${basename(file)}, line ${line}`;
+}
+
+function isInside(file: string, folder: string): boolean {
+  const path = relative(folder, file);
+  return !isAbsolute(path) && path !== '..' && !path.startsWith(`..${sep}`);
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,66 @@
+/**
+ * Where each sample of a `samples.jsonl` stands, so that of a file of a hundred MB only the lines
+ * that someone looks at are read again: a page gets a summary of every sample and asks for the
+ * tokens of the few it shows.
+ */
+import { open } from 'node:fs/promises';
+import { CfsError, messageOf } from '../errors.js';
+import type { SampleTokens } from '../protocol/inspector.js';
+import { sampleRecordSchema, type SampleRecord } from '../protocol/records.js';
+import type { LinePlace } from './tail.js';
+
+/** By the number of the sample. */
+export type SampleIndex = Map<number, LinePlace>;
+
+/**
+ * The tokens of the asked samples, in the order asked; those that the index does not know are left
+ * out. Throws `RECORD_BROKEN` when the file no longer holds the sample at its place, and
+ * `READ_FAILED`.
+ */
+export async function readSampleTokens(
+  file: string,
+  index: SampleIndex,
+  wanted: readonly number[],
+): Promise<SampleTokens[]> {
+  const places = wanted.flatMap((number) => {
+    const place = index.get(number);
+    return place === undefined ? [] : [{ number, place }];
+  });
+  if (places.length === 0) return [];
+  const handle = await open(file, 'r').catch((error: unknown) => {
+    throw failed('READ_FAILED', `Could not read: ${messageOf(error)}`, file, error);
+  });
+  try {
+    const found: SampleTokens[] = [];
+    for (const { number, place } of places) {
+      const bytes = Buffer.alloc(place.length);
+      const { bytesRead } = await handle.read(bytes, 0, place.length, place.start);
+      const { pieces, logprobs } = parse(bytes.toString('utf8', 0, bytesRead), number, file);
+      found.push({ index: number, pieces, logprobs });
+    }
+    return found;
+  } finally {
+    await handle.close();
+  }
+}
+
+function parse(line: string, number: number, file: string): SampleRecord {
+  let why = `it is not sample ${number}`;
+  try {
+    const record = sampleRecordSchema.parse(JSON.parse(line));
+    if (record.index === number) return record;
+  } catch (error) {
+    why = messageOf(error);
+  }
+  throw failed('RECORD_BROKEN', `A sample is not where it was written: ${why}.`, file);
+}
+
+function failed(code: string, message: string, file: string, cause?: unknown): CfsError {
+  return new CfsError({
+    code,
+    message,
+    remedy: 'Select the run again; if it stays so, the file was changed by hand.',
+    place: { file },
+    cause,
+  });
+}
