@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { ItemRecord } from '../../../src/protocol/records.js';
+import type { RunInfo } from '../../../src/protocol/runInfo.js';
+import { compareItems, compareRuns } from '../../../src/runs/compare.js';
+import { madeUpConfig, madeUpResults } from './madeUpRun.js';
+
+function info(id: string): RunInfo {
+  return {
+    id,
+    folder: `/ws/.cfs/runs/${id}`,
+    state: 'finished',
+    name: id,
+    datasets: [],
+    created: '2026-01-02T00:00:00.000Z',
+    progress: 0,
+    total: 0,
+    step: 0,
+    tokensPerSecond: null,
+    secondsLeft: null,
+    samples: 0,
+    checkpoints: [],
+    hasReport: false,
+    hasModel: false,
+    trained: true,
+  };
+}
+
+function item(id: string, base: boolean, final: boolean, task = 'facts'): ItemRecord {
+  return {
+    task,
+    metric: 'acc',
+    id,
+    prompt: `What is ${id}?`,
+    expected: id,
+    base: { correct: base, answer: `base ${id}` },
+    final: { correct: final, answer: `final ${id}` },
+  };
+}
+
+describe('compareRuns', () => {
+  it('lists only the settings that differ, paths relative to the workspace', () => {
+    const sft = madeUpConfig('sft', 'a');
+    const cfs = {
+      ...madeUpConfig('cfs', 'b'),
+      model: '/somewhere/other',
+      dataset: [{ path: '/elsewhere/poems.jsonl', list: 'rows' }],
+    };
+    const { settings, runs } = compareRuns(
+      [
+        { info: info('a'), config: sft, results: madeUpResults('sft') },
+        { info: info('b'), config: cfs },
+      ],
+      '/somewhere',
+    );
+    expect(settings).toEqual([
+      { field: 'model', values: ['base', 'other'] },
+      { field: 'dataset', values: ['poems.jsonl', '/elsewhere/poems.jsonl {"list":"rows"}'] },
+      { field: 'method', values: ['sft', 'cfs'] },
+    ]);
+    expect(runs.map(({ results }) => results !== undefined)).toEqual([true, false]);
+  });
+
+  it('marks what a run has no value for', () => {
+    const plain = madeUpConfig();
+    const limited = { ...plain, generation: { ...plain.generation, topK: 50 } };
+    const { settings } = compareRuns(
+      [
+        { info: info('a'), config: plain },
+        { info: info('b'), config: limited },
+        { info: info('c') },
+      ],
+      '/somewhere',
+    );
+    expect(settings).toContainEqual({ field: 'generation.topK', values: ['–', '50', '–'] });
+    expect(settings).toContainEqual({ field: 'method', values: ['cfs', 'cfs', '–'] });
+  });
+});
+
+describe('compareItems', () => {
+  const a = [item('1', true, true), item('2', true, false), item('3', false, true)];
+  const b = [item('3', false, false), item('2', true, true), item('4', true, false)];
+  const ask = (change: 'right-to-wrong' | 'wrong-to-right') => ({
+    task: 'facts',
+    metric: 'acc',
+    change,
+  });
+
+  it('joins two runs by the name of the item', () => {
+    const from = { items: a, model: 'final' } as const;
+    const to = { items: b, model: 'final' } as const;
+    expect(compareItems(from, to, ask('right-to-wrong'))).toEqual([
+      {
+        task: 'facts',
+        metric: 'acc',
+        id: '3',
+        prompt: 'What is 3?',
+        expected: '3',
+        from: { correct: true, answer: 'final 3' },
+        to: { correct: false, answer: 'final 3' },
+      },
+    ]);
+    expect(compareItems(from, to, ask('wrong-to-right')).map(({ id }) => id)).toEqual(['2']);
+  });
+
+  it('compares a run with its base model', () => {
+    const found = compareItems(
+      { items: a, model: 'base' },
+      { items: a, model: 'final' },
+      ask('right-to-wrong'),
+    );
+    expect(found.map(({ id, from, to }) => [id, from.answer, to.answer])).toEqual([
+      ['2', 'base 2', 'final 2'],
+    ]);
+  });
+
+  it('leaves other tasks out', () => {
+    const other = [item('2', true, false, 'sorting')];
+    const sides = [
+      { items: other, model: 'base' },
+      { items: other, model: 'final' },
+    ] as const;
+    expect(compareItems(...sides, ask('right-to-wrong'))).toEqual([]);
+  });
+});
