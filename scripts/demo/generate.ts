@@ -25,6 +25,9 @@ const DOWNSTREAM_ROWS = 2000;
 const DATASET_STREAM = [0, 1] as const;
 const TASK_STREAM = [0, 2] as const;
 
+/** A dataset to find and correct a mistake in; `line` counts from 1. */
+export const mistake = { file: 'dataset-with-a-mistake.jsonl', rows: 200, line: 42 };
+
 export const demoFolder = fileURLToPath(new URL('../../media/demo', import.meta.url));
 
 /** Path under `media/demo` → content. */
@@ -49,8 +52,18 @@ export function demoFiles(): Map<string, string> {
     );
   }
   const random = createRandom(DEMO_SEED, ...DATASET_STREAM);
-  files.set('dataset.jsonl', jsonLines(downstreamRows(DOWNSTREAM_ROWS, random)));
+  const rows = jsonLines(downstreamRows(DOWNSTREAM_ROWS, random));
+  files.set('dataset.jsonl', rows);
+  files.set(mistake.file, withMistake(rows));
   return files;
+}
+
+/** The first rows of the dataset, one without the quotation mark that ends its completion. */
+function withMistake(text: string): string {
+  const rows = text.split('\n').slice(0, mistake.rows);
+  return rows
+    .map((row, i) => `${i + 1 === mistake.line ? row.replace(/"}$/, '}') : row}\n`)
+    .join('');
 }
 
 function taskYaml({ name, fields }: SkillTask): string {

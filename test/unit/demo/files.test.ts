@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
-import { demoFiles, demoFolder } from '../../../scripts/demo/generate.js';
+import { demoFiles, demoFolder, mistake } from '../../../scripts/demo/generate.js';
 import { modelConfig } from '../../../scripts/demo/modelConfig.js';
 import type { TaskRow } from '../../../scripts/demo/skills/skill.js';
 import { evaluateTask } from '../../../src/evaluator/evaluate.js';
 import type { LanguageModel } from '../../../src/evaluator/languageModel.js';
 import { loadTask } from '../../../src/evaluator/task.js';
+import { validateDataset } from '../../../src/mixer/validate.js';
 
 const files = demoFiles();
 const read = (path: string): string => readFileSync(join(demoFolder, path), 'utf8');
@@ -62,6 +63,16 @@ describe('media/demo', () => {
     // The whole JSON line is longer than anything that is ever made of it.
     const longest = Math.max(...rows.map((row) => tokenizer.encode(row).ids.length));
     expect(longest).toBeLessThan(modelConfig.max_position_embeddings);
+  });
+
+  it('has one mistake in the dataset that is to be corrected, and none in the other', async () => {
+    const check = async (path: string) => validateDataset([join(demoFolder, path)]);
+    const { problems, kept } = await check(mistake.file);
+    expect(problems.map(({ severity, line }) => [severity, line])).toEqual([
+      ['error', mistake.line],
+    ]);
+    expect(kept).toBe(mistake.rows - 1);
+    expect((await check('dataset.jsonl')).problems).toEqual([]);
   });
 
   it.each(Object.keys(written))(
