@@ -1,29 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ItemRecord } from '../../../src/protocol/records.js';
-import type { RunInfo } from '../../../src/protocol/runInfo.js';
 import { compareItems, compareRuns } from '../../../src/runs/compare.js';
+import { madeUpInfo } from '../host/madeUpInfo.js';
 import { madeUpConfig, madeUpResults } from './madeUpRun.js';
-
-function info(id: string): RunInfo {
-  return {
-    id,
-    folder: `/ws/.cfs/runs/${id}`,
-    state: 'finished',
-    name: id,
-    datasets: [],
-    created: '2026-01-02T00:00:00.000Z',
-    progress: 0,
-    total: 0,
-    step: 0,
-    tokensPerSecond: null,
-    secondsLeft: null,
-    samples: 0,
-    checkpoints: [],
-    hasReport: false,
-    hasModel: false,
-    trained: true,
-  };
-}
 
 function item(id: string, base: boolean, final: boolean, task = 'facts'): ItemRecord {
   return {
@@ -47,8 +26,8 @@ describe('compareRuns', () => {
     };
     const { settings, runs } = compareRuns(
       [
-        { info: info('a'), config: sft, results: madeUpResults('sft') },
-        { info: info('b'), config: cfs },
+        { info: madeUpInfo('a'), config: sft, results: madeUpResults('sft') },
+        { info: madeUpInfo('b'), config: cfs },
       ],
       '/somewhere',
     );
@@ -65,9 +44,9 @@ describe('compareRuns', () => {
     const limited = { ...plain, generation: { ...plain.generation, topK: 50 } };
     const { settings } = compareRuns(
       [
-        { info: info('a'), config: plain },
-        { info: info('b'), config: limited },
-        { info: info('c') },
+        { info: madeUpInfo('a'), config: plain },
+        { info: madeUpInfo('b'), config: limited },
+        { info: madeUpInfo('c') },
       ],
       '/somewhere',
     );

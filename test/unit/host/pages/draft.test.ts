@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { CfsError } from '../../../../src/errors.js';
+import {
+  applySuggestions,
+  datasetPaths,
+  emptyDraft,
+  fieldProblem,
+  readDraft,
+  suggestionKey,
+} from '../../../../src/host/pages/draft.js';
+
+const small = { training: { learningRate: 1e-4, epochs: 3 } };
+const large = { training: { learningRate: 5e-6, epochs: 1 } };
+
+describe('suggestions', () => {
+  it('fill what is empty and stay out of what the person chose', () => {
+    const draft = { ...emptyDraft, values: { model: 'm', training: { epochs: 7 } } };
+    const filled = applySuggestions(draft, small, 'first');
+    expect(filled.values).toEqual({ model: 'm', training: { learningRate: 1e-4, epochs: 7 } });
+    expect(filled.suggestedFor).toBe('first');
+  });
+
+  it('are replaced for another model, but not where they were changed since', () => {
+    const filled = applySuggestions(emptyDraft, small, 'first');
+    const changed = { ...filled, values: { training: { learningRate: 1e-4, epochs: 4 } } };
+    expect(applySuggestions(changed, large, 'second').values).toEqual({
+      training: { learningRate: 5e-6, epochs: 4 },
+    });
+  });
+
+  it('leave what the person chose alone for good', () => {
+    const draft = { ...emptyDraft, values: { training: { epochs: 7 } } };
+    const twice = applySuggestions(applySuggestions(draft, small, 'a'), large, 'b');
+    expect(twice.values).toEqual({ training: { learningRate: 5e-6, epochs: 7 } });
+  });
+});
+
+describe('what is kept over a reload', () => {
+  it('comes back as it was', () => {
+    const kept = applySuggestions(emptyDraft, small, 'first');
+    expect(readDraft(JSON.parse(JSON.stringify(kept)))).toEqual(kept);
+  });
+
+  it('is empty where another version kept something else', () => {
+    expect(readDraft({ values: 3 })).toEqual(emptyDraft);
+    expect(readDraft(undefined)).toEqual(emptyDraft);
+  });
+});
+
+describe('the dataset of a draft', () => {
+  it('may be a path, a source or a list of both', () => {
+    expect(datasetPaths({ dataset: '/a.jsonl' })).toEqual(['/a.jsonl']);
+    expect(datasetPaths({ dataset: { path: '/a.jsonl' } })).toEqual(['/a.jsonl']);
+    expect(datasetPaths({ dataset: [{ path: '/a.jsonl' }, '/b.csv', { path: '' }] })).toEqual([
+      '/a.jsonl',
+      '/b.csv',
+    ]);
+    expect(datasetPaths({})).toEqual([]);
+  });
+
+  it('decides with the model what is suggested', () => {
+    const values = { model: '/m', dataset: '/a.jsonl', name: 'x' };
+    expect(suggestionKey(values)).toBe(suggestionKey({ ...values, name: 'y' }));
+    expect(suggestionKey(values)).not.toBe(suggestionKey({ ...values, dataset: '/b.jsonl' }));
+    expect(suggestionKey(values)).not.toBe(suggestionKey({ ...values, model: '/n' }));
+  });
+});
+
+describe('the field of a problem', () => {
+  const values = {
+    model: '/models/base',
+    dataset: [{ path: '/data/a.jsonl' }],
+    evaluation: { tasks: ['/tasks/facts.yaml'] },
+  };
+  const problem = (place: CfsError['place']) =>
+    fieldProblem(
+      new CfsError({ code: 'X', message: 'It is wrong.', remedy: 'Mend it.', place }),
+      values,
+    );
+
+  it('is that of the file it is in', () => {
+    expect(problem({ file: '/models/base/config.json' }).field).toBe('model');
+    expect(problem({ file: '/models/base' }).field).toBe('model');
+    expect(problem({ file: '/models/base2' }).field).toBe('');
+    expect(problem({ file: '/tasks/facts.yaml' }).field).toBe('evaluation.tasks');
+    // The field of a row is no field of the form.
+    expect(problem({ file: '/data/a.jsonl', line: 3, field: 'prompt' })).toEqual({
+      field: 'dataset',
+      message: 'a.jsonl, line 3: It is wrong. Mend it.',
+    });
+  });
+
+  it('is its own where it names no file, else the whole', () => {
+    expect(problem({ field: 'generation.bos' }).field).toBe('generation.bos');
+    expect(problem({})).toEqual({ field: '', message: 'It is wrong. Mend it.' });
+  });
+});
