@@ -27,7 +27,13 @@ async function fineTune(file: string): Promise<RunFolder> {
   });
   const signal = new AbortController().signal;
   try {
-    await runJob({ run, resume: false, signal, onEvent: (event) => progress.show(event) });
+    await runJob({
+      run,
+      resume: false,
+      until: 'end',
+      signal,
+      onEvent: (event) => progress.show(event),
+    });
   } finally {
     progress.end();
   }

@@ -49,7 +49,7 @@ export async function makeRuns(
     say(`run ${index + 1} of ${missing.length}: ${config.name} (${run.id})`);
     noteMachine(run);
     const onEvent = narrator({ experiment, runsLeft: missing.length - index, say });
-    await runJob({ run, resume: begun !== undefined, signal, onEvent });
+    await runJob({ run, resume: begun !== undefined, until: 'end', signal, onEvent });
     if (signal.aborted) return false;
     // Only an unfinished run needs them, and each is three times the model.
     rmSync(run.paths.checkpoints, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CfsError } from '../errors.js';
 import { formatChange, formatNumber } from '../protocol/format.js';
+import type { Until } from '../protocol/engine.js';
 import type { RunResults } from '../protocol/records.js';
 import { readRunConfig } from '../runs/config.js';
 import { writeReport } from '../runs/report.js';
@@ -21,12 +22,17 @@ export interface CommonOptions {
   workspace: string;
 }
 
-export async function startRun(io: Io, file: string, options: CommonOptions): Promise<number> {
+export interface JobOptions extends CommonOptions {
+  /** `samples`: stop when they are written, so that people can read them first. */
+  until: Until;
+}
+
+export async function startRun(io: Io, file: string, options: JobOptions): Promise<number> {
   const config = readRunConfig(resolve(io.cwd, file));
   return execute(io, createRun(options.workspace, config), false, options);
 }
 
-export async function resumeRun(io: Io, name: string, options: CommonOptions): Promise<number> {
+export async function resumeRun(io: Io, name: string, options: JobOptions): Promise<number> {
   const run = findRun(options.workspace, name);
   if (runState(run) === 'finished') {
     throw new CfsError({
@@ -83,10 +89,11 @@ async function execute(
   io: Io,
   run: RunFolder,
   resume: boolean,
-  { json }: CommonOptions,
+  { json, until }: JobOptions,
 ): Promise<number> {
   const engine = await io.loadEngine();
   const progress = createProgress(io);
+  const signal = io.interrupted();
   let stopped = false;
   if (json) printJson(io, { type: 'run', id: run.id, folder: run.folder });
   else io.out(`run ${run.id}\n`);
@@ -94,7 +101,8 @@ async function execute(
     await engine.runJob({
       run,
       resume,
-      signal: io.interrupted(),
+      until,
+      signal,
       onEvent: (event) => {
         stopped = event.type === 'run_stopped';
         if (json) printJson(io, event);
@@ -105,8 +113,9 @@ async function execute(
     progress.end();
   }
   if (stopped) {
+    if (!json && existsSync(run.paths.samples)) io.out(`samples: ${run.paths.samples}\n`);
     if (!json) io.out(`go on with: cfs-studio resume ${run.id}\n`);
-    return exitCodes.interrupted;
+    return until === 'samples' && !signal.aborted ? exitCodes.ok : exitCodes.interrupted;
   }
   const results = readResults(run);
   if (!json && results !== undefined) io.out(describeResults(results));

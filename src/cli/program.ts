@@ -9,8 +9,9 @@
  * | 130 | stopped by Ctrl-C, after a checkpoint |
  */
 import { resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CfsError, formatError } from '../errors.js';
+import { untilSchema, type Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import { exitCodes, version } from './io.js';
 import type { Io } from './io.js';
@@ -22,6 +23,7 @@ import { doctor, evaluate, generate, validate } from './tools.js';
 interface Flags {
   json: boolean;
   workspace: string;
+  until: Until;
   count?: number;
   model?: string;
   output?: string;
@@ -68,12 +70,12 @@ function createProgram(io: Io, done: (code: number) => void): Command {
     workspace: resolve(io.cwd, flags.workspace),
   });
 
-  command('run <run.yaml>', 'start the job of a configuration').action(
-    async (file: string, flags: Flags) => done(await startRun(io, file, common(flags))),
-  );
-  command('resume <run>', 'go on with a run from its last checkpoint').action(
-    async (name: string, flags: Flags) => done(await resumeRun(io, name, common(flags))),
-  );
+  command('run <run.yaml>', 'start the job of a configuration')
+    .addOption(until())
+    .action(async (file: string, flags: Flags) => done(await startRun(io, file, common(flags))));
+  command('resume <run>', 'go on with a run from its last checkpoint')
+    .addOption(until())
+    .action(async (name: string, flags: Flags) => done(await resumeRun(io, name, common(flags))));
   command('generate <run.yaml>', 'write context-free samples and show them')
     .option('-n, --count <samples>', 'how many, instead of the budget', wholeNumber)
     .option('-o, --output <file>', 'also save them as JSON lines')
@@ -93,6 +95,12 @@ function createProgram(io: Io, done: (code: number) => void): Command {
     .action((names: string[], flags: Flags) => done(makeReport(io, names, common(flags))));
   command('runs', 'list the runs').action((flags: Flags) => done(showRuns(io, common(flags))));
   return program;
+}
+
+function until(): Option {
+  return new Option('--until <phase>', 'stop when the samples are written, to read them first')
+    .choices(untilSchema.options)
+    .default('end');
 }
 
 function wholeNumber(text: string): number {

@@ -4,7 +4,7 @@
  */
 import { cpus, freemem, totalmem } from 'node:os';
 import { readDataset, type DatasetReport } from '../mixer/dataset.js';
-import { previewMix, type MixPreview } from '../mixer/preview.js';
+import type { MixPreview } from '../mixer/preview.js';
 import type {
   RunEvent,
   RunEventOf,
@@ -21,13 +21,13 @@ import {
   joinStores,
   loadDownstream,
   loadSources,
-  maxRowLength,
   readOptions,
   splitRows,
   tokenizeOptions,
   wantedSamples,
 } from './dataset.js';
 import { createEvaluator, taskScore } from './evaluation.js';
+import { previewRun } from './mixPreview.js';
 import { openModel, type Model } from './model.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
@@ -141,22 +141,7 @@ export async function validateCommand({ config }: { config: RunConfig }): Promis
   const dataset = addReports(reports);
   if (dataset.kept === 0) return { dataset, bos };
   const rows = splitRows(joinStores(stores), config).trained;
-  const { training, mix, seed, method } = config;
-  const planned = {
-    rows: wantedSamples(config, rows.count),
-    meanTokens: Math.min(config.generation.maxLength, maxRowLength(config, model)),
-  };
-  const preview = previewMix({
-    dataset: rows,
-    report: dataset,
-    cfs: method === 'sft' ? undefined : planned,
-    seed,
-    mode: mix.mode,
-    cfsShare: mix.cfsShare,
-    batchRows: training.batchRows,
-    length: training.steps === undefined ? { epochs: training.epochs } : { steps: training.steps },
-    tokenText: (token) => model.tokenizer.tokenText(token),
-  });
+  const preview = previewRun(config, model, rows, dataset);
   return { dataset, preview, bos };
 }
 

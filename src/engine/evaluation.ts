@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { defined } from '../errors.js';
 import { compareAll, type Comparison } from '../evaluator/compare.js';
 import { evaluateTask, type TaskResult } from '../evaluator/evaluate.js';
+import { describeItems } from '../evaluator/items.js';
 import { estimateKl, type KlEstimate } from '../evaluator/kl.js';
 import type { LanguageModel } from '../evaluator/languageModel.js';
 import { metricRule, type MetricName } from '../evaluator/metrics.js';
@@ -17,7 +18,7 @@ import type { RowStore } from '../mixer/rowStore.js';
 import { contextFreeRow } from '../mixer/rows.js';
 import { createDecoder } from '../model/decoder.js';
 import { createScorer, type Scorer } from '../model/scoreGraph.js';
-import type { SampleRecord, TaskScore } from '../protocol/records.js';
+import type { ItemRecord, SampleRecord, TaskScore } from '../protocol/records.js';
 import { createRandom, permutation } from '../random.js';
 import type { Device, Held } from '../runtime/index.js';
 import type { Model } from './model.js';
@@ -52,6 +53,8 @@ export interface Evaluator {
   restrict(full: Scores): Scores;
   /** Undefined where there are no samples to estimate it with. */
   kl(): Promise<KlEstimate | undefined>;
+  /** The items of tasks with right and wrong answers, by the first such metric of each. */
+  items(base: Scores, final: Scores): Iterable<ItemRecord>;
   release(): Promise<void>;
 }
 
@@ -102,8 +105,22 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         })),
       );
     },
+    items: (base, final) => itemsOf(full, base, final),
     release: () => scorer.release(),
   };
+}
+
+function* itemsOf(tasks: readonly Task[], base: Scores, final: Scores): Generator<ItemRecord> {
+  for (const task of tasks) {
+    const [before, after] = [base, final].map((scores) =>
+      scores.tasks.find((result) => result.task === task.definition.task && isAccuracy(result)),
+    );
+    if (before && after) yield* describeItems(task, before, after);
+  }
+}
+
+function isAccuracy({ unit }: TaskResult): boolean {
+  return unit === 'fraction';
 }
 
 /** The model as tasks see it. */
@@ -236,6 +253,18 @@ const measured = z
   .nullable()
   .transform((value) => value ?? Infinity);
 
+/** And so a log-probability of −∞. */
+const logprob = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? -Infinity);
+const answerSchema = z.union([
+  z.object({ logprobs: z.array(logprob), characters: z.array(z.number()), gold: z.int() }),
+  z.object({ generated: z.string(), filtered: z.string(), target: z.string(), equal: z.boolean() }),
+  z.object({ logprob, tokens: z.int(), words: z.int(), bytes: z.int() }),
+  z.object({ logprob, tokens: z.int(), greedy: z.boolean() }),
+]);
+
 /** The base model's scores as they are kept in the run folder, so that resuming need not ask again. */
 const resultSchema = z.object({
   task: z.string(),
@@ -252,7 +281,7 @@ const resultSchema = z.object({
       value: measured,
       weight: z.number(),
       correct: z.boolean().optional(),
-      answer: z.custom<TaskResult['items'][number]['answer']>(),
+      answer: answerSchema,
     }),
   ),
 });

@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { CfsError } from '../errors.js';
 import { requireValid } from '../mixer/dataset.js';
+import type { Until } from '../protocol/engine.js';
 import type { Phase, RunEvent } from '../protocol/records.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
 import { errorRecord } from '../protocol/errorRecord.js';
@@ -26,7 +27,7 @@ import { createJobEvaluator, measure, scoreBase } from './measurePhase.js';
 import { openModel } from './model.js';
 import { now } from './progress.js';
 import { saveResults } from './results.js';
-import { judgement, prepareSamples } from './samplePhase.js';
+import { chooseSamples, judgement, prepareSamples } from './samplePhase.js';
 import { describeSamples } from './sampling.js';
 import { trainModel } from './trainPhase.js';
 import { versions } from './versions.js';
@@ -35,6 +36,8 @@ export interface JobOptions {
   run: RunFolder;
   /** Go on from the last checkpoint. */
   resume: boolean;
+  /** `samples`: ends, resumably, before anything is measured or trained. */
+  until: Until;
   /** When it is aborted, the job writes a checkpoint, reports `run_stopped` and returns. */
   signal: AbortSignal;
   /** Called after the event is on disk. */
@@ -42,7 +45,9 @@ export interface JobOptions {
 }
 
 /** Throws the `CfsError` that ended the job, after reporting `run_failed`. */
-export async function runJob({ run, resume, signal, onEvent }: JobOptions): Promise<void> {
+export async function runJob(options: JobOptions): Promise<void> {
+  const { run, resume, until, signal, onEvent } = options;
+  if (until === 'samples') requireSamples(run);
   const writer = openRunWriter(run);
   const report = (event: RunEvent): void => {
     writer.appendEvent(event);
@@ -52,7 +57,7 @@ export async function runJob({ run, resume, signal, onEvent }: JobOptions): Prom
     // Outside of what is reported: a refused start is no part of the run's history.
     if (!resume) refuseOldCheckpoints(run);
     removeLeftovers(run);
-    await reportFailure(run, report, () => runPhases({ run, writer, signal, report }));
+    await reportFailure(run, report, () => runPhases({ run, writer, signal, report }, until));
   } finally {
     writer.close();
   }
@@ -76,7 +81,10 @@ async function reportFailure(
   }
 }
 
-async function runPhases(start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'>): Promise<void> {
+async function runPhases(
+  start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'>,
+  until: Until,
+): Promise<void> {
   const { run, report, signal } = start;
   const { config } = run;
   const began = performance.now();
@@ -104,14 +112,12 @@ async function runPhases(start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'
     const stop = (step: number): void => report({ type: 'run_stopped', time: now(), step });
     const dataset = await timed(job, 'preparing', () => prepareDataset(job));
     const samples = await timed(job, 'generating', () => prepareSamples(job, dataset.rows.count));
-    if (signal.aborted) return stop(lastStep(run));
+    if (signal.aborted || until === 'samples') return stop(lastStep(run));
     const evaluator = createJobEvaluator(job, samples.heldOut, dataset.downstream);
     const base = await timed(job, 'evaluating', () => scoreBase(job, evaluator));
     if (signal.aborted) return stop(lastStep(run));
-    const cfs =
-      samples.trained.length > 0
-        ? sampleRows(samples.trained, maxRowLength(config, model))
-        : undefined;
+    const trained = chooseSamples(job, samples.trained);
+    const cfs = trained.length > 0 ? sampleRows(trained, maxRowLength(config, model)) : undefined;
     const end = await timed(job, 'training', () =>
       trainModel(job, dataset.rows, cfs, evaluator, base),
     );
@@ -132,9 +138,8 @@ async function runPhases(start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'
       state: end.state,
       savedStep,
       samples:
-        samples.trained.length > 0
-          ? { ...describeSamples(samples.trained), verdict: judgement(run) }
-          : undefined,
+        trained.length > 0 ? { ...describeSamples(trained), verdict: judgement(run) } : undefined,
+      items: evaluator.items(base, final.scores),
     });
     writeReport(run);
     // Last: from here on there is nothing to resume.
@@ -199,6 +204,17 @@ async function timed<T>(job: Job, name: Phase, work: () => Promise<T>): Promise<
 /** The last step that the log knows of. */
 function lastStep(run: RunFolder): number {
   return listCheckpoints(run.paths.checkpoints)[0] ?? 0;
+}
+
+/** A run without samples cannot end at them. */
+function requireSamples({ config, folder }: RunFolder): void {
+  if (config.method !== 'sft' || config.evaluation.klSamples > 0) return;
+  throw new CfsError({
+    code: 'SAMPLES_NOT_WANTED',
+    message: 'This run writes no samples: method sft mixes none in, and klSamples is 0.',
+    remedy: 'Run it to the end, or choose method cfs.',
+    place: { file: folder, field: 'method' },
+  });
 }
 
 /** A new start must not pick up another run's checkpoints. */

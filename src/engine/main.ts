@@ -42,18 +42,21 @@ function handle(request: EngineRequest): void {
   }
   if (begun) return;
   begun = true;
-  void run(request.runFolder, request.type === 'resume').then((message) =>
-    end(misunderstood ?? message),
-  );
+  void run(request).then((message) => end(misunderstood ?? message));
 }
 
 /** Runs the job and returns the message that tells its end. */
-async function run(folder: string, resume: boolean): Promise<EngineMessage> {
+async function run({
+  type,
+  runFolder,
+  until,
+}: Exclude<EngineRequest, { type: 'stop' }>): Promise<EngineMessage> {
   let stopped = false;
   try {
     await runJob({
-      run: openRun(folder),
-      resume,
+      run: openRun(runFolder),
+      resume: type === 'resume',
+      until,
       signal: controller.signal,
       onEvent: (event) => {
         stopped = event.type === 'run_stopped';

@@ -5,7 +5,7 @@ import { summarize } from '../evaluator/forgetting.js';
 import type { KlEstimate } from '../evaluator/kl.js';
 import { modelCard } from '../model/modelCard.js';
 import { saveModelFolder } from '../model/save.js';
-import type { RunResults, SampleDiagnostics, TaskResult } from '../protocol/records.js';
+import type { ItemRecord, RunResults, SampleDiagnostics, TaskResult } from '../protocol/records.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { RunFolder, RunWriter } from '../runs/runFolder.js';
@@ -28,10 +28,12 @@ export interface SaveOptions {
   kl: KlEstimate | undefined;
   state: TrainingState;
   savedStep: number;
+  /** About the samples trained on. */
   samples: SampleDiagnostics | undefined;
+  items: Iterable<ItemRecord>;
 }
 
-/** Writes `model/` and then `results.json`. Throws `WRITE_FAILED`, `WEIGHTS_NOT_FINITE`. */
+/** Writes `model/`, `items.jsonl` and then `results.json`. Throws `WRITE_FAILED`, `WEIGHTS_NOT_FINITE`. */
 export async function saveResults(options: SaveOptions): Promise<void> {
   const { config, writer, base, final, kl, state } = options;
   const comparisons = compareScores(base, final, config.seed);
@@ -59,6 +61,7 @@ export async function saveResults(options: SaveOptions): Promise<void> {
     timings: options.timings,
     versions: versions(),
   };
+  writer.writeItems(options.items);
   writer.writeResults(results);
 }
 
@@ -70,7 +73,10 @@ async function saveModel(options: SaveOptions, comparisons: Comparison[]): Promi
   const card = modelCard({
     baseModel: config.model,
     method: config.method,
-    settings: flatten(cardSettings(config)),
+    settings: {
+      ...flatten(cardSettings(config)),
+      ...(options.samples ? { 'context-free samples': options.samples.samples } : {}),
+    },
     results: comparisons.map(({ task, metric, base, current }) => ({
       task,
       metric,

@@ -100,7 +100,8 @@ export function compareAll(
   });
 }
 
-function pairItems(base: ItemResult[], current: ItemResult[]): [ItemResult, ItemResult][] {
+/** `[base, current]` of each item that both have. */
+export function pairItems(base: ItemResult[], current: ItemResult[]): [ItemResult, ItemResult][] {
   const partners = new Map(base.map((item) => [item.id, item]));
   const shared = current.filter(({ id }) => partners.has(id));
   assert(shared.length > 0, 'the two results share no items');

@@ -101,7 +101,8 @@ function choiceQuestion(task: Task, document: Document): ChoiceQuestion {
   };
 }
 
-function choiceContexts(task: Task, document: Document, count: number): string[] {
+/** What each choice stands after; the same text for all, unless the task says otherwise. */
+export function choiceContexts(task: Task, document: Document, count: number): string[] {
   const template = task.definition.per_choice_context;
   if (template === undefined) return new Array<string>(count).fill(contextOf(task, document));
   const prefix = prefixOf(task, document);
@@ -249,12 +250,12 @@ function solution(definition: TaskDefinition, example: Document): string {
   return defined(choices[index], 'choice');
 }
 
-function choicesOf({ doc_to_choice }: TaskDefinition, document: Document): string[] {
+export function choicesOf({ doc_to_choice }: TaskDefinition, document: Document): string[] {
   const choices = defined(doc_to_choice, 'doc_to_choice');
   return Array.isArray(choices) ? choices : renderList(choices, document, 'doc_to_choice');
 }
 
-function targetText({ doc_to_target }: TaskDefinition, document: Document): string {
+export function targetText({ doc_to_target }: TaskDefinition, document: Document): string {
   return renderText(String(doc_to_target), document, 'doc_to_target');
 }
 

@@ -4,7 +4,7 @@
  * weighs an item by its tokens, a perplexity takes the exponential in the end. So one standard
  * error, one bootstrap and one comparison serve them all.
  */
-import { defined } from '../errors.js';
+import { assert, defined } from '../errors.js';
 import type { LoglikelihoodAnswer, RollingAnswer } from './languageModel.js';
 import type { TaskKind } from './taskSchema.js';
 
@@ -67,13 +67,20 @@ const perToken = ({ logprob, tokens }: RollingAnswer): Measure => ({
 const perByte = ({ logprob, bytes }: TextAnswer): Measure => ({ value: -logprob, weight: bytes });
 const isRight = (right: boolean): Measure => ({ value: right ? 1 : 0, weight: 1 });
 
+/** Index of the choice that the model takes by each metric of multiple choice. */
+const chosenBy = {
+  acc: ({ logprobs }: ChoiceAnswer): number => argmax(logprobs),
+  acc_norm: ({ logprobs, characters }: ChoiceAnswer): number =>
+    argmax(logprobs.map((p, i) => p / defined(characters[i], 'length'))),
+};
+
 const rules = {
   /** The right choice has the highest log-probability; for loglikelihood: the greedy tokens match. */
   acc: {
     unit: 'fraction',
     higherIsBetter: true,
     measure: {
-      multiple_choice: ({ logprobs, gold }) => isRight(argmax(logprobs) === gold),
+      multiple_choice: (answer) => isRight(chosenBy.acc(answer) === answer.gold),
       loglikelihood: ({ greedy }) => isRight(greedy),
     },
   },
@@ -82,8 +89,7 @@ const rules = {
     unit: 'fraction',
     higherIsBetter: true,
     measure: {
-      multiple_choice: ({ logprobs, characters, gold }) =>
-        isRight(argmax(logprobs.map((p, i) => p / defined(characters[i], 'length'))) === gold),
+      multiple_choice: (answer) => isRight(chosenBy.acc_norm(answer) === answer.gold),
     },
   },
   exact_match: {
@@ -144,6 +150,12 @@ export function metricRule(name: MetricName): MetricRule {
 export function measureOf<Kind extends TaskKind>(name: MetricName, kind: Kind): Measures[Kind] {
   const measures: Partial<Measures> = rules[name].measure;
   return defined<Measures[Kind]>(measures[kind], `measure of ${name} for ${kind}`);
+}
+
+/** Index of the choice that `name` takes for the model's; `name` measures multiple choice. */
+export function chosenChoice(name: MetricName, answer: ChoiceAnswer): number {
+  assert(name === 'acc' || name === 'acc_norm', `${name} measures multiple choice`);
+  return chosenBy[name](answer);
 }
 
 /** From the mean `Σ value / Σ weight` (nats where it is a loss) to the score. */

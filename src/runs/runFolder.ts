@@ -3,16 +3,27 @@
  * the one process that runs the job writes it through `openRunWriter`, which holds the lock.
  *
  *     .cfs/runs/<id>/run.yaml  events.jsonl  samples.jsonl  held-out-samples.jsonl  base.json
+ *                    excluded.json (written by people's choice, see exclusions.ts)
  *                    checkpoints/<step>/
- *                    results.json  report.html  model/
+ *                    items.jsonl  results.json  report.html  model/
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { CfsError, messageOf } from '../errors.js';
-import { makeFolder as makeFolders, writeError, writeFileAtomic } from '../files.js';
-import { runEventSchema, runResultsSchema, sampleRecordSchema } from '../protocol/records.js';
-import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
+import {
+  makeFolder as makeFolders,
+  writeError,
+  writeFileAtomic,
+  writeFileAtomicFrom,
+} from '../files.js';
+import {
+  itemRecordSchema,
+  runEventSchema,
+  runResultsSchema,
+  sampleRecordSchema,
+} from '../protocol/records.js';
+import type { ItemRecord, RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import type { RunState } from '../protocol/runInfo.js';
 import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
@@ -33,9 +44,13 @@ export interface RunPaths {
   samples: string;
   /** Samples that are not trained on: the KL estimate's. */
   heldOutSamples: string;
+  /** Samples that people took out of the mix. */
+  excluded: string;
   /** Scores of the base model. */
   base: string;
   checkpoints: string;
+  /** Answers of base and fine-tuned model, item by item. */
+  items: string;
   results: string;
   report: string;
   model: string;
@@ -57,6 +72,7 @@ export interface RunWriter {
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;
   appendHeldOutSamples(samples: readonly SampleRecord[]): void;
+  writeItems(items: Iterable<ItemRecord>): void;
   writeResults(results: RunResults): void;
   /** Closes the logs and gives the lock back. */
   close(): void;
@@ -154,6 +170,11 @@ export function readHeldOutSamples(run: RunFolder): Generator<SampleRecord> {
   return readJsonLines(run.paths.heldOutSamples, sampleRecordSchema);
 }
 
+/** The items of the tasks with right and wrong answers; none before the run has finished. */
+export function readItems(run: RunFolder): Generator<ItemRecord> {
+  return readJsonLines(run.paths.items, itemRecordSchema);
+}
+
 /** The results; undefined before the run has finished. Throws `RECORD_BROKEN`. */
 export function readResults(run: RunFolder): RunResults | undefined {
   const file = run.paths.results;
@@ -182,6 +203,7 @@ export function openRunWriter(run: RunFolder): RunWriter {
       appendEvent: (event) => events.append(event, isLasting(event)),
       appendSamples: (records) => records.forEach((record) => samples.append(record, false)),
       appendHeldOutSamples: (records) => records.forEach((record) => heldOut.append(record, false)),
+      writeItems: (items) => writeFileAtomicFrom(run.paths.items, jsonLines(items)),
       writeResults: (results) =>
         writeFileAtomic(run.paths.results, `${JSON.stringify(results, null, 2)}\n`),
       close: () => {
@@ -200,6 +222,10 @@ export function openRunWriter(run: RunFolder): RunWriter {
   }
 }
 
+function* jsonLines(records: Iterable<unknown>): Generator<string> {
+  for (const record of records) yield `${JSON.stringify(record)}\n`;
+}
+
 function isLasting(event: RunEvent): boolean {
   return !['train_step', 'sample_progress', 'phase'].includes(event.type);
 }
@@ -210,8 +236,10 @@ function runPaths(folder: string): RunPaths {
     events: join(folder, 'events.jsonl'),
     samples: join(folder, 'samples.jsonl'),
     heldOutSamples: join(folder, 'held-out-samples.jsonl'),
+    excluded: join(folder, 'excluded.json'),
     base: join(folder, 'base.json'),
     checkpoints: join(folder, 'checkpoints'),
+    items: join(folder, 'items.jsonl'),
     results: join(folder, 'results.json'),
     report: join(folder, 'report.html'),
     model: join(folder, 'model'),

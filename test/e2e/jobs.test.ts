@@ -10,6 +10,7 @@ import { openModel } from '../../src/engine/model.js';
 import { runJob } from '../../src/engine/job.js';
 import { CfsError, defined } from '../../src/errors.js';
 import { openSafetensors } from '../../src/model/safetensors.js';
+import type { Until } from '../../src/protocol/engine.js';
 import { eventsOf, trueHistory } from '../../src/protocol/history.js';
 import type { RunEvent } from '../../src/protocol/records.js';
 import { readRunConfig } from '../../src/runs/config.js';
@@ -28,12 +29,18 @@ function newRun(workspace: string): RunFolder {
   return createRun(workspace, readRunConfig(join(workspace, 'run.yaml')));
 }
 
-async function job(run: RunFolder, resume = false, stopAt?: (event: RunEvent) => boolean) {
+async function job(
+  run: RunFolder,
+  resume = false,
+  stopAt?: (event: RunEvent) => boolean,
+  until: Until = 'end',
+) {
   const controller = new AbortController();
   const events: RunEvent[] = [];
   await runJob({
     run,
     resume,
+    until,
     signal: controller.signal,
     onEvent: (event) => {
       events.push(event);
@@ -109,6 +116,7 @@ describe('a whole job', () => {
       'checkpoints',
       'events.jsonl',
       'held-out-samples.jsonl',
+      'items.jsonl',
       'model',
       'report.html',
       'results.json',

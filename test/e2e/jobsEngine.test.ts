@@ -65,7 +65,7 @@ describe('the engine process', () => {
   const whole = newRun();
 
   it('says that it is ready, runs a job, passes its events on and ends', async () => {
-    const { child, ended } = drive({ type: 'start', runFolder: whole.folder });
+    const { child, ended } = drive({ type: 'start', runFolder: whole.folder, until: 'end' });
     const { code, messages, err } = await ended;
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(messages[0]).toMatchObject({ type: 'ready', pid: child.pid });
@@ -77,7 +77,7 @@ describe('the engine process', () => {
 
   it('stops after a checkpoint when told to, and resumes to the same weights', async () => {
     const run = newRun();
-    const stop = drive({ type: 'start', runFolder: run.folder }, (step, child) => {
+    const stop = drive({ type: 'start', runFolder: run.folder, until: 'end' }, (step, child) => {
       if (step === 10) child.send({ type: 'stop' });
     });
     const stopped = await stop.ended;
@@ -88,7 +88,7 @@ describe('the engine process', () => {
     expect(newest).toBeGreaterThanOrEqual(10);
     expect(newest).toBeLessThan(steps);
 
-    const resumed = await drive({ type: 'resume', runFolder: run.folder }).ended;
+    const resumed = await drive({ type: 'resume', runFolder: run.folder, until: 'end' }).ended;
     expect(resumed.messages.at(-1)).toEqual({ type: 'finished', stopped: false });
     const started = resumed.messages.find(
       (message) => message.type === 'event' && message.event.type === 'run_started',
@@ -99,13 +99,16 @@ describe('the engine process', () => {
 
   it('writes a checkpoint and ends when the host goes away', async () => {
     const run = newRun();
-    const { ended } = drive({ type: 'start', runFolder: run.folder }, (step, child) => {
-      if (step === 10 && child.connected) child.disconnect();
-    });
+    const { ended } = drive(
+      { type: 'start', runFolder: run.folder, until: 'end' },
+      (step, child) => {
+        if (step === 10 && child.connected) child.disconnect();
+      },
+    );
     expect(await ended).toMatchObject({ code: 0, err: '' });
     expect(runState(run)).toBe('stopped');
     expect(defined(listCheckpoints(run.paths.checkpoints)[0], 'checkpoint')).toBeLessThan(steps);
-    await drive({ type: 'resume', runFolder: run.folder }).ended;
+    await drive({ type: 'resume', runFolder: run.folder, until: 'end' }).ended;
     expect(weightsOf(run).equals(weightsOf(whole))).toBe(true);
   });
 
@@ -122,8 +125,12 @@ describe('the engine process', () => {
 
   it.each([
     ['a message it does not know', { type: 'dance' }, 'PROTOCOL_MISMATCH'],
-    ['a folder that is no run', { type: 'start', runFolder: temporaryFolder() }, 'RUN_NOT_FOUND'],
-    ['a run that is over', { type: 'start', runFolder: whole.folder }, 'RUN_BEGUN'],
+    [
+      'a folder that is no run',
+      { type: 'start', runFolder: temporaryFolder(), until: 'end' },
+      'RUN_NOT_FOUND',
+    ],
+    ['a run that is over', { type: 'start', runFolder: whole.folder, until: 'end' }, 'RUN_BEGUN'],
   ])('answers %s with one failure', async (_, request, errorCode) => {
     const { code, messages, err } = await drive(request).ended;
     expect({ code, err }).toEqual({ code: 1, err: '' });

@@ -46,7 +46,7 @@ describe.skipIf(lacking !== undefined)(
       });
       const run = createRun(workspace, config);
       const { signal } = new AbortController();
-      await runJob({ run, resume: false, signal, onEvent: () => undefined });
+      await runJob({ run, resume: false, until: 'end', signal, onEvent: () => undefined });
 
       const name = 'model.embed_tokens.weight';
       const [before, after] = [base, run.paths.model].map((folder) =>

@@ -1,0 +1,48 @@
+/**
+ * The samples that people took out of the mix after reading them. They can change their minds until
+ * training begins; from then on the run's log says which samples it was.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { CfsError, messageOf } from '../errors.js';
+import { writeFileAtomic } from '../files.js';
+import { excludedSamplesSchema } from '../protocol/records.js';
+import { readEvents, type RunFolder } from './runFolder.js';
+
+/** Numbers of the excluded samples, rising. Throws `RECORD_BROKEN`. */
+export function readExclusions(run: RunFolder): number[] {
+  const file = run.paths.excluded;
+  if (!existsSync(file)) return [];
+  try {
+    const { excluded } = excludedSamplesSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return rising(excluded);
+  } catch (error) {
+    throw new CfsError({
+      code: 'RECORD_BROKEN',
+      message: `This is not a list of samples that CFS Studio wrote: ${messageOf(error)}`,
+      remedy: 'Remove the file, and exclude the samples again.',
+      place: { file },
+      cause: error,
+    });
+  }
+}
+
+/** Replaces the list. Throws `SAMPLES_SETTLED` once training has begun, and `WRITE_FAILED`. */
+export function writeExclusions(run: RunFolder, indices: Iterable<number>): void {
+  const settled = readEvents(run).some(
+    ({ type }) => type === 'samples_chosen' || type === 'train_step',
+  );
+  if (settled) {
+    throw new CfsError({
+      code: 'SAMPLES_SETTLED',
+      message: 'This run is training already: which samples it uses cannot be changed any more.',
+      remedy: 'Start a new run, and exclude the samples before it trains.',
+      place: { file: run.folder },
+    });
+  }
+  const excluded = rising(indices);
+  writeFileAtomic(run.paths.excluded, `${JSON.stringify({ excluded })}\n`);
+}
+
+function rising(indices: Iterable<number>): number[] {
+  return [...new Set(indices)].sort((a, b) => a - b);
+}
