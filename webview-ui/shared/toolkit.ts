@@ -65,6 +65,34 @@ export function button(content: Content, options: ButtonOptions): TemplateResult
   >`;
 }
 
+export interface RowButtonOptions {
+  onClick: () => void;
+  /** What screen readers say; it begins with the content. */
+  label: string;
+  title?: string;
+  disabled?: boolean;
+  /** For buttons that open and close something. */
+  expanded?: boolean;
+  tabIndex: 0 | -1;
+}
+
+/** A plain button for rows of long lists, where a control of the toolkit would cost a frame each. */
+export function rowButton(content: string, options: RowButtonOptions): TemplateResult {
+  const { onClick, label, title, disabled = false, expanded, tabIndex } = options;
+  return html`<button
+    class="row-button"
+    type="button"
+    tabindex=${tabIndex}
+    ?disabled=${disabled}
+    aria-label=${label}
+    aria-expanded=${expanded ?? nothing}
+    title=${title ?? nothing}
+    @click=${onClick}
+  >
+    ${content}
+  </button>`;
+}
+
 export interface TextFieldOptions {
   id?: string;
   value: string;
@@ -145,6 +173,52 @@ export function checkbox(options: CheckboxOptions): TemplateResult {
       queueMicrotask(() => onChange((currentTarget as HTMLInputElement).checked));
     }}
     >${label}</vscode-checkbox
+  >`;
+}
+
+export interface SliderOptions {
+  id: string;
+  value: number;
+  min: number;
+  max: number;
+  step: number;
+  /** The value in words, for screen readers. */
+  valueText: string;
+  onInput: (value: number) => void;
+}
+
+/** The toolkit has none; show a label for its id beside it. */
+export function slider(options: SliderOptions): TemplateResult {
+  const { id, value, min, max, step, valueText, onInput } = options;
+  return html`<input
+    type="range"
+    id=${id}
+    min=${min}
+    max=${max}
+    step=${step}
+    .value=${live(String(value))}
+    aria-valuetext=${valueText}
+    @input=${(event: Event) => onInput(Number(valueOf(event)))}
+  />`;
+}
+
+export interface SegmentsOptions<T extends string> {
+  label: string;
+  value: T;
+  options: readonly { value: T; label: string }[];
+  onChange: (value: T) => void;
+}
+
+/** Buttons of which one is pressed. */
+export function segments<T extends string>(options: SegmentsOptions<T>): TemplateResult {
+  return html`<span role="group" class="segments" aria-label=${options.label}
+    >${options.options.map(({ value, label }) =>
+      button(label, {
+        kind: value === options.value ? 'primary' : 'secondary',
+        pressed: value === options.value,
+        onClick: () => options.onChange(value),
+      }),
+    )}</span
   >`;
 }
 

@@ -1,0 +1,161 @@
+/** Sorting, filtering and what can be done with all samples shown: the bar above the list. */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { button, checkbox, dropdown, textField } from '../shared/toolkit.js';
+import { shadeLabels } from './text.js';
+import {
+  countFilters,
+  isBroken,
+  noFilters,
+  rangeKeys,
+  type RangeKey,
+  type SortKey,
+  type View,
+} from './view.js';
+
+export interface ControlsOptions {
+  view: View;
+  filtersOpen: boolean;
+  /** Samples shown, and all there are. */
+  shown: number;
+  all: number;
+  /** Of those shown, how many are excluded. */
+  shownExcluded: number;
+  /** Of all, how many are excluded. */
+  excluded: number;
+  settled: string | undefined;
+  /** How many samples «Include all again» would include; 0 where there is nothing to undo. */
+  undo: number;
+  onView: (part: Partial<View>) => void;
+  onFiltersOpen: (open: boolean) => void;
+  /** Excludes or includes all samples shown. */
+  onExclude: (excluded: boolean) => void;
+  onUndo: () => void;
+}
+
+const sortLabels: Record<SortKey, string> = {
+  written: 'As written',
+  meanLogprob: 'Log-probability',
+  length: 'Length',
+  repetition: 'Repetition',
+};
+const rangeLabels: Record<RangeKey, { name: string; unit: string }> = {
+  meanLogprob: { name: 'Log-probability', unit: 'mean, nats per token' },
+  length: { name: 'Length', unit: 'tokens' },
+  repetition: { name: 'Repetition', unit: '%' },
+};
+
+export function controls(options: ControlsOptions): TemplateResult {
+  const { view, filtersOpen, shown, all, excluded, onView, onFiltersOpen } = options;
+  const filters = countFilters(view);
+  const order = view.descending ? 'falling' : 'rising';
+  return html`<div class="toolbar-row">
+      <span class="grow"
+        >${textField({
+          value: view.search,
+          label: 'Search in the texts',
+          labelHidden: true,
+          placeholder: 'Search in the texts',
+          onInput: (search) => onView({ search }),
+        })}</span
+      >
+      ${dropdown({
+        value: view.sort,
+        label: 'Sort by',
+        options: Object.entries(sortLabels).map(([value, label]) => ({ value, label })),
+        onChange: (value) => onView({ sort: value as SortKey }),
+      })}
+      ${button(view.descending ? '↓' : '↑', {
+        kind: 'icon',
+        label: `Order: ${order}`,
+        title: `Order: ${order}`,
+        onClick: () => onView({ descending: !view.descending }),
+      })}
+    </div>
+    <details
+      class="filters"
+      ?open=${filtersOpen}
+      @toggle=${(event: Event) => onFiltersOpen((event.currentTarget as HTMLDetailsElement).open)}
+    >
+      <summary>
+        <span class="count" aria-live="polite"
+          >${shown === all ? `${all} samples` : `${shown} of ${all} samples`}${
+            excluded === 0 ? nothing : `, ${excluded} excluded`
+          }</span
+        >
+        <span class="muted">${filters === 0 ? 'Filters' : `Filters (${filters})`}</span>
+      </summary>
+      ${rangeKeys.map((key) => rangeFields(key, options))}
+      <div class="toolbar-row">
+        ${checkbox({
+          checked: view.onlyExcluded,
+          label: 'Only excluded',
+          onChange: (onlyExcluded) => onView({ onlyExcluded }),
+        })}
+        ${
+          filters === 0
+            ? nothing
+            : button('Clear filters', { kind: 'secondary', onClick: () => onView(noFilters) })
+        }
+      </div>
+    </details>
+    ${filters === 0 && options.undo === 0 ? nothing : bulk(options)}`;
+}
+
+function rangeFields(key: RangeKey, { view, onView }: ControlsOptions): TemplateResult {
+  const { name, unit } = rangeLabels[key];
+  const range = view.ranges[key];
+  const field = (bound: 'min' | 'max', label: string): TemplateResult =>
+    textField({
+      value: range[bound],
+      label: `${name} ${label} (${unit})`,
+      labelHidden: true,
+      placeholder: label,
+      invalid: isBroken(range[bound]),
+      onInput: (text) => onView({ ranges: { ...view.ranges, [key]: { ...range, [bound]: text } } }),
+    });
+  return html`<div class="range">
+    <span>${name} <span class="muted">${unit}</span></span>
+    ${field('min', 'at least')} ${field('max', 'at most')}
+    ${
+      isBroken(range.min) || isBroken(range.max)
+        ? html`<span class="error" role="alert">Type a number, like −1.5.</span>`
+        : nothing
+    }
+  </div>`;
+}
+
+function bulk(options: ControlsOptions): TemplateResult {
+  const { shown, shownExcluded, settled, undo, onExclude, onUndo } = options;
+  const include = shown > 0 && shownExcluded === shown;
+  const filtered = countFilters(options.view) > 0;
+  return html`<div class="toolbar-row bulk">
+    ${
+      filtered
+        ? button(include ? 'Include all shown' : 'Exclude all shown', {
+            kind: 'secondary',
+            disabled: settled !== undefined || shown === 0,
+            title: settled ?? 'What is excluded is not trained on; nothing is deleted',
+            onClick: () => onExclude(!include),
+          })
+        : nothing
+    }
+    ${
+      undo > 0 && settled === undefined
+        ? html`<span role="status">${undo} excluded.</span> ${button('Include all again', {
+              kind: 'secondary',
+              onClick: onUndo,
+            })}`
+        : nothing
+    }
+  </div>`;
+}
+
+/** What the shades mean. */
+export function legend(): TemplateResult {
+  return html`<p class="legend muted">
+    Chance the model gave each token:
+    ${shadeLabels.map(
+      (label, shade) => html`<span class=${`token shade-${shade}`}>${label}</span> `,
+    )}
+  </p>`;
+}

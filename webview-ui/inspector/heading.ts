@@ -1,0 +1,183 @@
+/**
+ * What stands above the samples: which run they are of, how far they are written, the verdict on
+ * the start token, and what to do where there are none.
+ */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { CfsError } from '../../src/errors.js';
+import { formatSeconds } from '../../src/protocol/format.js';
+import type { InspectorState } from '../../src/protocol/inspector.js';
+import type { RunInfo } from '../../src/protocol/runInfo.js';
+import { failure } from '../shared/failure.js';
+import { button, dropdown, progressRing } from '../shared/toolkit.js';
+
+export interface HeadingOptions {
+  host: InspectorState;
+  run: RunInfo;
+  /** Samples that the page has. */
+  samples: number;
+  /** A request that is under way; its buttons wait. */
+  busy: boolean;
+  onSelect: (runId: string) => void;
+  /** Without a token, people are asked for one. */
+  onChangeStartToken: (tokenId?: number) => void;
+  onResume: () => void;
+}
+
+export function heading(options: HeadingOptions): TemplateResult {
+  const { host, run, onSelect } = options;
+  return html`${
+    host.runs.length > 1
+      ? dropdown({
+          value: run.id,
+          label: 'Run',
+          options: host.runs.map(({ id, name, created }) => ({
+            value: id,
+            label: `${name} (${shortDate(created)})`,
+          })),
+          onChange: onSelect,
+        })
+      : html`<h2>${run.name}</h2>`
+  }
+  ${progress(options)} ${startToken(options)}
+  ${host.settled === undefined ? nothing : html`<p class="notice">${host.settled}</p>`}`;
+}
+
+/** No run has samples, or will have. */
+export function welcome(onOpenMix: () => void): TemplateResult {
+  return html`<div class="welcome">
+    <h2>No samples yet</h2>
+    <p>
+      A model that learns your data tends to forget what it could do before. Context-free samples
+      prevent that: texts that your base model writes by itself, from nothing but its start token.
+      Training on some of them beside your data reminds it of what it knows.
+    </p>
+    <p>Choose a dataset, and the samples appear here while they are written.</p>
+    ${button('Write samples for a dataset…', { onClick: onOpenMix })}
+  </div>`;
+}
+
+export function loading(): TemplateResult {
+  return html`<div class="loading">${progressRing('Loading')} <span>Loading…</span></div>`;
+}
+
+function progress(options: HeadingOptions): TemplateResult | typeof nothing {
+  const { run, samples, host } = options;
+  const count = Math.max(samples, run.samples);
+  const isComplete = host.diagnostics !== undefined;
+  switch (run.state) {
+    case 'queued':
+      return html`<p role="status">Waits until another run has ended.</p>`;
+    case 'running':
+      return running(run, count, isComplete);
+    case 'interrupted':
+    case 'stopped':
+    case 'failed':
+      return html`${run.problem ? failure(new CfsError(run.problem)) : nothing}
+      ${run.trained ? nothing : resumeNotice(options, count, isComplete)}`;
+    case 'finished':
+      return nothing;
+  }
+}
+
+function running(run: RunInfo, count: number, isComplete: boolean): TemplateResult {
+  if (run.phase === 'generating' && !isComplete) {
+    const total = run.total > 0 ? ` of ${run.total}` : '';
+    const left = run.secondsLeft === null ? '' : `, ${formatSeconds(run.secondsLeft)} left`;
+    return html`<div class="progress">
+      <progress
+        aria-label="Samples written"
+        max=${run.total > 0 ? run.total : nothing}
+        value=${run.total > 0 ? count : nothing}
+      ></progress>
+      <span>${count}${total} written${left}</span>
+    </div>`;
+  }
+  const doing = run.trained
+    ? 'The run is training on them now.'
+    : isComplete
+      ? 'All samples are written; training begins soon.'
+      : 'The base model is being loaded; the first samples come in a moment.';
+  return html`<p role="status" class="muted">${doing}</p>`;
+}
+
+function resumeNotice(
+  { run, busy, onResume }: HeadingOptions,
+  count: number,
+  isComplete: boolean,
+): TemplateResult {
+  const total = run.total > 0 && run.phase === 'generating' ? ` of ${run.total}` : '';
+  return html`<div class="notice">
+    <p>
+      ${
+        isComplete
+          ? 'The samples are ready. Read them, exclude those you do not want, then train.'
+          : `Stopped after ${count}${total} samples.`
+      }
+    </p>
+    ${button(isComplete ? 'Train on these samples' : 'Go on writing', {
+      onClick: onResume,
+      disabled: busy,
+    })}
+  </div>`;
+}
+
+function startToken(options: HeadingOptions): TemplateResult | typeof nothing {
+  const { host, busy, onChangeStartToken } = options;
+  const { startToken: token, verdict } = host;
+  if (!token) return nothing;
+  const better = verdict?.betterTokenId;
+  const change = 'Writes the samples again from another token, as a new run';
+  return html`<section
+    class=${verdict && !verdict.coherent ? 'notice warning' : 'verdict'}
+    aria-label="Start token"
+  >
+    ${
+      verdict
+        ? html`<p>
+            <strong
+              >${
+                verdict.coherent
+                  ? '✓ The samples read like the beginnings of texts.'
+                  : '⚠ The samples do not read like the beginnings of texts.'
+              }</strong
+            >
+            ${verdict.reason}
+          </p>`
+        : html`<p class="muted">Whether they read like texts is judged soon.</p>`
+    }
+    <p>
+      Start token <code>${token.token}</code> <span class="muted">(${token.id})</span>:
+      ${token.reason}
+    </p>
+    <div class="buttons">
+      ${
+        better === undefined
+          ? nothing
+          : button(`Use token ${better}`, {
+              title: change,
+              disabled: busy,
+              onClick: () => onChangeStartToken(better),
+            })
+      }
+      ${button('Change…', {
+        kind: 'secondary',
+        label: 'Change the start token…',
+        title: change,
+        disabled: busy,
+        onClick: () => onChangeStartToken(),
+      })}
+    </div>
+  </section>`;
+}
+
+/** In the user's own time zone and manner. */
+function shortDate(created: string): string {
+  const date = new Date(created);
+  if (Number.isNaN(date.getTime())) return created;
+  return date.toLocaleString(undefined, {
+    month: 'short',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+  });
+}
