@@ -1,0 +1,89 @@
+/**
+ * What «Check Environment» found, as a page to read: can this machine train, where will it compute,
+ * and what to do about what does not work.
+ */
+import { formatNumber } from '../protocol/format.js';
+import type { DoctorReport } from '../protocol/preview.js';
+
+/** What a provider is, for people who never heard of it. */
+const about: Record<string, string> = {
+  cpu: 'the processor',
+  webgpu: 'the graphics card, through WebGPU',
+  cuda: 'an NVIDIA graphics card, through CUDA',
+  dml: 'the graphics card on Windows, through DirectML',
+  coreml: 'Apple hardware, through Core ML',
+};
+
+/** Markdown. */
+export function describeEnvironment({ versions, system, providers }: DoctorReport): string {
+  const chosen = providers.find((provider) => provider.chosen);
+  const verdict =
+    chosen === undefined
+      ? '**This machine cannot train yet.** See below what to do.'
+      : `**This machine can train.** It will compute on ${nameOf(chosen.name)}.`;
+  return [
+    '# CFS Studio: this machine',
+    verdict,
+    '## Where it can compute',
+    table(
+      ['Provider', 'What it is', 'Works', 'One small step'],
+      providers.map(({ name, works, chosen: isChosen, milliseconds }) => [
+        `\`${name}\``,
+        about[name] ?? '',
+        works ? (isChosen ? 'yes, chosen' : 'yes') : 'no',
+        milliseconds === undefined ? '' : `${formatNumber(milliseconds, 3)} ms`,
+      ]),
+    ),
+    'The fastest one is chosen unless a run or the setting `cfs.provider` names another.',
+    ...whatToDo(providers),
+    '## The machine',
+    table(
+      ['', ''],
+      [
+        ['System', system.platform],
+        ['Processor', `${system.cpu}, ${system.cores} cores`],
+        ['Memory', `${gib(system.memory)}, ${gib(system.freeMemory)} of it free`],
+      ],
+    ),
+    '## Versions',
+    table(['', ''], Object.entries(versions)),
+  ]
+    .join('\n\n')
+    .concat('\n');
+}
+
+function whatToDo(providers: DoctorReport['providers']): string[] {
+  const broken = providers.filter(({ works }) => !works);
+  if (broken.length === 0) return [];
+  const items = broken.map(({ name, reason, remedy }) => {
+    const why = [reason, remedy].filter((part) => part !== undefined).map(oneLine);
+    return `- \`${name}\`: ${why.length === 0 ? 'does not work here.' : why.join(' ')}`;
+  });
+  return ['## What does not work, and what to do', items.join('\n')];
+}
+
+function nameOf(provider: string): string {
+  const words = about[provider];
+  return words === undefined ? `\`${provider}\`` : `${words} (\`${provider}\`)`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function cell(text: string): string {
+  return oneLine(text).replaceAll('|', '\\|');
+}
+
+/** A message of the runtime may hold line ends and markup of its own. */
+function oneLine(text: string): string {
+  return text
+    .replace(/\s+/g, ' ')
+    .replace(/[<>]/g, (sign) => `\\${sign}`)
+    .trim();
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
