@@ -3,8 +3,9 @@
  * look at the machine. They return data; whoever asked shows it.
  */
 import { cpus, freemem, totalmem } from 'node:os';
-import { readDataset, type DatasetReport } from '../mixer/dataset.js';
+import type { DatasetReport } from '../mixer/dataset.js';
 import type { MixPreview } from '../mixer/preview.js';
+import { joinStores } from '../mixer/rowStore.js';
 import type {
   RunEvent,
   RunEventOf,
@@ -12,22 +13,12 @@ import type {
   SampleRecord,
   TaskScore,
 } from '../protocol/records.js';
-import type { RowStore } from '../mixer/rowStore.js';
 import { chooseProvider, fastest, openDevice, probeProviders } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { createStore } from '../trainer/parameterStore.js';
-import {
-  addReports,
-  joinStores,
-  loadDownstream,
-  loadSources,
-  readOptions,
-  splitRows,
-  tokenizeOptions,
-  wantedSamples,
-} from './dataset.js';
+import { addReports, loadDownstream, loadSources, splitRows, wantedSamples } from './dataset.js';
 import { createEvaluator, taskScore } from './evaluation.js';
-import { previewRun } from './mixPreview.js';
+import { previewRun, readSource } from './mixPreview.js';
 import { openModel, type Model } from './model.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
@@ -127,20 +118,11 @@ export async function validateCommand({ config }: { config: RunConfig }): Promis
   const model = openModel(config.model, config.generation.bos);
   const { id, token, reason } = model.bos;
   const bos = { id, token, reason };
-  const reports: DatasetReport[] = [];
-  const stores: RowStore[] = [];
-  for (const source of config.dataset) {
-    const { rows, report } = await readDataset(
-      [source.path],
-      readOptions(source, model),
-      tokenizeOptions(config, model),
-    );
-    reports.push(report);
-    stores.push(rows);
-  }
-  const dataset = addReports(reports);
+  const read = [];
+  for (const source of config.dataset) read.push(await readSource(source, config, model));
+  const dataset = addReports(read.map(({ report }) => report));
   if (dataset.kept === 0) return { dataset, bos };
-  const rows = splitRows(joinStores(stores), config).trained;
+  const rows = splitRows(joinStores(read.map(({ rows }) => rows)), config).trained;
   const preview = previewRun(config, model, rows, dataset);
   return { dataset, preview, bos };
 }

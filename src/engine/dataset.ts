@@ -3,7 +3,7 @@ import { sampleCount } from '../generator/budget.js';
 import type { ChatOptions } from '../mixer/chat.js';
 import { loadDataset, type DatasetOptions, type DatasetReport } from '../mixer/dataset.js';
 import { holdOutRows, type SplitRows } from '../mixer/holdOut.js';
-import { storeRows, type RowStore } from '../mixer/rowStore.js';
+import { joinStores, storeRows, type RowStore } from '../mixer/rowStore.js';
 import { contextFreeRow, type TokenizeOptions } from '../mixer/rows.js';
 import type { SampleRecord } from '../protocol/records.js';
 import type { DatasetSource, RunConfig } from '../runs/configSchema.js';
@@ -67,12 +67,6 @@ export async function loadDownstream(
   return splitRows((await loadSources(config.dataset, config, model)).rows, config).heldOut;
 }
 
-/** The rows of several stores in one. */
-export function joinStores(stores: readonly RowStore[]): RowStore {
-  const [only] = stores;
-  return stores.length === 1 && only ? only : storeRows(stores.flatMap(allRows));
-}
-
 /** How many samples a run wants, for its number of dataset rows. */
 export function wantedSamples({ generation }: RunConfig, datasetRows: number): number {
   const { count, budget } = generation;
@@ -106,10 +100,6 @@ export function sampleRows(samples: Iterable<SampleRecord>, maxLength: number): 
     if (tokens.length > 0) rows.push(contextFreeRow([bosId, ...tokens].slice(0, maxLength)));
   }
   return storeRows(rows);
-}
-
-function allRows(store: RowStore) {
-  return Array.from({ length: store.count }, (_, index) => store.row(index));
 }
 
 function chatOptions({ tokenizer, bos, eosIds }: Model): ChatOptions | undefined {

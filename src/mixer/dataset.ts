@@ -15,6 +15,11 @@ import { createRowStoreBuilder, type Origin, type RowStore } from './rowStore.js
 export interface DatasetOptions extends FormatOptions {
   /** Needed for rows that are conversations. */
   chat?: ChatOptions;
+  /**
+   * Hears after each row how many of the file were read; reading goes on when its promise has
+   * resolved. What it throws, other than a `CfsError`, ends the reading.
+   */
+  pace?: (file: string, rows: number) => Promise<void> | undefined;
 }
 
 export interface FileReport {
@@ -107,6 +112,8 @@ async function scanFile(
       if (raw.error !== undefined) note(raw.error, raw.line);
       else if (format !== undefined) use(raw, format);
       else if (first.push(raw) === ROWS_TO_LOOK_AT) begin();
+      const pause = options.pace?.(file, report.rows);
+      if (pause !== undefined) await pause;
     }
     if (report.rows === 0) throw emptyFile();
   } catch (error) {

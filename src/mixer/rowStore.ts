@@ -60,6 +60,38 @@ export function selectRows(store: RowStore, indices: Uint32Array): RowStore {
   };
 }
 
+/**
+ * The rows of several stores behind each other, without copying them. The file of an origin is then
+ * the number of its store: each holds the rows of one file.
+ */
+export function joinStores(stores: readonly RowStore[]): RowStore {
+  const [only] = stores;
+  if (stores.length === 1 && only) return only;
+  let count = 0;
+  const starts = stores.map((store) => (count += store.count) - store.count);
+  const at = (index: number) => {
+    const number = starts.findLastIndex((start) => start <= index);
+    return { number, store: defined(stores[number], 'store'), row: index - (starts[number] ?? 0) };
+  };
+  const sum = (value: (store: RowStore) => number): number =>
+    stores.reduce((total, store) => total + value(store), 0);
+  return {
+    count,
+    tokens: sum(({ tokens }) => tokens),
+    trainedTokens: sum(({ trainedTokens }) => trainedTokens),
+    longest: Math.max(0, ...stores.map(({ longest }) => longest)),
+    row: (index) => {
+      const { store, row } = at(index);
+      return store.row(row);
+    },
+    origin: (index) => {
+      const { store, row, number } = at(index);
+      const origin = store.origin(row);
+      return origin && { ...origin, file: number };
+    },
+  };
+}
+
 export function createRowStoreBuilder(): RowStoreBuilder {
   let ids = new Int32Array(1 << 12);
   let supervised = new Uint8Array(1 << 12);

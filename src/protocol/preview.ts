@@ -4,6 +4,7 @@
  * and it stays alive while a page is open, so that moving a setting does not read them again.
  */
 import { z } from 'zod';
+import { errorRecordSchema } from './records.js';
 import type { Contract } from './rpc.js';
 
 const count = z.int().nonnegative();
@@ -63,7 +64,7 @@ export const mixPreviewSchema = z.object({
   /** Dataset rows read but not trained on, and rows that lost their end. */
   leftOut: count,
   truncated: count,
-  /** The first batch of the first epoch. */
+  /** The first batch of the first epoch; of a very large one, the rows that can be shown. */
   batch: z.array(
     z.object({
       source: z.enum(['dataset', 'cfs']),
@@ -147,6 +148,8 @@ export const previewDataSchema = z.object({
   /** Absent when the dataset has no usable row. */
   mix: mixPreviewSchema.optional(),
   estimate: estimateSchema.optional(),
+  /** Why mix or estimate are missing though there are rows: a task file that is broken, say. */
+  problem: errorRecordSchema.optional(),
 });
 export type PreviewData = z.infer<typeof previewDataSchema>;
 
@@ -163,7 +166,14 @@ export const previewContract = {
       result: datasetReportSchema,
     },
     /** A newer `preview` makes an older one fail with `PREVIEW_SUPERSEDED`. */
-    preview: { params: z.object({ config: configDataSchema }), result: previewDataSchema },
+    preview: {
+      params: z.object({
+        config: configDataSchema,
+        /** Where run folders are made, for the space on that disk; else the dataset's folder. */
+        folder: z.string().optional(),
+      }),
+      result: previewDataSchema,
+    },
     doctor: { params: z.object({}), result: doctorSchema },
   },
   events: {
