@@ -6,7 +6,7 @@ import type * as vscode from 'vscode';
 import type { Page } from '../protocol/panel.js';
 import type { PreviewContract } from '../protocol/preview.js';
 import type { Params, Result } from '../protocol/rpc.js';
-import type { RunEvent } from '../protocol/records.js';
+import type { ErrorRecord, RunEvent } from '../protocol/records.js';
 import type { RunAction, RunInfo } from '../protocol/runInfo.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { RunFolder } from '../runs/runFolder.js';
@@ -42,17 +42,32 @@ export interface RunLibrary extends vscode.Disposable {
 
 /** Runs jobs in a child process, one at a time, the others queued. */
 export interface RunService extends vscode.Disposable {
-  /** Makes the run folder and starts or queues the job. Throws `WRITE_FAILED`. */
+  /**
+   * Makes the run folder and starts or queues the job. Throws `WRITE_FAILED`, `WORKSPACE_MISSING`.
+   */
   start(config: RunConfig, until: 'samples' | 'end'): RunFolder;
   /** Throws `RUN_FINISHED`, `RUN_LOCKED`, `RUN_NOT_FOUND`. */
   resume(runId: string): void;
-  /** Ends a run of this window after a checkpoint, or takes it out of the queue. */
+  /**
+   * Ends a run of this window after a checkpoint, or takes it out of the queue; resolves when it has
+   * ended. Throws `RUN_ELSEWHERE`.
+   */
   stop(runId: string): Promise<void>;
   /** The run that this window's engine works on. */
   readonly current: string | undefined;
   /** Runs that wait, the next first. */
   readonly queue: readonly string[];
   readonly onDidChange: vscode.Event<void>;
+  /** A run of this window ended, in whatever way. */
+  readonly onDidEnd: vscode.Event<RunEnd>;
+}
+
+/** How a run of this window ended; `error` unless it finished or was stopped. */
+export interface RunEnd {
+  runId: string;
+  /** `crashed`: the engine died, and the run can be resumed from its last checkpoint. */
+  outcome: 'finished' | 'stopped' | 'failed' | 'crashed';
+  error?: ErrorRecord;
 }
 
 /** Asks the preview process, starting it when it is needed and ending it when it is not. */

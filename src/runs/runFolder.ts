@@ -230,7 +230,8 @@ function isLasting(event: RunEvent): boolean {
   return !['train_step', 'sample_progress', 'phase'].includes(event.type);
 }
 
-function runPaths(folder: string): RunPaths {
+/** Where things are in a run folder. */
+export function runPaths(folder: string): RunPaths {
   return {
     config: join(folder, 'run.yaml'),
     events: join(folder, 'events.jsonl'),

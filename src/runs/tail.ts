@@ -200,6 +200,33 @@ export function createTailReader<T>(
   };
 }
 
+/**
+ * Counts the whole lines of a file that grows; each call reads only what is new, and starts over
+ * when the file was cut off. A missing file has none. The function throws `READ_FAILED`.
+ */
+export function createLineCounter(file: string): (signal?: AbortSignal) => Promise<number> {
+  let offset = 0;
+  let lines = 0;
+  return async (signal) => {
+    const handle = await openExisting(file);
+    if (handle === undefined) return (offset = lines = 0);
+    try {
+      if ((await handle.stat()).size < offset) offset = lines = 0;
+      while (!signal?.aborted) {
+        const piece = await readAt(handle, offset, pieceBytes);
+        if (piece.length === 0) break;
+        offset += piece.length;
+        for (let at = piece.indexOf(newline); at >= 0; at = piece.indexOf(newline, at + 1)) lines++;
+      }
+      return lines;
+    } catch (error) {
+      throw isSystemError(error) ? readError(file, error) : error;
+    } finally {
+      await handle.close();
+    }
+  };
+}
+
 function beginning(): Place {
   return { offset: 0, line: 0, head: Buffer.alloc(0), before: Buffer.alloc(0) };
 }

@@ -1,0 +1,127 @@
+/**
+ * Asks the preview process. It is started by the first question and ended when nobody has asked for
+ * a while, as it holds a dataset in memory; after a crash the next question starts another.
+ */
+import { CfsError } from '../errors.js';
+import { previewContract, previewHostContract, type PreviewContract } from '../protocol/preview.js';
+import { createRpc, type Rpc } from '../protocol/rpc.js';
+import { startProgram, type Exit, type Program } from './childProcess.js';
+import { createEmitter } from './emitter.js';
+import { describeFailure, type Log } from './log.js';
+import type { PreviewService } from './studio.js';
+
+export interface PreviewServiceOptions {
+  /** The preview process's bundle. */
+  script: string;
+  log: Log;
+  /** Another Node.js than the editor's own. */
+  nodePath?: () => string | undefined;
+  /** How long it is kept without a question. */
+  idleMs?: number;
+}
+
+/** A dataset of millions of rows on a slow disk is read in minutes. */
+const answerTimeoutMs = 10 * 60_000;
+const defaultIdleMs = 2 * 60_000;
+
+interface Line {
+  program: Program;
+  rpc: Rpc<typeof previewHostContract, PreviewContract>;
+  /** Rejects, with the reason, when the process dies. */
+  died: Promise<never>;
+  open: number;
+}
+
+export function createPreviewService(options: PreviewServiceOptions): PreviewService {
+  const { log, idleMs = defaultIdleMs } = options;
+  const reading = createEmitter<{ file: string; rows: number }>();
+  let line: Line | undefined;
+  let idle: NodeJS.Timeout | undefined;
+  let disposed = false;
+
+  const connect = (): Line => {
+    let receive: (message: unknown) => void = () => undefined;
+    let fail: (error: CfsError) => void = () => undefined;
+    const died = new Promise<never>((_, reject) => (fail = reject));
+    // Whoever asks hears of it; without an open question nobody needs to.
+    died.catch(() => undefined);
+    const program = startProgram({
+      script: options.script,
+      name: 'preview',
+      nodePath: options.nodePath?.(),
+      log,
+      onMessage: (message) => receive(message),
+      onExit: (exit) => {
+        if (line?.program !== program) return;
+        const error = exit.failure ?? crashed(exit);
+        log.error(describeFailure(error));
+        line = undefined;
+        fail(error);
+        rpc.dispose();
+      },
+    });
+    const rpc = createRpc<typeof previewHostContract, PreviewContract>({
+      endpoint: {
+        post: (message) => program.send(message as object),
+        listen: (take) => {
+          receive = take;
+          return () => (receive = () => undefined);
+        },
+      },
+      mine: previewHostContract,
+      theirs: previewContract,
+      handlers: {},
+      listeners: { reading: (progress) => reading.fire(progress) },
+      onProblem: (problem) => log.warn(describeFailure(problem)),
+    });
+    return { program, rpc, died, open: 0 };
+  };
+
+  const close = (): void => {
+    clearTimeout(idle);
+    const closing = line;
+    line = undefined;
+    closing?.rpc.dispose();
+    closing?.program.release();
+    closing?.program.kill();
+  };
+
+  return {
+    request: async (method, params, { timeoutMs = answerTimeoutMs } = {}) => {
+      if (disposed) throw closed();
+      clearTimeout(idle);
+      const used = (line ??= connect());
+      used.open++;
+      try {
+        return await Promise.race([used.rpc.request(method, params, { timeoutMs }), used.died]);
+      } finally {
+        used.open--;
+        if (used === line && used.open === 0) idle = setTimeout(close, idleMs);
+      }
+    },
+    onReading: reading.event,
+    dispose: () => {
+      disposed = true;
+      close();
+      reading.dispose();
+    },
+  };
+}
+
+function crashed({ code, signal }: Exit): CfsError {
+  return new CfsError({
+    code: 'PREVIEW_DIED',
+    message: `The process that looks at models and datasets ended unexpectedly (${
+      signal ?? `exit code ${code ?? 'unknown'}`
+    }).`,
+    remedy: 'Try again; if it stays so, look into the CFS Studio log.',
+  });
+}
+
+function closed(): CfsError {
+  return new CfsError({
+    code: 'RPC_CLOSED',
+    message: 'The extension is closing.',
+    remedy: 'Try again after the window has reloaded.',
+  });
+}

@@ -1,0 +1,262 @@
+/**
+ * Runs jobs: one engine process at a time, the others wait. What happens in a run is read from its
+ * folder by whoever wants to know; here only processes are begun, asked to stop and seen to end.
+ */
+import { CfsError, formatPlace } from '../errors.js';
+import { engineMessageSchema, type EngineRequest, type Until } from '../protocol/engine.js';
+import { errorRecord } from '../protocol/errorRecord.js';
+import { createRun, runState } from '../runs/runFolder.js';
+import { startProgram, type Exit, type Program } from './childProcess.js';
+import { createEmitter } from './emitter.js';
+import { describeFailure, type Log } from './log.js';
+import type { RunEnd, RunLibrary, RunService } from './studio.js';
+
+export interface RunServiceOptions {
+  /** The engine's bundle. */
+  script: string;
+  library: RunLibrary;
+  workspace: () => string | undefined;
+  log: Log;
+  /** Another Node.js than the editor's own. */
+  nodePath?: () => string | undefined;
+  /** How long an engine may take to stop; a step and a checkpoint of a large model take minutes. */
+  stopTimeoutMs?: number;
+}
+
+const defaultStopTimeoutMs = 15 * 60_000;
+
+interface Job {
+  runId: string;
+  request: Exclude<EngineRequest, { type: 'stop' }>;
+}
+
+interface Work {
+  job: Job;
+  program: Program;
+  /** How it ends, once that is known; the process is still there then. */
+  end?: Omit<RunEnd, 'runId'>;
+  stopping?: { ended: Promise<void>; timer: NodeJS.Timeout };
+  whenEnded: (() => void)[];
+}
+
+export function createRunService(options: RunServiceOptions): RunService {
+  const { library, log, stopTimeoutMs = defaultStopTimeoutMs } = options;
+  const changed = createEmitter<void>();
+  const ended = createEmitter<RunEnd>();
+  let queue: Job[] = [];
+  let work: Work | undefined;
+
+  const tellChange = (): void => {
+    changed.fire();
+    library.refresh();
+  };
+
+  const enqueue = (job: Job): void => {
+    queue.push(job);
+    beginNext();
+    tellChange();
+  };
+
+  const beginNext = (): void => {
+    if (work !== undefined) return;
+    const job = queue.shift();
+    if (job === undefined) return;
+    try {
+      // It may have been deleted while it waited.
+      library.open(job.runId);
+    } catch (error) {
+      tellEnd({ runId: job.runId, outcome: 'failed', error: errorRecord(error) });
+      return beginNext();
+    }
+    log.info(`Starting ${job.runId} (${job.request.type}, until ${job.request.until})`);
+    const program = startProgram({
+      script: options.script,
+      name: 'engine',
+      nodePath: options.nodePath?.(),
+      log,
+      onMessage: (message) => hear(message),
+      onExit: (exit) => finish(exit),
+    });
+    work = { job, program, whenEnded: [] };
+  };
+
+  const hear = (raw: unknown): void => {
+    if (work === undefined) return;
+    const parsed = engineMessageSchema.safeParse(raw);
+    if (!parsed.success) {
+      const error = errorRecord(notUnderstood(parsed.error.message));
+      work.end ??= { outcome: 'failed', error };
+      work.program.send({ type: 'stop' } satisfies EngineRequest);
+      return;
+    }
+    const message = parsed.data;
+    switch (message.type) {
+      case 'ready':
+        log.info(`The engine ${message.version} is up as process ${message.pid}`);
+        if (work.stopping === undefined && work.end === undefined) {
+          work.program.send(work.job.request);
+        }
+        return;
+      case 'event':
+        if (message.event.type === 'warning') {
+          const { code, message: text, remedy } = message.event;
+          log.warn(`${work.job.runId}: ${code}: ${text} → ${remedy}`);
+        }
+        return;
+      case 'finished':
+        work.end ??= { outcome: message.stopped ? 'stopped' : 'finished' };
+        return;
+      case 'failed':
+        work.end ??= { outcome: 'failed', error: message.error };
+        return;
+    }
+  };
+
+  const finish = (exit: Exit): void => {
+    if (work === undefined) return;
+    const { job, stopping, whenEnded } = work;
+    const end = work.end ?? endWithoutWord(exit);
+    work = undefined;
+    clearTimeout(stopping?.timer);
+    tellEnd({ runId: job.runId, ...end });
+    for (const tell of whenEnded) tell();
+    beginNext();
+    tellChange();
+  };
+
+  const tellEnd = (end: RunEnd): void => {
+    const { runId, outcome, error } = end;
+    if (error === undefined) log.info(`${runId}: ${outcome}`);
+    else {
+      const place = formatPlace(error.place);
+      log.error(
+        `${runId}: ${outcome}: ${error.code}: ${error.message}` +
+          `${place === '' ? '' : ` at ${place}`} → ${error.remedy}`,
+      );
+    }
+    ended.fire(end);
+  };
+
+  const stopWork = (current: Work): Promise<void> => {
+    if (current.stopping !== undefined) return current.stopping.ended;
+    log.info(`Stopping ${current.job.runId} after a checkpoint`);
+    current.program.send({ type: 'stop' } satisfies EngineRequest);
+    const timer = setTimeout(() => {
+      const error = tooSlow(stopTimeoutMs);
+      log.warn(describeFailure(error));
+      current.end ??= { outcome: 'crashed', error: errorRecord(error) };
+      current.program.kill();
+    }, stopTimeoutMs);
+    const whenEnded = new Promise<void>((resolve) => current.whenEnded.push(resolve));
+    current.stopping = { ended: whenEnded, timer };
+    return whenEnded;
+  };
+
+  const isOurs = (runId: string): boolean =>
+    work?.job.runId === runId || queue.some((job) => job.runId === runId);
+
+  const start = (config: Parameters<RunService['start']>[0], until: Until) => {
+    const workspace = options.workspace();
+    if (workspace === undefined) throw noWorkspace();
+    const run = createRun(workspace, config);
+    enqueue({ runId: run.id, request: { type: 'start', runFolder: run.folder, until } });
+    return run;
+  };
+
+  const resume = (runId: string): void => {
+    if (isOurs(runId)) return;
+    const run = library.open(runId);
+    const state = runState(run);
+    if (state === 'running') throw elsewhere('RUN_LOCKED', run.config.name);
+    if (state === 'finished') throw finished(run.config.name);
+    enqueue({ runId, request: { type: 'resume', runFolder: run.folder, until: 'end' } });
+  };
+
+  return {
+    start,
+    resume,
+    stop: async (runId) => {
+      if (work?.job.runId === runId) return stopWork(work);
+      if (isOurs(runId)) {
+        queue = queue.filter((job) => job.runId !== runId);
+        return tellChange();
+      }
+      const run = library.get(runId);
+      if (run?.state === 'running') throw elsewhere('RUN_ELSEWHERE', run.name);
+    },
+    get current() {
+      return work?.job.runId;
+    },
+    get queue() {
+      return queue.map(({ runId }) => runId);
+    },
+    onDidChange: changed.event,
+    onDidEnd: ended.event,
+    dispose: () => {
+      // Never killed: an engine that loses the editor writes a checkpoint and ends by itself.
+      clearTimeout(work?.stopping?.timer);
+      work?.program.release();
+      work = undefined;
+      queue = [];
+      changed.dispose();
+      ended.dispose();
+    },
+  };
+}
+
+/** The engine always says how a job ended; when it could not, something ended the engine. */
+function endWithoutWord({ code, signal, failure }: Exit): Omit<RunEnd, 'runId'> {
+  if (failure !== undefined) return { outcome: 'failed', error: errorRecord(failure) };
+  const killed = signal === 'SIGKILL' || code === 137;
+  const how = signal ?? `exit code ${code ?? 'unknown'}`;
+  const error = new CfsError({
+    code: 'ENGINE_DIED',
+    message: killed
+      ? 'The system ended the training process, most likely because memory ran out.'
+      : `The training process ended unexpectedly (${how}).`,
+    remedy: killed
+      ? 'Close other programs, then resume: the run goes on from its last checkpoint.'
+      : 'Resume: the run goes on from its last checkpoint. The log says more.',
+  });
+  return { outcome: 'crashed', error: errorRecord(error) };
+}
+
+function notUnderstood(why: string): CfsError {
+  return new CfsError({
+    code: 'PROTOCOL_MISMATCH',
+    message: `The training process said something that the editor does not understand: ${why}`,
+    remedy: 'Reload the window: two versions of the extension are running side by side.',
+  });
+}
+
+function tooSlow(milliseconds: number): CfsError {
+  return new CfsError({
+    code: 'ENGINE_KILLED',
+    message: `The run did not stop in ${Math.round(milliseconds / 60_000)} minutes and was ended.`,
+    remedy: 'Resume it later: it goes on from its last checkpoint.',
+  });
+}
+
+function elsewhere(code: 'RUN_LOCKED' | 'RUN_ELSEWHERE', name: string): CfsError {
+  return new CfsError({
+    code,
+    message: `«${name}» is being run by another window or a terminal.`,
+    remedy: 'Stop it there, or wait until it ends.',
+  });
+}
+
+function finished(name: string): CfsError {
+  return new CfsError({
+    code: 'RUN_FINISHED',
+    message: `«${name}» has finished: there is nothing left to resume.`,
+    remedy: 'Start a new run; «Configure a New Run Like This» copies its settings.',
+  });
+}
+
+function noWorkspace(): CfsError {
+  return new CfsError({
+    code: 'WORKSPACE_MISSING',
+    message: 'No folder is open, so there is no place to keep a run.',
+    remedy: 'Open the folder that holds your dataset.',
+  });
+}

@@ -1,0 +1,239 @@
+/**
+ * A run folder as lists and pages show it. The log of a long run has many MB and is looked at every
+ * second, so it is never read twice: each event is folded into a few numbers as it comes.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { CfsError, assert } from '../errors.js';
+import { isSystemError } from '../files.js';
+import { errorRecord } from '../protocol/errorRecord.js';
+import {
+  runEventSchema,
+  type ErrorRecord,
+  type Phase,
+  type RunEvent,
+} from '../protocol/records.js';
+import type { RunInfo, RunState } from '../protocol/runInfo.js';
+import { readRunConfig } from './config.js';
+import type { RunConfig } from './configSchema.js';
+import { isLocked } from './lock.js';
+import { runPaths, type RunPaths } from './runFolder.js';
+import { createLineCounter, createTailReader } from './tail.js';
+
+/** What the events of a run say until now. */
+export interface RunHistory {
+  phase?: Phase;
+  /** Of that phase; see `RunInfo`. */
+  progress: number;
+  total: number;
+  step: number;
+  /** Steps that the training will take; 0 before it is known. */
+  steps: number;
+  tokensPerSecond: number | null;
+  secondsLeft: number | null;
+  trained: boolean;
+  /** How the log ends, where it ends. */
+  end?: 'finished' | 'stopped' | 'failed';
+  failure?: ErrorRecord;
+}
+
+export const noHistory: RunHistory = {
+  progress: 0,
+  total: 0,
+  step: 0,
+  steps: 0,
+  tokensPerSecond: null,
+  secondsLeft: null,
+  trained: false,
+};
+
+/** `history` after one more event. */
+export function foldEvent(history: RunHistory, event: RunEvent): RunHistory {
+  switch (event.type) {
+    case 'run_started': {
+      const { steps, trained, phase, progress, total } = history;
+      return { ...noHistory, steps, trained, phase, progress, total, step: event.step };
+    }
+    case 'phase': {
+      const { phase, progress, total } = event;
+      const steps = phase === 'training' ? total : history.steps;
+      const begun = phase !== history.phase;
+      return {
+        ...history,
+        phase,
+        progress,
+        total,
+        steps,
+        ...(begun ? { tokensPerSecond: null, secondsLeft: null } : {}),
+        end: undefined,
+        failure: undefined,
+      };
+    }
+    case 'sample_progress': {
+      const { samples: progress, total, tokensPerSecond, secondsLeft } = event;
+      return { ...history, phase: 'generating', progress, total, tokensPerSecond, secondsLeft };
+    }
+    case 'samples_chosen':
+      return { ...history, trained: true };
+    case 'train_step': {
+      const { step, tokensPerSecond, secondsLeft } = event;
+      const { steps } = history;
+      const at = { phase: 'training', progress: step, total: steps, step } as const;
+      return { ...history, ...at, tokensPerSecond, secondsLeft, trained: true };
+    }
+    case 'run_finished':
+      return ended(history, event.step, { end: 'finished', failure: undefined });
+    case 'run_stopped':
+      return ended(history, event.step, { end: 'stopped', failure: undefined });
+    case 'run_failed':
+      return ended(history, event.step, { end: 'failed', failure: event.error });
+    case 'bos_found':
+    case 'samples_judged':
+    case 'samples_described':
+    case 'evaluation':
+    case 'checkpoint':
+    case 'warning':
+      return history;
+  }
+}
+
+function ended(
+  history: RunHistory,
+  step: number,
+  end: Pick<RunHistory, 'end' | 'failure'>,
+): RunHistory {
+  return { ...history, ...end, step, tokensPerSecond: null, secondsLeft: null };
+}
+
+/** `running` while a living process holds the lock, otherwise what the log ends with. */
+export function stateOf(history: RunHistory, locked: boolean): RunState {
+  return locked ? 'running' : (history.end ?? 'interrupted');
+}
+
+export interface RunReader {
+  /**
+   * Looks at the folder again; undefined when it is no run (any more). The same object as before
+   * when nothing has changed. Not to be called again before it has ended.
+   */
+  read(signal?: AbortSignal): Promise<RunInfo | undefined>;
+}
+
+/** Reads one run folder again and again. Lines of its log that cannot be read go to `onProblem`. */
+export function createRunReader(folder: string, onProblem: (problem: CfsError) => void): RunReader {
+  const paths = runPaths(folder);
+  const events = createTailReader(paths.events, runEventSchema, onProblem);
+  const countSamples = createLineCounter(paths.samples);
+  let history = noHistory;
+  let configStamp = '';
+  let config: RunConfig | undefined;
+  let problem: CfsError | undefined;
+  let last: RunInfo | undefined;
+  const readConfig = async (): Promise<boolean> => {
+    const stamp = await stampOf(paths.config);
+    if (stamp === undefined) return false;
+    if (stamp === configStamp) return true;
+    configStamp = stamp;
+    [config, problem] = tryReadConfig(paths.config);
+    return true;
+  };
+  return {
+    read: async (signal) => {
+      if (!(await readConfig())) return undefined;
+      // Before the log and after it: a run that begins or ends meanwhile must not look interrupted.
+      const lockedBefore = isLocked(paths.lock);
+      await events.read((records, first) => {
+        history = records.reduce(foldEvent, first ? noHistory : history);
+      }, signal);
+      const info = describe(folder, {
+        history,
+        samples: await countSamples(signal),
+        config,
+        problem: problem ? errorRecord(problem) : history.failure,
+        locked: lockedBefore || isLocked(paths.lock),
+        checkpoints: await checkpointSteps(paths),
+        hasReport: (await stampOf(paths.report)) !== undefined,
+        hasModel: (await stampOf(join(paths.model, 'config.json'))) !== undefined,
+      });
+      if (JSON.stringify(info) !== JSON.stringify(last)) last = info;
+      return last;
+    },
+  };
+}
+
+interface Facts {
+  history: RunHistory;
+  samples: number;
+  config: RunConfig | undefined;
+  problem: ErrorRecord | undefined;
+  locked: boolean;
+  checkpoints: number[];
+  hasReport: boolean;
+  hasModel: boolean;
+}
+
+function describe(folder: string, facts: Facts): RunInfo {
+  const { history, samples, config, problem, locked, checkpoints, hasReport, hasModel } = facts;
+  const { phase, progress, total, step, tokensPerSecond, secondsLeft, trained } = history;
+  const id = basename(folder);
+  return {
+    id,
+    folder,
+    state: stateOf(history, locked),
+    name: config?.name ?? id,
+    ...(config && { method: config.method, model: config.model }),
+    datasets: config?.dataset.map(({ path }) => path) ?? [],
+    created: createdOf(id),
+    ...(phase && { phase }),
+    progress,
+    total,
+    step,
+    tokensPerSecond,
+    secondsLeft,
+    samples,
+    checkpoints,
+    hasReport,
+    hasModel,
+    trained,
+    ...(problem && { problem }),
+  };
+}
+
+/** From the beginning of the id, `2026-11-22-191038-…`; the epoch for a folder named otherwise. */
+export function createdOf(id: string): string {
+  const [, day, hours, minutes, seconds] =
+    /^(\d{4}-\d\d-\d\d)-(\d\d)(\d\d)(\d\d)(?!\d)/.exec(id) ?? [];
+  const time = new Date(`${day}T${hours}:${minutes}:${seconds}Z`);
+  return new Date(Number.isNaN(time.getTime()) ? 0 : time).toISOString();
+}
+
+function tryReadConfig(file: string): [RunConfig | undefined, CfsError | undefined] {
+  try {
+    return [readRunConfig(file), undefined];
+  } catch (error) {
+    assert(error instanceof CfsError, `reading ${file} threw ${String(error)}`);
+    return [undefined, error];
+  }
+}
+
+async function checkpointSteps({ checkpoints }: RunPaths): Promise<number[]> {
+  const names = await unlessMissing(readdir(checkpoints));
+  return (names ?? [])
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+/** Changes whenever the file does; undefined when there is none. */
+async function stampOf(file: string): Promise<string | undefined> {
+  const found = await unlessMissing(stat(file));
+  return found && `${found.size} ${found.mtimeMs}`;
+}
+
+async function unlessMissing<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isSystemError(error) && ['ENOENT', 'ENOTDIR'].includes(error.code ?? '')) return undefined;
+    throw error;
+  }
+}
