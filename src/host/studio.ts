@@ -86,6 +86,8 @@ export type Draft = Record<string, unknown>;
 export interface PanelHost extends vscode.Disposable {
   /** Opens the panel or brings it to the front; `draft` fills the mix page. */
   show(page: Page, options?: { runIds?: readonly string[]; draft?: Draft }): void;
+  /** What the mix page holds, or held when it was last open. */
+  readonly draft: Draft;
 }
 
 export interface InspectorHost extends vscode.Disposable {
