@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { validateCommand } from '../../src/engine/commands.js';
 import { openModel } from '../../src/engine/model.js';
 import { runJob } from '../../src/engine/job.js';
 import { CfsError, defined } from '../../src/errors.js';
@@ -14,10 +15,12 @@ import type { Until } from '../../src/protocol/engine.js';
 import { eventsOf, trueHistory } from '../../src/protocol/history.js';
 import type { RunEvent } from '../../src/protocol/records.js';
 import { readRunConfig } from '../../src/runs/config.js';
+import { writeExclusions } from '../../src/runs/exclusions.js';
 import {
   createRun,
   readEvents,
   readHeldOutSamples,
+  readItems,
   readResults,
   readSamples,
   runState,
@@ -54,6 +57,13 @@ function modelHash(run: RunFolder): string {
   return createHash('sha256')
     .update(readFileSync(join(run.paths.model, 'model.safetensors')))
     .digest('hex');
+}
+
+/** Rows and tokens of both kinds, as the checkpoint of step 12 knows them. */
+function trainedOn(run: RunFolder): unknown {
+  const text = readFileSync(join(run.paths.checkpoints, '12', 'state.json'), 'utf8');
+  const { state } = JSON.parse(text) as { state: { cursor: { of: unknown } } };
+  return state.cursor.of;
 }
 
 describe('a whole job', () => {
@@ -265,5 +275,125 @@ describe('a job that is stopped and resumed', () => {
     expect(failure).toMatchObject({ code: 'RUN_BEGUN' });
     expect(readFileSync(whole.paths.events, 'utf8')).toBe(before);
     expect(runState(whole)).toBe('finished');
+  });
+});
+
+describe('samples that people excluded', () => {
+  const workspace = writeWorkspace(temporaryFolder(), { evaluation: { every: 0, tasks: [] } });
+
+  /** A run with its samples written and some of them excluded. */
+  async function sampled(excluded: number[]): Promise<RunFolder> {
+    const run = newRun(workspace);
+    await job(run, false, undefined, 'samples');
+    writeExclusions(run, excluded);
+    return run;
+  }
+
+  it('are read between the samples and training, and left out of both', async () => {
+    const run = newRun(workspace);
+    const first = await job(run, false, undefined, 'samples');
+    expect(first.at(-1)).toMatchObject({ type: 'run_stopped', step: 0 });
+    expect(eventsOf(first, 'samples_judged')).toHaveLength(1);
+    expect(eventsOf(first, 'samples_described')).toMatchObject([{ diagnostics: { samples: 12 } }]);
+    expect(eventsOf(first, 'evaluation')).toEqual([]);
+    expect([...readSamples(run)]).toHaveLength(12);
+    expect([...readHeldOutSamples(run)]).toHaveLength(6);
+
+    const excluded = [0, 3, 4, 5, 7, 8, 9, 11];
+    writeExclusions(run, excluded);
+    const second = await job(run, true);
+    expect(eventsOf(second, 'samples_chosen')).toMatchObject([{ excluded }]);
+    expect(() => writeExclusions(run, [])).toThrow(
+      expect.objectContaining({ code: 'SAMPLES_SETTLED' }) as Error,
+    );
+    const all = eventsOf(readEvents(run), 'samples_described');
+    expect(all).toHaveLength(1);
+    const left = [...readSamples(run)].filter(({ index }) => !excluded.includes(index));
+    const tokens = left.reduce((sum, sample) => sum + sample.tokens.length, 0);
+    expect(readResults(run)?.samples).toMatchObject({ samples: 4, tokens });
+    expect(readFileSync(join(run.paths.model, 'README.md'), 'utf8')).toContain(
+      '| context-free samples | 4 |',
+    );
+    // The start token of each is not part of its record.
+    expect(trainedOn(run)).toMatchObject({
+      cfsRows: left.length,
+      cfsTokens: tokens + left.length,
+    });
+  });
+
+  it('stay what they were when training began, whatever the file says later', async () => {
+    const whole = await sampled([1, 2]);
+    await job(whole, true);
+    const run = await sampled([1, 2]);
+    await job(run, true, (event) => event.type === 'train_step' && event.step === 5);
+    writeFileSync(run.paths.excluded, '{"excluded":[6]}');
+    await job(run, true);
+    expect(modelHash(run)).toBe(modelHash(whole));
+    expect(eventsOf(readEvents(run), 'samples_chosen')).toMatchObject([{ excluded: [1, 2] }]);
+    const other = await sampled([]);
+    await job(other, true);
+    expect(modelHash(other)).not.toBe(modelHash(whole));
+  });
+
+  it('cannot be all of them, which can be put right', async () => {
+    const run = await sampled(Array.from({ length: 12 }, (_, i) => i));
+    await expect(job(run, true)).rejects.toMatchObject({ code: 'SAMPLES_ALL_EXCLUDED' });
+    expect(runState(run)).toBe('failed');
+    writeExclusions(run, [0]);
+    await job(run, true);
+    expect(readResults(run)?.samples?.samples).toBe(11);
+  });
+
+  it('are not waited for where there are no samples', async () => {
+    const folder = writeWorkspace(temporaryFolder(), {
+      method: 'sft',
+      evaluation: { klSamples: 0 },
+    });
+    const run = newRun(folder);
+    await expect(job(run, false, undefined, 'samples')).rejects.toMatchObject({
+      code: 'SAMPLES_NOT_WANTED',
+    });
+    expect(existsSync(run.paths.events)).toBe(false);
+  });
+});
+
+describe('items', () => {
+  it('say in words what was answered, and agree with the results', async () => {
+    const run = newRun(writeWorkspace(temporaryFolder(), { evaluation: { every: 0 } }));
+    // Resumed, so that the base model's answers come from the run folder.
+    await job(run, false, (event) => event.type === 'train_step');
+    await job(run, true);
+    const items = [...readItems(run)];
+    // `text` has no right answers.
+    expect(items.map(({ task }) => task)).toEqual([
+      ...Array<string>(8).fill('choice'),
+      ...Array<string>(3).fill('write'),
+    ]);
+    const third = items[2];
+    expect(third).toMatchObject({ metric: 'acc', id: '2', prompt: '2+1=', expected: '3' });
+    expect(['2', '3', '4']).toContain(third?.base.answer);
+    expect(items[8]).toMatchObject({ prompt: 'say tree:', expected: 'tree' });
+    for (const { task, base, final, rightToWrong, n } of defined(readResults(run), 'r').tasks) {
+      if (task === 'text') continue;
+      const own = items.filter((item) => item.task === task);
+      const right = (key: 'base' | 'final') => own.filter((item) => item[key].correct).length / n;
+      expect([right('base'), right('final')]).toEqual([base.score, final.score]);
+      const lost = own.filter((item) => item.base.correct && !item.final.correct);
+      expect(lost).toHaveLength(defined(rightToWrong, 'rightToWrong'));
+    }
+  });
+});
+
+describe('rows held out of the dataset', () => {
+  it('make the downstream score and are not trained on', async () => {
+    const evaluation = { downstream: undefined, holdOut: 0.25, tasks: [], bestBy: 'downstream' };
+    const run = newRun(writeWorkspace(temporaryFolder(), { method: 'sft', evaluation }));
+    await job(run);
+    const results = defined(readResults(run), 'results');
+    expect(results.downstream?.n).toBe(10);
+    expect(defined(results.downstream?.change, 'change')).toBeLessThan(0);
+    expect(trainedOn(run)).toMatchObject({ datasetRows: 30 });
+    const { preview } = await validateCommand({ config: run.config });
+    expect(preview?.dataset.rows).toBe(30);
   });
 });
