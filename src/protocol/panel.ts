@@ -120,8 +120,8 @@ export const panelHostContract = {
   events: {
     /** All runs of the workspace, the newest first; told again on every change. */
     runs: z.object({ runs: z.array(runInfoSchema) }),
-    /** Another page or other runs are wanted. */
-    show: z.object({ page: z.enum(pages), selected: z.array(runId) }),
+    /** Another page or other runs are wanted; those selected stay where none are named. */
+    show: z.object({ page: z.enum(pages), selected: z.array(runId).optional() }),
     /** The form was filled from outside: another dataset, the settings of a run. */
     mixState: mixStateSchema,
     /** Rows read so far for a preview that is under way. */

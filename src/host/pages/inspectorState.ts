@@ -6,10 +6,11 @@ import type { InspectorState } from '../../protocol/inspector.js';
 import type { RunEvent } from '../../protocol/records.js';
 import type { RunInfo } from '../../protocol/runInfo.js';
 
-/** Runs that have samples or will have. */
+/** Runs that have samples or will have; those whose configuration cannot be read are left out. */
 export function runsWithSamples(runs: readonly RunInfo[]): RunInfo[] {
   return runs.filter(
-    ({ samples, method, state }) => samples > 0 || (method === 'cfs' && state !== 'finished'),
+    ({ samples, method, state }) =>
+      method !== undefined && (samples > 0 || (method === 'cfs' && state !== 'finished')),
   );
 }
 
@@ -36,32 +37,27 @@ export interface SampleFacts extends Pick<
   'startToken' | 'verdict' | 'diagnostics'
 > {
   /** The exclusions that training began with. */
-  chosen?: number[];
+  leftOut?: number[];
 }
 
 /** `facts` after one more event; the same object where the event says nothing about samples. */
 export function learn(facts: SampleFacts, event: RunEvent): SampleFacts {
-  switch (event.type) {
-    case 'bos_found': {
-      const { id, token, reason } = event;
-      return { ...facts, startToken: { id, token, reason } };
-    }
-    case 'samples_judged': {
-      const { coherent, reason, betterTokenId } = event;
-      return { ...facts, verdict: { coherent, reason, betterTokenId } };
-    }
-    case 'samples_described':
-      return { ...facts, diagnostics: event.diagnostics };
-    case 'samples_chosen':
-      return { ...facts, chosen: event.excluded };
-    default:
-      return facts;
+  if (event.type === 'bos_found') {
+    const { id, token, reason } = event;
+    return { ...facts, startToken: { id, token, reason } };
   }
+  if (event.type === 'samples_judged') {
+    const { coherent, reason, betterTokenId } = event;
+    return { ...facts, verdict: { coherent, reason, betterTokenId } };
+  }
+  if (event.type === 'samples_described') return { ...facts, diagnostics: event.diagnostics };
+  if (event.type === 'samples_chosen') return { ...facts, leftOut: event.excluded };
+  return facts;
 }
 
 /** Why the samples of a run can no longer be excluded; undefined while they can. */
 export function settledReason(run: RunInfo | undefined, facts: SampleFacts): string | undefined {
-  if (run?.trained !== true && facts.chosen === undefined) return undefined;
+  if (run?.trained !== true && facts.leftOut === undefined) return undefined;
   return (
     'Training has begun with these samples, so they can no longer be changed. ' +
     'Start another run to train on other ones.'

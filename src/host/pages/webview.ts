@@ -1,7 +1,7 @@
 /**
  * The one place where a webview is set up: what it may load, its HTML, and the line to it. Pages are
  * thrown away while hidden and ask anew (`open`) when they come back, so nobody talks to a page
- * that is not seen: see `onHide`.
+ * that is not seen: VS Code would keep the messages and deliver them all at once.
  */
 import * as vscode from 'vscode';
 import { CfsError, formatError } from '../../errors.js';
@@ -66,7 +66,7 @@ function endpointOf(webview: vscode.Webview, log: vscode.LogOutputChannel): Endp
     },
     listen: (receive) => {
       const listening = webview.onDidReceiveMessage(receive);
-      return () => listening.dispose();
+      return () => void listening.dispose();
     },
   };
 }

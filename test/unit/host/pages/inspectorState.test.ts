@@ -40,6 +40,7 @@ it('lists runs that have samples or will have', () => {
     madeUpInfo('standard', { method: 'sft', state: 'running' }),
     madeUpInfo('done', { method: 'cfs', samples: 4 }),
     madeUpInfo('without', { method: 'cfs' }),
+    madeUpInfo('unreadable', { samples: 4 }),
   ];
   expect(runsWithSamples(runs).map(({ id }) => id)).toEqual(['waiting', 'done']);
 });
@@ -68,8 +69,8 @@ describe('what events say of the samples', () => {
     const run = madeUpInfo('a', { trained: false });
     expect(settledReason(run, {})).toBeUndefined();
     expect(settledReason({ ...run, trained: true }, {})).toMatch(/Training has begun/);
-    const chosen = learn({}, { type: 'samples_chosen', time, excluded: [3] });
-    expect(chosen.chosen).toEqual([3]);
-    expect(settledReason(run, chosen)).toMatch(/Training has begun/);
+    const told = learn({}, { type: 'samples_chosen', time, excluded: [3] });
+    expect(told.leftOut).toEqual([3]);
+    expect(settledReason(run, told)).toMatch(/Training has begun/);
   });
 });

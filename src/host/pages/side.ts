@@ -1,0 +1,13 @@
+/** What the panel and the host's sides of its pages have in common. */
+import type { PanelHostContract, PanelPageContract } from '../../protocol/panel.js';
+import type { Handlers, Rpc } from '../../protocol/rpc.js';
+
+export type PanelRpc = Rpc<PanelHostContract, PanelPageContract>;
+export type Tell = PanelRpc['tell'];
+
+/** Answers the requests of one page. */
+export interface PageSide<M extends keyof PanelHostContract['requests']> {
+  handlers: Pick<Handlers<PanelHostContract>, M>;
+  /** Tells nothing more until it is asked again: the page is gone, hidden or loading anew. */
+  rest(): void;
+}

@@ -1,0 +1,48 @@
+/** Asks which start token the samples are to be written from. */
+import * as vscode from 'vscode';
+import type { ModelFacts } from '../../protocol/preview.js';
+import { parseStartToken, startTokenChoices } from './startTokenChoices.js';
+
+interface TokenItem extends vscode.QuickPickItem {
+  token: number | string;
+}
+
+/** The id of a token, or its text as it was typed; undefined when the question was dismissed. */
+export function pickStartToken(
+  bos: ModelFacts['bos'],
+  betterTokenId: number | undefined,
+): Promise<number | string | undefined> {
+  const items = startTokenChoices(bos, betterTokenId).map(
+    ({ id, token, about, detail }): TokenItem => ({
+      label: token,
+      description: `${id}${about === undefined ? '' : ` · ${about}`}`,
+      detail,
+      token: id,
+    }),
+  );
+  const pick = vscode.window.createQuickPick<TokenItem>();
+  pick.title = 'Start Token of the Samples';
+  pick.placeholder = 'Choose a token, or type one as text or as its number';
+  pick.matchOnDescription = true;
+  pick.items = items;
+  pick.onDidChangeValue((value) => {
+    const typed = parseStartToken(value);
+    const isListed = items.some(({ label, token }) => label === typed || token === typed);
+    const own: TokenItem[] =
+      typed === undefined || isListed
+        ? []
+        : [{ label: `Use «${typed}»`, alwaysShow: true, token: typed }];
+    pick.items = [...items, ...own];
+  });
+  return new Promise((resolve) => {
+    pick.onDidAccept(() => {
+      resolve(pick.selectedItems[0]?.token);
+      pick.hide();
+    });
+    pick.onDidHide(() => {
+      resolve(undefined);
+      pick.dispose();
+    });
+    pick.show();
+  });
+}

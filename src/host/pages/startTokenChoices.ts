@@ -1,0 +1,32 @@
+/** Which start tokens are offered, in which order, and what a person typed instead. */
+import type { ModelFacts } from '../../protocol/preview.js';
+
+export interface StartTokenChoice {
+  id: number;
+  token: string;
+  /** What is special about it. */
+  about?: string;
+  /** Where it was found, in words. */
+  detail: string;
+}
+
+/** The better one first, the one in use last. */
+export function startTokenChoices(
+  bos: ModelFacts['bos'],
+  betterTokenId: number | undefined,
+): StartTokenChoice[] {
+  const others = bos.candidates.filter(({ id }) => id !== bos.id);
+  const choices = [...others, bos].map(({ id, token, reason }) => {
+    const about =
+      id === betterTokenId ? 'its samples read better' : id === bos.id ? 'found first' : undefined;
+    return { id, token, about, detail: reason };
+  });
+  return choices.sort((a, b) => Number(b.id === betterTokenId) - Number(a.id === betterTokenId));
+}
+
+/** The id or the text of a token as `generation.bos` takes it; undefined for nothing. */
+export function parseStartToken(typed: string): number | string | undefined {
+  const text = typed.trim();
+  if (text === '') return undefined;
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
