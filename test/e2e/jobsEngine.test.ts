@@ -97,6 +97,17 @@ describe('the engine process', () => {
     expect(weightsOf(run).equals(weightsOf(whole))).toBe(true);
   });
 
+  it('ends at the samples when told to, and resumes to the same weights', async () => {
+    const run = newRun();
+    const request = { type: 'start', runFolder: run.folder, until: 'samples' };
+    const sampled = await drive(request).ended;
+    expect(sampled).toMatchObject({ code: 0, err: '' });
+    expect(sampled.messages.at(-1)).toEqual({ type: 'finished', stopped: true });
+    expect(readEvents(run).some(({ type }) => type === 'train_step')).toBe(false);
+    await drive({ type: 'resume', runFolder: run.folder, until: 'end' }).ended;
+    expect(weightsOf(run).equals(weightsOf(whole))).toBe(true);
+  });
+
   it('writes a checkpoint and ends when the host goes away', async () => {
     const run = newRun();
     const { ended } = drive(

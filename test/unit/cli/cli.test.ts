@@ -36,7 +36,7 @@ afterEach(() => rmSync(workspace, { recursive: true, force: true }));
 /** Writes a made-up run; fails or stops where it is told to, as a real engine would. */
 function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
   return {
-    runJob: async ({ run, resume, signal, onEvent }) => {
+    runJob: async ({ run, resume, until, signal, onEvent }) => {
       const writer = openRunWriter(run);
       const emit = (event: Parameters<typeof onEvent>[0]): void => {
         writer.appendEvent(event);
@@ -45,6 +45,9 @@ function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
       try {
         for (const event of madeUpEvents()) {
           if (signal.aborted) return emit({ type: 'run_stopped', time: timeAt(9), step: 5 });
+          if (until === 'samples' && event.type === 'phase') {
+            return emit({ type: 'run_stopped', time: timeAt(9), step: 0 });
+          }
           if (event.type === 'run_finished' && ending !== 'finish') {
             if (ending === 'crash') throw new TypeError('x is not a function');
             const step = 600;
@@ -163,13 +166,16 @@ describe('exit codes', () => {
     expect(existsSync(join(workspace, '.cfs'))).toBe(false);
   });
 
-  it.each([[['run', 'no.yaml']], [['run']], [['dance']], [['generate', 'run.yaml', '-n', 'x']]])(
-    'is 2 for %j',
-    async (args) => {
-      expect(await cli(args)).toBe(2);
-      expect(err).not.toBe('');
-    },
-  );
+  it.each([
+    [['run', 'no.yaml']],
+    [['run']],
+    [['dance']],
+    [['generate', 'run.yaml', '-n', 'x']],
+    [['run', 'run.yaml', '--until', 'lunch']],
+  ])('is 2 for %j', async (args) => {
+    expect(await cli(args)).toBe(2);
+    expect(err).not.toBe('');
+  });
 
   it('is 0 for help and version', async () => {
     expect(await cli(['--help'])).toBe(0);
@@ -189,6 +195,22 @@ describe('exit codes', () => {
     expect(out).toContain('going on from step 5');
     expect(await cli(['resume', run?.id ?? ''])).toBe(1);
     expect(err).toContain('RUN_FINISHED');
+  });
+
+  it('is 0 when a run was asked to end at its samples, and resume goes on', async () => {
+    expect(await cli(['run', 'run.yaml', '--until', 'samples'])).toBe(0);
+    const [run] = listRuns(workspace);
+    expect(run?.state).toBe('stopped');
+    expect(out).toMatch(/samples: .*samples\.jsonl\n.*cfs-studio resume/);
+    expect(await cli(['resume', run?.id ?? '', '--until', 'samples'])).toBe(0);
+    expect(listRuns(workspace)[0]?.state).toBe('stopped');
+    expect(await cli(['resume', run?.id ?? ''])).toBe(0);
+    expect(listRuns(workspace)[0]?.state).toBe('finished');
+  });
+
+  it('is 130 when stopped on the way to the samples', async () => {
+    abort.abort();
+    expect(await cli(['run', 'run.yaml', '--until', 'samples'])).toBe(130);
   });
 
   it('is 1 for a run that does not exist', async () => {

@@ -20,6 +20,7 @@ import {
   openRun,
   openRunWriter,
   readEvents,
+  readItems,
   readResults,
   readSamples,
   runState,
@@ -95,13 +96,19 @@ describe('findRun and listRuns', () => {
 });
 
 describe('logs', () => {
-  it('gives back events, samples and results as written', () => {
+  it('gives back events, samples, items and results as written', () => {
     const writer = openRunWriter(run);
     const samples = madeUpSamples(['one two three', 'zwölf Boxkämpfer 🦊', 'a\nb']);
     events.forEach((event) => writer.appendEvent(event));
     writer.appendSamples(samples);
+    expect([...readItems(run)]).toEqual([]);
+    const answered = { correct: true, answer: 'a\nb' };
+    const item = { task: 't', metric: 'acc', id: '0', prompt: '…🦊', expected: 'a' };
+    const items = ['0', '1'].map((id) => ({ ...item, id, base: answered, final: answered }));
+    writer.writeItems(items);
     writer.writeResults(madeUpResults());
     writer.close();
+    expect([...readItems(run)]).toEqual(items);
     expect(readEvents(run)).toEqual(events);
     expect([...readSamples(run)]).toEqual(samples);
     expect(readResults(run)).toEqual(madeUpResults());
