@@ -112,10 +112,11 @@ function chart(
 ): TemplateResult {
   const highest = Math.max(1, ...counts);
   const value = (number: number): string => formatNumber(number, 3);
-  const half = `half of them between ${value(spread.q25)} and ${value(spread.q75)}`;
-  const summary = `${name}, ${unit}: from ${value(spread.min)} to ${value(spread.max)}, ${half}`;
+  const half = `${value(spread.q25)} to ${value(spread.q75)}`;
+  const all = `${value(spread.min)} to ${value(spread.max)}`;
+  const summary = `${name}, ${unit}: from ${all}, half of them ${half}`;
   return html`<figure>
-    <figcaption>${name} <span class="muted">${unit}</span></figcaption>
+    <figcaption>${name}, <span class="muted">${unit}</span></figcaption>
     <svg
       role="img"
       aria-label=${summary}
@@ -130,7 +131,7 @@ function chart(
     </svg>
     <div class="axis muted">
       <span>${value(spread.min)}</span>
-      <span>${half}</span>
+      <span>half: ${half}</span>
       <span>${value(spread.max)}</span>
     </div>
   </figure>`;

@@ -190,14 +190,8 @@ async function excludeShown(excluded: boolean): Promise<void> {
 async function changeStartToken(tokenId?: number): Promise<void> {
   const runId = store.host?.selected;
   if (runId === undefined) return;
-  await act(async () => {
-    const answer = await rpc.request(
-      'changeStartToken',
-      { runId, ...(tokenId === undefined ? {} : { tokenId }) },
-      { timeoutMs: patientMs },
-    );
-    if (answer.runId !== undefined) await rpc.request('select', { runId: answer.runId });
-  });
+  const params = tokenId === undefined ? { runId } : { runId, tokenId };
+  await act(() => rpc.request('changeStartToken', params, { timeoutMs: patientMs }));
 }
 
 function plan(): void {

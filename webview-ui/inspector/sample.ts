@@ -5,7 +5,6 @@
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { guard } from 'lit-html/directives/guard.js';
-import { styleMap } from 'lit-html/directives/style-map.js';
 import { formatNumber } from '../../src/protocol/format.js';
 import type { SampleSummary, SampleTokens } from '../../src/protocol/inspector.js';
 import { badge, rowButton } from '../shared/toolkit.js';
@@ -43,11 +42,13 @@ export function sampleRow(row: SampleRow): TemplateResult {
     aria-label=${nameOf(sample, excluded)}
     data-index=${row.position}
     data-sample=${sample.index}
-    style=${styleMap({ transform: `translateY(${row.top}px)` })}
+    .style=${`transform: translateY(${row.top}px)`}
   >
     <div class="sample-head">
       <span class="sample-number">${sample.index + 1}</span>
-      ${figures(sample)} ${excluded ? badge('excluded') : nothing}
+      <span class="figures muted"
+        >${excluded ? badge('excluded') : nothing} ${figures(sample)}</span
+      >
       ${rowButton(excluded ? 'Include' : 'Exclude', {
         label: `${excluded ? 'Include' : 'Exclude'} sample ${sample.index + 1}`,
         title:
@@ -72,8 +73,7 @@ export function sampleRow(row: SampleRow): TemplateResult {
 }
 
 function figures(sample: SampleSummary): TemplateResult {
-  return html`<span class="figures muted">
-    <span title="Mean log-probability of its tokens, in nats: nearer to 0 is likelier"
+  return html`<span title="Mean log-probability of its tokens, in nats: nearer to 0 is likelier"
       >log-prob. ${formatNumber(sample.meanLogprob, 3)}</span
     >
     <span>${sample.length} tokens</span>
@@ -84,8 +84,7 @@ function figures(sample: SampleSummary): TemplateResult {
       sample.stop === 'length'
         ? html`<span title="It reached the length limit before it came to an end">cut off</span>`
         : nothing
-    }
-  </span>`;
+    }`;
 }
 
 /** What a screen reader says of the row before its text. */
@@ -111,9 +110,9 @@ function sampleText(
 ): TemplateResult {
   const { text, cut } = expanded ? { text: sample.text, cut: false } : preview(sample.text);
   const ending = cut ? '…' : '';
-  return html`<div class="text" dir="auto" aria-hidden="true">
-      ${tokens ? tokenSpans(tokens, expanded) : `${visibleText(text)}${ending}`}
-    </div>
+  // An inline element: what is between its tags is kept as it is, line breaks included.
+  const shown = tokens ? tokenSpans(tokens, expanded) : `${visibleText(text)}${ending}`;
+  return html`<span class="text" dir="auto" aria-hidden="true">${shown}</span>
     <p class="visually-hidden" dir="auto">${text === '' ? 'Empty text' : text}${ending}</p>`;
 }
 

@@ -17,8 +17,6 @@ function mark(found: string): string {
   if (found === '\n' || found === '\r\n') return '⏎\n';
   if (found === '\t') return '⇥\t';
   const code = found.codePointAt(0) ?? 0;
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return '␡';
   return `‹U+${code.toString(16).toUpperCase().padStart(4, '0')}›`;
 }
 
@@ -57,7 +55,7 @@ export function tokenName(piece: string): string {
 
 /** Least chance of each step of shading, the likeliest first; what is rarer is the last step. */
 const leastChance = [0.9, 0.5, 0.2, 0.05, 0.01];
-export const shadeLabels = ['90 % and more', '50 %', '20 %', '5 %', '1 %', 'less'];
+export const shadeLabels = ['≥ 90 %', '≥ 50 %', '≥ 20 %', '≥ 5 %', '≥ 1 %', '< 1 %'];
 
 /** The step of shading, from 0 (the model was sure) to 5 (it was surprised). */
 export function shadeOf(logprob: number): number {
