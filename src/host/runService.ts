@@ -104,7 +104,7 @@ export function createRunService(options: RunServiceOptions): RunService {
         }
         return;
       case 'finished':
-        work.end ??= { outcome: message.stopped ? 'stopped' : 'finished' };
+        work.end ??= { outcome: message.stopped ? outcomeOfStop(work) : 'finished' };
         return;
       case 'failed':
         work.end ??= { outcome: 'failed', error: message.error };
@@ -202,6 +202,10 @@ export function createRunService(options: RunServiceOptions): RunService {
       ended.dispose();
     },
   };
+}
+
+function outcomeOfStop({ job, stopping }: Work): RunEnd['outcome'] {
+  return job.request.until === 'samples' && stopping === undefined ? 'samples' : 'stopped';
 }
 
 /** The engine always says how a job ended; when it could not, something ended the engine. */

@@ -62,11 +62,14 @@ export interface RunService extends vscode.Disposable {
   readonly onDidEnd: vscode.Event<RunEnd>;
 }
 
-/** How a run of this window ended; `error` unless it finished or was stopped. */
+/** How a run of this window ended; `error` where it failed or crashed. */
 export interface RunEnd {
   runId: string;
-  /** `crashed`: the engine died, and the run can be resumed from its last checkpoint. */
-  outcome: 'finished' | 'stopped' | 'failed' | 'crashed';
+  /**
+   * `samples`: it was to end when its samples are written, and did. `crashed`: the engine died, and
+   * the run can be resumed from its last checkpoint.
+   */
+  outcome: 'finished' | 'samples' | 'stopped' | 'failed' | 'crashed';
   error?: ErrorRecord;
 }
 

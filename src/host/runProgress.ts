@@ -1,0 +1,214 @@
+/**
+ * What a run tells someone who looks elsewhere: its progress in the status bar and in a notification,
+ * how it ended, and after a restart of the editor, that it can be gone on with.
+ */
+import * as vscode from 'vscode';
+import type { RunInfo } from '../protocol/runInfo.js';
+import { showError } from './errors.js';
+import { phaseText, progressText, runsToOffer } from './runText.js';
+import type { RunEnd, Studio } from './studio.js';
+
+/** Kept for the workspace: runs under way or waiting in this window, and those offered already. */
+const underWayKey = 'cfs.runsUnderWay';
+const offeredKey = 'cfs.runsOffered';
+
+export function registerRunProgress(studio: Studio): vscode.Disposable {
+  return vscode.Disposable.from(
+    registerStatusBar(studio),
+    registerNotification(studio),
+    studio.service.onDidEnd((end) => void tellEnd(studio, end)),
+    registerResumeOffer(studio),
+  );
+}
+
+function registerStatusBar({ library, service }: Studio): vscode.Disposable {
+  const item = vscode.window.createStatusBarItem('cfs.run', vscode.StatusBarAlignment.Left, 50);
+  item.name = vscode.l10n.t('CFS Studio: run');
+  const update = (): void => {
+    const runs = library.list();
+    const run =
+      (service.current === undefined ? undefined : library.get(service.current)) ??
+      runs.find(({ state }) => state === 'running');
+    if (run === undefined) return item.hide();
+    const waiting = service.queue.length;
+    item.text = `$(sync~spin) CFS: ${progressText(run)}`;
+    item.tooltip = [
+      `${run.name}: ${phaseText(run)}`,
+      ...(waiting === 0 ? [] : [vscode.l10n.t('Runs waiting: {0}', waiting)]),
+      vscode.l10n.t('Click to show the forgetting curves.'),
+    ].join('\n');
+    item.accessibilityInformation = { label: `CFS Studio, ${run.name}, ${phaseText(run)}` };
+    item.command = {
+      command: 'cfs.showCurves',
+      title: vscode.l10n.t('Show Forgetting Curves'),
+      arguments: [run.id],
+    };
+    item.show();
+  };
+  update();
+  return vscode.Disposable.from(library.onDidChange(update), service.onDidChange(update), item);
+}
+
+/** One notification for each run of this window, as long as it is under way. */
+function registerNotification(studio: Studio): vscode.Disposable {
+  const { service } = studio;
+  let shown: string | undefined;
+  const update = (): void => {
+    if (service.current === shown) return;
+    shown = service.current;
+    if (shown !== undefined) void showProgress(studio, shown);
+  };
+  update();
+  return service.onDidChange(update);
+}
+
+async function showProgress(studio: Studio, runId: string): Promise<void> {
+  const { library, service } = studio;
+  await vscode.window.withProgress(
+    {
+      location: vscode.ProgressLocation.Notification,
+      title: nameOf(studio, runId),
+      cancellable: true,
+    },
+    (progress, cancelled) =>
+      new Promise<void>((resolve) => {
+        let stopping = false;
+        const report = (): void => {
+          const run = library.get(runId);
+          if (stopping) progress.report({ message: vscode.l10n.t('Stopping after a checkpoint…') });
+          else if (run !== undefined) progress.report({ message: phaseText(run) });
+        };
+        const subscriptions = vscode.Disposable.from(
+          library.onDidChange(report),
+          cancelled.onCancellationRequested(() => {
+            stopping = true;
+            report();
+            service.stop(runId).catch((error: unknown) => showError(error, studio));
+          }),
+          service.onDidChange(() => {
+            if (service.current === runId) return;
+            subscriptions.dispose();
+            resolve();
+          }),
+        );
+        report();
+      }),
+  );
+}
+
+async function tellEnd(studio: Studio, { runId, outcome, error }: RunEnd): Promise<void> {
+  const name = nameOf(studio, runId);
+  const [curves, report, inspect, train, resume, showLog] = [
+    vscode.l10n.t('Show Forgetting Curves'),
+    vscode.l10n.t('Open Report'),
+    vscode.l10n.t('Inspect Samples'),
+    vscode.l10n.t('Train with Them'),
+    vscode.l10n.t('Resume'),
+    vscode.l10n.t('Show Log'),
+  ];
+  const { showInformationMessage, showErrorMessage } = vscode.window;
+  const ask = (): Thenable<string | undefined> => {
+    const why = error === undefined ? '' : `${error.message} ${error.remedy}`;
+    switch (outcome) {
+      case 'finished':
+        return showInformationMessage(vscode.l10n.t('«{0}» has finished.', name), curves, report);
+      case 'samples':
+        return showInformationMessage(
+          vscode.l10n.t('The samples of «{0}» are written. Read them, then train.', name),
+          inspect,
+          train,
+        );
+      case 'stopped':
+        return showInformationMessage(
+          vscode.l10n.t('«{0}» was stopped. It can be resumed at any time.', name),
+          resume,
+        );
+      case 'failed':
+        return showErrorMessage(vscode.l10n.t('«{0}» failed. {1}', name, why), showLog);
+      case 'crashed':
+        return showErrorMessage(
+          vscode.l10n.t('«{0}» was interrupted. {1}', name, why),
+          resume,
+          showLog,
+        );
+    }
+  };
+  const run = (command: string): Thenable<unknown> =>
+    vscode.commands.executeCommand(command, runId);
+  const chosen = await ask();
+  if (chosen === curves) await run('cfs.showCurves');
+  if (chosen === report) await run('cfs.openReport');
+  if (chosen === inspect) await run('cfs.inspectSamples');
+  if (chosen === train || chosen === resume) await run('cfs.resumeRun');
+  if (chosen === showLog) studio.log.show();
+}
+
+/** Once for each run: a window that was closed or reloaded, or an engine that died with it. */
+function registerResumeOffer({ context, library, service, log }: Studio): vscode.Disposable {
+  const memory = context.workspaceState;
+  const lost = memory.get<string[]>(underWayKey, []);
+  const offered = new Set(memory.get<string[]>(offeredKey, []));
+  let asked = false;
+  const remember = (): void => {
+    void memory.update(offeredKey, [...offered]);
+  };
+
+  const keepUnderWay = (): void => {
+    const underWay = [
+      ...(service.current === undefined ? [] : [service.current]),
+      ...service.queue,
+    ];
+    void memory.update(underWayKey, underWay);
+    // A run that was begun again may be interrupted again.
+    for (const id of underWay) offered.delete(id);
+    remember();
+  };
+
+  const look = (): void => {
+    const runs = library.list();
+    const found = runsToOffer(runs, lost, offered);
+    const isLost = found.some(({ id }) => lost.includes(id));
+    if (found.length === 0 || (asked && !isLost)) return;
+    asked = true;
+    // Those that are not asked about now have been interrupted for long.
+    const old = runs.filter(({ state }) => state === 'interrupted');
+    for (const { id } of [...found, ...old]) offered.add(id);
+    remember();
+    void offer(found);
+  };
+
+  const offer = async (found: readonly RunInfo[]): Promise<void> => {
+    const [first] = found;
+    if (first === undefined) return;
+    const resume = vscode.l10n.t('Resume');
+    const message =
+      found.length === 1
+        ? vscode.l10n.t('«{0}» was interrupted. It goes on where it was left.', first.name)
+        : vscode.l10n.t(
+            '{0} runs were interrupted. They go on where they were left.',
+            found.length,
+          );
+    const later = vscode.l10n.t('Not Now');
+    if ((await vscode.window.showInformationMessage(message, resume, later)) !== resume) return;
+    try {
+      for (const { id } of found) service.resume(id);
+    } catch (error) {
+      await showError(error, { log });
+    }
+  };
+
+  look();
+  return vscode.Disposable.from(
+    library.onDidChange(look),
+    service.onDidChange(keepUnderWay),
+    // Told by its own message already.
+    service.onDidEnd(({ runId }) => {
+      offered.add(runId);
+      remember();
+    }),
+  );
+}
+
+function nameOf({ library }: Studio, runId: string): string {
+  return library.get(runId)?.name ?? runId;
+}
