@@ -2,7 +2,7 @@
  * What «Check Environment» found, as a page to read: can this machine train, where will it compute,
  * and what to do about what does not work.
  */
-import { formatNumber } from '../protocol/format.js';
+import { formatBytes, formatNumber } from '../protocol/format.js';
 import type { DoctorReport } from '../protocol/preview.js';
 
 /** What a provider is, for people who never heard of it. */
@@ -42,7 +42,7 @@ export function describeEnvironment({ versions, system, providers }: DoctorRepor
       [
         ['System', system.platform],
         ['Processor', `${system.cpu}, ${system.cores} cores`],
-        ['Memory', `${gib(system.memory)}, ${gib(system.freeMemory)} of it free`],
+        ['Memory', `${formatBytes(system.memory)}, ${formatBytes(system.freeMemory)} of it free`],
       ],
     ),
     '## Versions',
@@ -82,8 +82,4 @@ function oneLine(text: string): string {
     .replace(/\s+/g, ' ')
     .replace(/[<>]/g, (sign) => `\\${sign}`)
     .trim();
-}
-
-function gib(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }

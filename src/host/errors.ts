@@ -3,7 +3,8 @@
  * where there is something to press; the stack goes into the log alone.
  */
 import * as vscode from 'vscode';
-import { CfsError, formatError, messageOf, type Place } from '../errors.js';
+import { CfsError, messageOf, type Place } from '../errors.js';
+import { describeFailure } from './log.js';
 import type { Studio } from './studio.js';
 
 type Logging = Pick<Studio, 'log'>;
@@ -11,12 +12,11 @@ type Logging = Pick<Studio, 'log'>;
 /** Shows whatever was thrown. Resolves when the notification is gone. */
 export async function showError(error: unknown, { log }: Logging): Promise<void> {
   if (error instanceof vscode.CancellationError) return;
-  if (error instanceof CfsError) log.error(formatError(error));
-  else log.error(error instanceof Error ? error : messageOf(error));
-  const showLog = { title: vscode.l10n.t('Show Log'), run: () => log.show() };
+  log.error(describeFailure(error));
+  const showLog = { title: vscode.l10n.t('Show Log'), run: () => Promise.resolve(log.show()) };
   const buttons = error instanceof CfsError ? [...buttonsFor(error), showLog] : [showLog];
   const chosen = await vscode.window.showErrorMessage(textOf(error), ...buttons);
-  await chosen?.run();
+  if (chosen) await chosen.run();
 }
 
 /** `action` as a command: what it throws is shown, and it never rejects. */
@@ -46,7 +46,7 @@ export async function openPlace({ file, line, column }: Place & { file: string }
 }
 
 interface Button extends vscode.MessageItem {
-  run(): unknown;
+  run(): Thenable<unknown>;
 }
 
 function buttonsFor({ code, place }: CfsError): Button[] {

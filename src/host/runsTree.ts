@@ -54,7 +54,11 @@ export function registerRunsTree({ library }: Pick<Studio, 'library'>): vscode.D
       return nodes.get(node.runId);
     },
   };
-  const view = vscode.window.createTreeView('cfs.runs', { treeDataProvider: provider });
+  const view = vscode.window.createTreeView('cfs.runs', {
+    treeDataProvider: provider,
+    // To compare them.
+    canSelectMany: true,
+  });
 
   let shown: readonly RunInfo[] = [];
   const update = (): void => {

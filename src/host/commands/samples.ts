@@ -1,0 +1,56 @@
+/** The commands about samples and the mix: write them, read them, set how they are mixed. */
+import * as vscode from 'vscode';
+import { checkConfigData } from '../../runs/configForm.js';
+import type { RunConfig } from '../../runs/configSchema.js';
+import type { Draft, Studio } from '../studio.js';
+import { runIdOf } from '../runsTree.js';
+import { requireWorkspace } from '../workspace.js';
+import { draftFor } from './fineTune.js';
+import type { Parts } from './parts.js';
+import { pickRun } from './runPicker.js';
+
+/** With the settings of the mix page, else of the newest run; the mix page when neither will do. */
+export async function generateSamples({ studio }: Parts): Promise<void> {
+  requireWorkspace();
+  const config = configOf(studio.panel.draft) ?? newestConfig(studio);
+  if (config === undefined) {
+    studio.panel.show('mix', await firstDraft(studio));
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('Choose a base model and a dataset here; then generate the samples.'),
+    );
+    return;
+  }
+  const run = studio.service.start(config, 'samples');
+  studio.inspector.show(run.id);
+}
+
+export async function inspectSamples({ studio }: Parts, target?: unknown): Promise<void> {
+  const withSamples = studio.library.list().filter(({ samples }) => samples > 0);
+  const runId =
+    runIdOf(target) ??
+    (await pickRun(withSamples, {
+      title: vscode.l10n.t('Whose samples?'),
+      none: vscode.l10n.t('No run has written samples yet. Generate some first.'),
+    }));
+  if (runId !== undefined) studio.inspector.show(runId);
+}
+
+export async function configureMix({ studio }: Parts): Promise<void> {
+  studio.panel.show('mix', await firstDraft(studio));
+}
+
+/** Nothing where the page has something already: a draft must not be lost by looking at it. */
+async function firstDraft(studio: Studio): Promise<{ draft?: Draft }> {
+  if (Object.keys(studio.panel.draft).length > 0) return {};
+  return { draft: await draftFor(studio, []) };
+}
+
+function newestConfig({ library }: Studio): RunConfig | undefined {
+  const newest = library.list().find(({ problem, model }) => model !== undefined && !problem);
+  return newest && library.open(newest.id).config;
+}
+
+function configOf(draft: Draft): RunConfig | undefined {
+  const check = checkConfigData(draft);
+  return 'config' in check ? check.config : undefined;
+}
