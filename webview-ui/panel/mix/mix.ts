@@ -1,11 +1,337 @@
-/** The Mix page. */
-import { html } from 'lit-html';
+/**
+ * The Mix page: the settings of a run as a form, and beside it what they would do. The host keeps
+ * the values, so that they outlive the page; the page remembers only what was folded open.
+ */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { z } from 'zod';
+import type { MixAnswer, MixState } from '../../../src/protocol/panel.js';
+import { failure } from '../../shared/failure.js';
+import { button, link, progressRing } from '../../shared/toolkit.js';
 import type { PageContext, PanelPage } from '../page.js';
+import { formView, type Editor } from './fields.js';
+import {
+  formOf,
+  missingFields,
+  schemaNode,
+  withLists,
+  type Field,
+  type Form,
+  type SchemaNode,
+} from './formModel.js';
+import './mix.css';
+import { baseName, previewView } from './preview.js';
+import { dotted, setAt, type Values } from './values.js';
+
+/** While a person types, nothing is asked. */
+const pauseMs = 250;
+/** A first look at 200,000 rows takes longer than other answers. */
+const previewTimeoutMs = 10 * 60_000;
+
+const rememberedSchema = z.object({ open: z.array(z.string()), scroll: z.number() });
+
+interface State {
+  schema: SchemaNode;
+  values: Values;
+  blocked: string | undefined;
+}
 
 export function createMixPage(context: PageContext): PanelPage {
-  return {
-    update: () => undefined,
-    render: () => html`<p>${context.runs().length} runs</p>`,
-    listeners: {},
+  const { rpc } = context;
+  const redraw = (): void => context.redraw();
+  const kept = rememberedSchema.safeParse(context.remembered());
+  const open = new Set(kept.success ? kept.data.open : []);
+  let scroll = kept.success ? kept.data.scroll : 0;
+  const longRows = new Set<string>();
+  /** What was typed for a value: `1e-` is on its way to a number. */
+  const texts = new Map<string, { text: string; value: unknown }>();
+
+  let state: State | undefined;
+  let answer: MixAnswer | undefined;
+  let problem: unknown;
+  let previewProblem: unknown;
+  let startProblem: unknown;
+  let started: { file: string; until: 'samples' | 'end' } | undefined;
+  let reading: { file: string; rows: number } | undefined;
+  let asked = 0;
+  let isWaiting = false;
+  let isStarting = false;
+  let isLoading = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const remember = (): void => context.remember({ open: [...open], scroll });
+  window.addEventListener('scroll', () => {
+    // The pages of the panel share the window; this one's place is meant.
+    if (!document.querySelector('.mix')) return;
+    scroll = window.scrollY;
+    remember();
+  });
+
+  const load = async (): Promise<void> => {
+    isLoading = true;
+    try {
+      take(await rpc.request('mixState', {}));
+      const place = scroll;
+      requestAnimationFrame(() => requestAnimationFrame(() => window.scrollTo(0, place)));
+    } catch (error) {
+      problem = error;
+      redraw();
+    } finally {
+      isLoading = false;
+    }
   };
+
+  const take = ({ schema, values, blocked }: MixState): void => {
+    const parsed = schemaNode.parse(schema);
+    state = { schema: parsed, values: withLists(parsed, values), blocked };
+    problem = undefined;
+    texts.clear();
+    void preview();
+    redraw();
+  };
+
+  const preview = async (): Promise<void> => {
+    if (!state) return;
+    clearTimeout(timer);
+    const mine = ++asked;
+    isWaiting = true;
+    try {
+      const { values } = state;
+      const result = await rpc.request('preview', { values }, { timeoutMs: previewTimeoutMs });
+      if (mine !== asked) return;
+      // While a field is wrong, the preview of what it was before stays in view.
+      answer = { ...result, preview: result.preview ?? answer?.preview };
+      previewProblem = undefined;
+    } catch (error) {
+      if (mine !== asked) return;
+      previewProblem = error;
+    }
+    isWaiting = false;
+    reading = undefined;
+    redraw();
+  };
+
+  const change = (values: Values): void => {
+    if (!state) return;
+    state = { ...state, values };
+    started = undefined;
+    startProblem = undefined;
+    clearTimeout(timer);
+    // What is under way answers to values that are gone.
+    asked++;
+    isWaiting = true;
+    timer = setTimeout(() => void preview(), pauseMs);
+    redraw();
+  };
+
+  const editor: Editor = {
+    set: (path, value, typed) => {
+      if (!state) return;
+      if (typed === undefined) texts.delete(dotted(path));
+      else texts.set(dotted(path), { text: typed, value });
+      change(setAt(state.values, path, value));
+    },
+    typed: (path, value) => {
+      const entry = texts.get(dotted(path));
+      return entry && entry.value === value ? entry.text : undefined;
+    },
+    pick: (field, kind, take) => void pick(field, kind, take),
+    isOpen: (id) => open.has(id),
+    toggle: (id, isOpen) => {
+      if (isOpen === open.has(id)) return;
+      if (isOpen) open.add(id);
+      else open.delete(id);
+      remember();
+    },
+  };
+
+  const pick: (...args: Parameters<Editor['pick']>) => Promise<void> = async (
+    field,
+    kind,
+    takePaths,
+  ) => {
+    try {
+      const { paths } = await rpc.request(
+        'pickPaths',
+        { kind, field: field.id },
+        { timeoutMs: previewTimeoutMs },
+      );
+      if (paths.length > 0) takePaths(paths);
+    } catch (error) {
+      startProblem = error;
+      redraw();
+    }
+  };
+
+  const start = async (until: 'samples' | 'end'): Promise<void> => {
+    if (!state) return;
+    isStarting = true;
+    startProblem = undefined;
+    redraw();
+    try {
+      const { runId, file } = await rpc.request('start', { values: state.values, until });
+      started = { file, until };
+      context.select([runId]);
+    } catch (error) {
+      startProblem = error;
+    }
+    isStarting = false;
+    redraw();
+  };
+
+  const openFile = (file: string, line?: number): void => {
+    rpc
+      .request('openFile', { file, ...(line === undefined ? {} : { line }) })
+      .catch((error: unknown) => {
+        startProblem = error;
+        redraw();
+      });
+  };
+
+  const previewPane = (form: Form): TemplateResult => {
+    const missing = missingFields(form);
+    const isOld = isWaiting || (answer?.problems.length ?? 0) > 0 || previewProblem !== undefined;
+    const data = missing.length === 0 ? answer?.preview : undefined;
+    return html`<div class="mix-preview" role="region" aria-label="Preview" tabindex="0">
+      <div class="preview-state" role="status">${isWaiting ? waiting() : nothing}</div>
+      ${missing.length > 0 ? firstSteps(missing, editor) : nothing}
+      ${previewProblem === undefined ? nothing : failure(previewProblem)}
+      ${
+        data
+          ? html`<div class=${isOld ? 'preview-body old' : 'preview-body'} aria-busy=${isWaiting}>
+              ${previewView({
+                data,
+                openFile,
+                isLong: (row) => longRows.has(row),
+                toggleLong: (row) => {
+                  if (!longRows.delete(row)) longRows.add(row);
+                  redraw();
+                },
+              })}
+            </div>`
+          : nothing
+      }
+    </div>`;
+  };
+
+  const waiting = (): TemplateResult => {
+    const text = reading
+      ? `Reading ${baseName(reading.file)}: ${reading.rows.toLocaleString('en')} rows…`
+      : 'Working out what these settings do…';
+    return html`${progressRing(text)}<span>${text}</span>`;
+  };
+
+  /** Why nothing can be started now. */
+  const obstacle = (form: Form): string | undefined => {
+    if (state?.blocked !== undefined) return state.blocked;
+    const missing = missingFields(form);
+    if (missing.length > 0) return `Choose first: ${list(missing.map(({ label }) => label))}.`;
+    const wrong = answer?.problems.length ?? 0;
+    if (wrong > 0) return `Correct first: ${wrong} ${wrong === 1 ? 'setting' : 'settings'}.`;
+    if (previewProblem !== undefined) return 'The preview says what is in the way.';
+    if (!answer) return 'The settings are being checked.';
+    if (!answer.preview?.mix) return 'No row of the dataset can be trained on.';
+    return undefined;
+  };
+
+  const startBar = (form: Form): TemplateResult => {
+    const reason = obstacle(form);
+    const disabled = reason !== undefined || isStarting;
+    const writesSamples = answer?.preview?.mix?.cfs !== undefined;
+    return html`<div class="start-bar">
+      ${startProblem === undefined ? nothing : failure(startProblem)}
+      ${started ? startedNotice(started, openFile) : nothing}
+      <div class="start-buttons">
+        ${button('Start Fine-Tuning', { disabled, onClick: () => void start('end') })}
+        ${
+          writesSamples
+            ? button('Write Samples First', {
+                kind: 'secondary',
+                disabled,
+                title: 'Writes the samples and stops, so that you can read them before you train.',
+                onClick: () => void start('samples'),
+              })
+            : nothing
+        }
+        <span class="muted" role="status">${reason ?? ''}</span>
+      </div>
+    </div>`;
+  };
+
+  return {
+    update: () => {
+      if (!state && !isLoading) void load();
+    },
+    render: () => {
+      if (problem !== undefined) return failure(problem);
+      if (!state) return html`${progressRing('Loading the settings')}`;
+      const form = formOf(state.schema, state.values, answer?.problems ?? []);
+      return html`<div class="mix">
+        <div class="mix-settings">${formView(form, editor)} ${startBar(form)}</div>
+        ${previewPane(form)}
+      </div>`;
+    },
+    listeners: {
+      mixState: take,
+      previewProgress: (progress) => {
+        reading = progress;
+      },
+    },
+  };
+}
+
+/** For whoever has just come: what to choose, and what it is for. */
+function firstSteps(missing: readonly Field[], editor: Editor): TemplateResult {
+  return html`<section aria-labelledby="first-steps">
+    <h2 id="first-steps">First steps</h2>
+    <ol class="first-steps">
+      ${missing.map((field) => {
+        const { control, label, help } = field;
+        const isList = control.kind === 'list';
+        const kind = control.kind === 'path' || isList ? control.pick : undefined;
+        const add = (paths: string[]): void => {
+          const mainKey = isList ? control.mainKey : undefined;
+          const entries = paths.map((path) => (mainKey === undefined ? path : { [mainKey]: path }));
+          editor.set(field.path, isList ? entries : paths[0]);
+        };
+        return html`<li>
+          <strong>Choose: ${label}</strong>
+          <div class="muted">${help}</div>
+          ${
+            kind === undefined
+              ? nothing
+              : button('Browse…', {
+                  label: `Browse for ${label}, first step`,
+                  onClick: () => editor.pick(field, kind, add),
+                })
+          }
+        </li>`;
+      })}
+      <li>
+        <strong>Read the preview here</strong>
+        <div class="muted">
+          What will be trained on, how long it takes, and whether it fits. Nothing runs until you
+          start it.
+        </div>
+      </li>
+    </ol>
+  </section>`;
+}
+
+function startedNotice(
+  { file, until }: { file: string; until: 'samples' | 'end' },
+  openFile: (file: string) => void,
+): TemplateResult {
+  return html`<div class="notice" role="status">
+    <strong>Started.</strong> The settings are written to ${link(file, () => openFile(file))}.
+    ${
+      until === 'samples'
+        ? 'Read the samples in the Sample Inspector as they come; then resume the run to train.'
+        : 'Read the samples in the Sample Inspector as they come, then watch the Curves page.'
+    }
+  </div>`;
+}
+
+function list(names: readonly string[]): string {
+  if (names.length < 2) return names.join('');
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`;
 }

@@ -1,0 +1,254 @@
+/** What the settings would do, drawn without running anything. */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { formatBytes, formatNumber, formatSeconds } from '../../../src/protocol/format.js';
+import type {
+  DatasetReportData,
+  Estimate,
+  MixPreviewData,
+  ModelFacts,
+  PreviewData,
+} from '../../../src/protocol/preview.js';
+import { link } from '../../shared/toolkit.js';
+import { batchView, type BatchView } from './batch.js';
+
+export interface PreviewView extends Omit<BatchView, 'files'> {
+  data: PreviewData;
+}
+
+export function previewView(view: PreviewView): TemplateResult {
+  const { model, dataset, mix, estimate } = view.data;
+  const files = dataset.files.map(({ file }) => file);
+  return html`${estimate ? estimateView(estimate) : nothing} ${mix ? mixView(mix) : noRows()}
+  ${reportView(dataset, view.openFile)} ${mix ? batchView(mix, { ...view, files }) : nothing}
+  ${modelView(model)}`;
+}
+
+function noRows(): TemplateResult {
+  return html`<div class="notice warning">
+    <strong>No row of the dataset can be trained on.</strong>
+    <div>See below what is wrong, correct the file, and the preview follows.</div>
+  </div>`;
+}
+
+const verdicts = {
+  fits: { mark: '✓', text: 'It will fit' },
+  tight: { mark: '!', text: 'It is tight' },
+  'too-large': { mark: '✕', text: 'It will not fit' },
+};
+
+function estimateView(estimate: Estimate): TemplateResult {
+  const { seconds, memory, disk, verdict, reason, provider } = estimate;
+  const { mark, text } = verdicts[verdict];
+  const share = memory.available > 0 ? memory.needed / memory.available : 1;
+  const phases = [
+    ['Writing samples', seconds.generating],
+    ['Training', seconds.training],
+    ['Measuring', seconds.evaluating],
+  ] as const;
+  const needed = `${formatBytes(memory.needed)} of ${formatBytes(memory.available)}`;
+  return html`<section aria-labelledby="preview-cost">
+    <h2 id="preview-cost">Time and memory, estimated</h2>
+    <p class=${`verdict ${verdict}`}>
+      <span class="mark" aria-hidden="true">${mark}</span><strong>${text}.</strong> ${reason}
+    </p>
+    <div class="meter-line">
+      <span>Memory</span>
+      <span
+        class=${`meter ${verdict}`}
+        role="meter"
+        aria-label="Memory needed"
+        aria-valuemin="0"
+        aria-valuemax=${memory.available}
+        aria-valuenow=${Math.min(memory.needed, memory.available)}
+        aria-valuetext=${needed}
+        ><span .style=${width(Math.min(1, share))}></span
+      ></span>
+      <span>${needed}</span>
+    </div>
+    <dl class="facts">
+      <div>
+        <dt>Time in all</dt>
+        <dd>≈ ${formatSeconds(seconds.total)}</dd>
+      </div>
+      ${phases
+        .filter(([, each]) => each > 0)
+        .map(
+          ([name, each]) =>
+            html`<div>
+              <dt>${name}</dt>
+              <dd>≈ ${formatSeconds(each)}</dd>
+            </div>`,
+        )}
+      <div>
+        <dt>Disk</dt>
+        <dd>${formatBytes(disk.needed)} of ${formatBytes(disk.available)} free</dd>
+      </div>
+      <div>
+        <dt>Computed on</dt>
+        <dd>${provider}</dd>
+      </div>
+    </dl>
+    <details class="folded">
+      <summary>What the memory is for</summary>
+      <dl class="facts">
+        ${Object.entries(memory.parts).map(
+          ([name, bytes]) =>
+            html`<div>
+              <dt>${name}</dt>
+              <dd>${formatBytes(bytes)}</dd>
+            </div>`,
+        )}
+      </dl>
+    </details>
+  </section>`;
+}
+
+function mixView(mix: MixPreviewData): TemplateResult {
+  const { dataset, cfs, steps, epochs, stepsPerEpoch } = mix;
+  return html`<section aria-labelledby="preview-mix">
+    <h2 id="preview-mix">What is trained on</h2>
+    <p>
+      <strong>${formatNumber(steps)} ${steps === 1 ? 'step' : 'steps'}</strong>:
+      ${formatNumber(epochs)} ${epochs === 1 ? 'pass' : 'passes'} over the dataset, with
+      ${formatNumber(stepsPerEpoch)} steps each.
+    </p>
+    ${bar('Rows', dataset.rows, cfs?.rows ?? 0)}
+    ${bar('Trained tokens', dataset.trainedTokens, cfs?.trainedTokens ?? 0)}
+    <table class="sources">
+      <thead>
+        <tr>
+          <th scope="col">Source</th>
+          <th scope="col">Rows</th>
+          <th scope="col">Tokens</th>
+          <th scope="col">Trained tokens</th>
+          <th scope="col">Longest row</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${sourceRow('dataset', 'Your dataset', dataset)}
+        ${cfs ? sourceRow('samples', 'Samples', cfs) : nothing}
+      </tbody>
+    </table>
+    ${
+      cfs?.planned === true
+        ? html`<p class="muted">
+            ≈ The samples are not written yet; their tokens are what to expect at most.
+          </p>`
+        : nothing
+    }
+  </section>`;
+}
+
+function sourceRow(
+  kind: 'dataset' | 'samples',
+  name: string,
+  source: MixPreviewData['dataset'],
+): TemplateResult {
+  const about = source.planned ? '≈ ' : '';
+  return html`<tr>
+    <th scope="row"><span class=${`swatch ${kind}`} aria-hidden="true"></span>${name}</th>
+    <td>${formatNumber(source.rows)}</td>
+    <td>${about}${formatNumber(source.tokens)}</td>
+    <td>${about}${formatNumber(source.trainedTokens)}</td>
+    <td>${about}${formatNumber(source.longest)}</td>
+  </tr>`;
+}
+
+function bar(name: string, dataset: number, samples: number): TemplateResult {
+  const total = Math.max(1, dataset + samples);
+  const text = `${name}: ${percent(dataset / total)} dataset, ${percent(samples / total)} samples`;
+  return html`<div class="bar-line">
+    <span>${name}</span>
+    <span class="bar" role="img" aria-label=${text}>
+      <span class="dataset" .style=${width(dataset / total)}></span>
+      <span class="samples" .style=${width(samples / total)}></span>
+    </span>
+    <span class="muted">${percent(dataset / total)} : ${percent(samples / total)}</span>
+  </div>`;
+}
+
+const shownProblems = 8;
+
+function reportView(report: DatasetReportData, openFile: PreviewView['openFile']): TemplateResult {
+  const { problems, counts, rows, kept, truncated } = report;
+  const leftOut = Math.max(0, rows - kept);
+  const codes = Object.entries(counts).filter(([, number]) => number > 0);
+  const nameOf = (code: string): string =>
+    code
+      .replace(/^(DATASET|ROW)_/, '')
+      .replaceAll('_', ' ')
+      .toLowerCase();
+  return html`<section aria-labelledby="preview-rows">
+    <h2 id="preview-rows">Rows of the dataset</h2>
+    <p>
+      ${formatNumber(rows)} read, ${formatNumber(kept)} used.
+      ${
+        leftOut === 0
+          ? 'None is left out'
+          : html`<strong>${formatNumber(leftOut)} left out</strong>`
+      },
+      ${
+        truncated === 0
+          ? 'none loses its end.'
+          : html`<strong>${formatNumber(truncated)} cut at the longest row</strong>.`
+      }
+    </p>
+    ${
+      codes.length === 0
+        ? nothing
+        : html`<p class="muted">
+              ${codes.map(([code, number]) => `${formatNumber(number)} × ${nameOf(code)}`).join(' · ')}
+            </p>
+            <ul class="problems">
+              ${problems.slice(0, shownProblems).map(
+                (problem) =>
+                  html`<li>
+                    <span class="mark" aria-hidden="true"
+                      >${problem.severity === 'error' ? '✕' : '!'}</span
+                    >
+                    <span class="visually-hidden">${problem.severity}:</span>
+                    ${link(placeOf(problem), () => openFile(problem.file, problem.line))}
+                    ${problem.message} <span class="muted">${problem.remedy}</span>
+                  </li>`,
+              )}
+            </ul>
+            ${
+              problems.length > shownProblems
+                ? html`<p class="muted">
+                    The Problems panel lists more of them when the file is opened.
+                  </p>`
+                : nothing
+            }`
+    }
+  </section>`;
+}
+
+function placeOf({ file, line }: { file: string; line?: number | undefined }): string {
+  return line === undefined ? baseName(file) : `${baseName(file)}:${line}`;
+}
+
+function modelView(model: ModelFacts): TemplateResult {
+  const { architecture, parameters, layers, contextLength, bos } = model;
+  return html`<section aria-labelledby="preview-model">
+    <h2 id="preview-model">The base model</h2>
+    <p>
+      ${architecture}, ${formatNumber(parameters)} weights in ${formatNumber(layers)} layers, reads
+      up to ${formatNumber(contextLength)} tokens. Samples start from the token
+      <code>${bos.token}</code>
+      (${bos.id}): ${bos.reason}
+    </p>
+  </section>`;
+}
+
+export function baseName(file: string): string {
+  return file.split(/[\\/]/).at(-1) ?? file;
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toFixed(1))}%`;
+}
+
+/** For the property `style`: the content policy allows no attribute of that name. */
+function width(share: number): string {
+  return `width: ${share * 100}%`;
+}
