@@ -10,6 +10,16 @@ export interface RunCurves {
   /** Steps that changed the weights. */
   steps: RunEventOf<'train_step'>[];
   evaluations: RunEventOf<'evaluation'>[];
+  /** Unlike tasks, the drift is measured on the same samples each time. */
+  kl: KlPoint[];
+}
+
+export interface KlPoint {
+  step: number;
+  /** Nats per sample. */
+  mean: number;
+  stderr: number | null;
+  samples: number;
 }
 
 /** A task's score at one moment. */
@@ -32,9 +42,11 @@ export type LossPart = (typeof lossParts)[number]['key'];
 
 export function runCurves(events: readonly RunEvent[]): RunCurves {
   const history = trueHistory(events);
+  const evaluations = eventsOf(history, 'evaluation');
   return {
     steps: eventsOf(history, 'train_step').filter((event) => event.skipped !== true),
-    evaluations: curveEvaluations(eventsOf(history, 'evaluation')),
+    evaluations: curveEvaluations(evaluations),
+    kl: klPoints(evaluations),
   };
 }
 
@@ -102,15 +114,7 @@ function scorePoints(scores: readonly (TaskScore & { step: number })[]): ScorePo
   return [{ step: 0, score: base, stderr: null, n: first.n, change: 0 }, ...points];
 }
 
-export interface KlPoint {
-  step: number;
-  /** Nats per sample. */
-  mean: number;
-  stderr: number | null;
-  samples: number;
-}
-
-export function klPoints({ evaluations }: RunCurves): KlPoint[] {
+function klPoints(evaluations: readonly RunEventOf<'evaluation'>[]): KlPoint[] {
   return evaluations.flatMap(({ step, kl }) =>
     kl === undefined || kl.mean === null
       ? []

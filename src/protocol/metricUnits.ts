@@ -16,7 +16,7 @@ const units = {
 } as const;
 
 const names: Record<string, string> = {
-  fraction: 'share of items answered rightly',
+  fraction: 'share of right answers',
   perplexity: 'perplexity',
   nats: 'nats per token',
   bits: 'bits per byte',

@@ -6,7 +6,6 @@
 import {
   direction,
   downstreamPoints,
-  klPoints,
   lossParts,
   lossPoints,
   runCurves,
@@ -107,12 +106,11 @@ function downstreamCharts(runs: readonly History[]): Chart[] {
 
 function klCharts(runs: readonly History[]): Chart[] {
   const series = runs.map((run, style): Series => {
-    const estimates = klPoints(run);
     return {
       label: run.label,
       style,
-      points: estimates.map(({ step, mean }): [number, number] => [step, mean]),
-      spread: estimates.map(({ stderr }) => stderr ?? 0),
+      points: run.kl.map(({ step, mean }): [number, number] => [step, mean]),
+      spread: run.kl.map(({ stderr }) => stderr ?? 0),
     };
   });
   return [

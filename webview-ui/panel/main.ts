@@ -44,7 +44,7 @@ const rpc = connect(panelPageContract, panelHostContract, {
     current()?.update();
     redraw();
   },
-  show: ({ page, selected }) => show(page, selected),
+  show: ({ page, selected }) => show(page, selected ?? state.selected ?? []),
   mixState: (payload) => forward('mixState', payload),
   previewProgress: (payload) => forward('previewProgress', payload),
   history: (payload) => forward('history', payload),
@@ -90,6 +90,7 @@ function contextOf(page: Page): PageContext {
       current()?.update();
       redraw();
     },
+    go: (wanted) => show(wanted, state.selected ?? []),
     redraw,
     remembered: () => state.pages[page],
     remember: (value) => change({ pages: { ...state.pages, [page]: value } }),

@@ -1,6 +1,6 @@
 /** What the panel and its pages have in common: the line to the host, and what a page is. */
 import type { TemplateResult } from 'lit-html';
-import type { PanelHostContract, PanelPageContract } from '../../src/protocol/panel.js';
+import type { Page, PanelHostContract, PanelPageContract } from '../../src/protocol/panel.js';
 import type { Listeners, Rpc } from '../../src/protocol/rpc.js';
 import type { RunInfo } from '../../src/protocol/runInfo.js';
 
@@ -15,6 +15,8 @@ export interface PageContext {
   /** Runs that the page is about; Curves draws them, Compare lists them side by side. */
   selected(): readonly string[];
   select(runIds: readonly string[]): void;
+  /** Turns to another page. */
+  go(page: Page): void;
   /** Asks for the panel to be drawn again, soon. */
   redraw(): void;
   /** The page's part of the state that outlives a reload. */

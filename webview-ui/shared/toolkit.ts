@@ -176,6 +176,28 @@ export function checkbox(options: CheckboxOptions): TemplateResult {
   >`;
 }
 
+export interface ToggleOptions {
+  pressed: boolean;
+  label: string;
+  title: string;
+  onClick: () => void;
+}
+
+/** A plain button that stays pressed, with a picture in it: an entry of a legend. */
+export function toggle(content: Content, options: ToggleOptions): TemplateResult {
+  const { pressed, label, title, onClick } = options;
+  return html`<button
+    class="toggle"
+    type="button"
+    aria-pressed=${pressed}
+    aria-label=${label}
+    title=${title}
+    @click=${onClick}
+  >
+    ${content}
+  </button>`;
+}
+
 export interface SliderOptions {
   id: string;
   value: number;

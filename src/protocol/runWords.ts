@@ -1,0 +1,46 @@
+/** What runs do and are, in words: the same in the tree, the status bar and the pages. */
+import type { RunInfo } from './runInfo.js';
+import type { Phase } from './records.js';
+
+export const phaseWords: Record<Phase, string> = {
+  loading: 'Loading the model',
+  generating: 'Generating samples',
+  preparing: 'Preparing the data',
+  training: 'Training',
+  evaluating: 'Scoring the tasks',
+  saving: 'Saving the model',
+};
+
+export const stateWords: Record<RunInfo['state'], string> = {
+  queued: 'Waiting',
+  running: 'Running',
+  interrupted: 'Interrupted',
+  stopped: 'Stopped',
+  finished: 'Finished',
+  failed: 'Failed',
+};
+
+/** A name for each run, by its id; runs of the same name are told apart by when they were made. */
+export function runLabels(runs: readonly RunInfo[]): Map<string, string> {
+  const count = (text: string, texts: readonly string[]): number =>
+    texts.filter((each) => each === text).length;
+  const names = runs.map(({ name }) => name);
+  const dated = runs.map((run) =>
+    count(run.name, names) > 1 ? `${run.name} (${moment(run.created)})` : run.name,
+  );
+  return new Map(
+    runs.map(({ id, name }, i) => {
+      const label = dated[i] ?? name;
+      return [id, count(label, dated) > 1 ? `${name} (${id})` : label];
+    }),
+  );
+}
+
+/** `22 Nov 19:10`, in local time. */
+function moment(iso: string): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return iso;
+  const day = date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+  const time = date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  return `${day} ${time}`;
+}
