@@ -1,0 +1,260 @@
+/**
+ * Jobs in a process of their own. A made-up engine does what the name of a run says, so that every
+ * way to end is seen; the real one runs a whole job at the end.
+ */
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, inject, test, vi } from 'vitest';
+import { CfsError } from '../../../src/errors.js';
+import { createRunLibrary } from '../../../src/host/runLibrary.js';
+import { createRunService } from '../../../src/host/runService.js';
+import type { RunEnd, RunService } from '../../../src/host/studio.js';
+import type { RunEvent } from '../../../src/protocol/records.js';
+import { readRunConfig } from '../../../src/runs/config.js';
+import { createRun, openRunWriter, runState } from '../../../src/runs/runFolder.js';
+import { jsonLines, temporaryFolder, writeWorkspace } from '../../support/tinyModel.js';
+import { madeUpConfig, timeAt } from '../runs/madeUpRun.js';
+import { createCleaner, keepLog, writeProgram } from './hostSupport.js';
+
+const fakeEngine = `
+import { appendFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+const say = (message) => new Promise((resolve) => process.send(message, resolve));
+const end = async (message) => { await say(message); process.exit(0); };
+let name = '';
+process.on('message', async (request) => {
+  if (request.type === 'stop') {
+    if (name === 'deaf') return;
+    return end({ type: 'finished', stopped: true });
+  }
+  name = basename(request.runFolder).split('-')[4];
+  appendFileSync(join(dirname(request.runFolder), 'requests'), request.type + ' ' + name + '\\n');
+  if (name === 'quick') await end({ type: 'finished', stopped: request.until === 'samples' });
+  if (name === 'fails') {
+    const error = { code: 'MODEL_MISSING', message: 'No model.', remedy: 'Choose one.', place: {} };
+    await end({ type: 'failed', error });
+  }
+  if (name === 'crashes') { console.error('out of luck'); process.exit(3); }
+  if (name === 'killed') process.kill(process.pid, 'SIGKILL');
+  if (name === 'gibberish') await say({ type: 'news from another version' });
+});
+process.on('disconnect', () => process.exit());
+setInterval(() => {}, 1000);
+await say({ type: 'ready', pid: process.pid, version: '1.2.3' });
+`;
+
+const clean = createCleaner();
+
+function setUp(options: { stopTimeoutMs?: number; script?: string; nodePath?: string } = {}) {
+  const workspace = temporaryFolder();
+  const { log, lines } = keepLog();
+  const ends: RunEnd[] = [];
+  const { script = writeProgram(fakeEngine), nodePath, stopTimeoutMs } = options;
+  const library = clean(
+    createRunLibrary({
+      workspace: () => workspace,
+      queued: () => service.queue,
+      current: () => service.current,
+      log,
+    }),
+  );
+  const service: RunService = clean(
+    createRunService({
+      script,
+      library,
+      workspace: () => workspace,
+      log,
+      nodePath: () => nodePath,
+      ...(stopTimeoutMs === undefined ? {} : { stopTimeoutMs }),
+    }),
+  );
+  service.onDidEnd((end) => ends.push(end));
+  const start = (name: string, until: 'samples' | 'end' = 'end'): string =>
+    service.start(madeUpConfig('cfs', name), until).id;
+  const requests = (): string[] => {
+    const file = join(workspace, '.cfs', 'runs', 'requests');
+    return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+  };
+  const ended = (count: number): Promise<void> =>
+    vi.waitFor(() => expect(ends).toHaveLength(count), 20_000);
+  const asked = (count: number): Promise<void> =>
+    vi.waitFor(() => expect(requests()).toHaveLength(count), 20_000);
+  return { workspace, library, service, lines, ends, start, requests, ended, asked };
+}
+
+const refusal = (act: () => unknown): string => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof CfsError) return error.code;
+    throw error;
+  }
+  return 'none';
+};
+
+test('a run starts and finishes', async () => {
+  const { service, ends, start, ended, lines } = setUp();
+  const id = start('quick');
+  expect(service.current).toBe(id);
+  await ended(1);
+  expect(ends).toEqual([{ runId: id, outcome: 'finished' }]);
+  expect(service.current).toBeUndefined();
+  expect(lines.some((line) => line.includes('The engine 1.2.3 is up'))).toBe(true);
+});
+
+test('a run that was to end at its samples says so', async () => {
+  const { ends, start, ended } = setUp();
+  start('quick', 'samples');
+  await ended(1);
+  expect(ends[0]?.outcome).toBe('samples');
+});
+
+test('runs wait for each other, shown as queued, and go in order', async () => {
+  const { service, library, ends, start, ended, asked, requests } = setUp();
+  const [first, second, third] = [start('waits'), start('quick'), start('fails')];
+  expect([service.current, service.queue]).toEqual([first, [second, third]]);
+  await vi.waitFor(() => {
+    const states = [first, second, third].map((id) => library.get(id)?.state);
+    expect(states).toEqual(['running', 'queued', 'queued']);
+  }, 10_000);
+  await asked(1);
+  await service.stop(first);
+  await ended(3);
+  expect(ends.map(({ outcome }) => outcome)).toEqual(['stopped', 'finished', 'failed']);
+  expect(ends[2]?.error).toMatchObject({ code: 'MODEL_MISSING', remedy: 'Choose one.' });
+  expect(requests()).toEqual(['start waits', 'start quick', 'start fails']);
+});
+
+test('a waiting run is taken out of the queue, and a deleted one is passed over', async () => {
+  const { service, library, start, ends, ended, asked } = setUp();
+  const [first, second, third] = [start('waits'), start('quick'), start('quick')];
+  await service.stop(second);
+  expect(service.queue).toEqual([third]);
+  rmSync(library.open(third).folder, { recursive: true });
+  await asked(1);
+  await service.stop(first);
+  await ended(2);
+  expect(ends).toMatchObject([
+    { runId: first, outcome: 'stopped' },
+    { runId: third, outcome: 'failed', error: { code: 'RUN_NOT_FOUND' } },
+  ]);
+});
+
+test.each([
+  ['crashes', 'exit code 3'],
+  ['killed', 'memory ran out'],
+])('an engine that %s leaves a run that can be resumed', async (name, words) => {
+  const { service, library, ends, start, ended, requests, lines } = setUp();
+  const id = start(name);
+  await ended(1);
+  expect(ends[0]).toMatchObject({ outcome: 'crashed', error: { code: 'ENGINE_DIED' } });
+  expect(ends[0]?.error?.message).toContain(words);
+  await vi.waitFor(() => expect(library.get(id)?.state).toBe('interrupted'), 10_000);
+  if (name === 'crashes') expect(lines).toContain('engine: out of luck');
+  service.resume(id);
+  await ended(2);
+  expect(requests()).toEqual([`start ${name}`, `resume ${name}`]);
+});
+
+test('an engine of another version is told apart and stopped', async () => {
+  const { ends, start, ended } = setUp();
+  start('gibberish');
+  await ended(1);
+  expect(ends[0]).toMatchObject({ outcome: 'failed', error: { code: 'PROTOCOL_MISMATCH' } });
+});
+
+test('an engine that does not stop in time is ended, and the log says so', async () => {
+  const { service, ends, start, asked, lines } = setUp({ stopTimeoutMs: 300 });
+  const id = start('deaf');
+  await asked(1);
+  await service.stop(id);
+  expect(ends[0]).toMatchObject({ outcome: 'crashed', error: { code: 'ENGINE_KILLED' } });
+  expect(lines.some((line) => line.includes('ENGINE_KILLED'))).toBe(true);
+});
+
+test('a Node.js that is not there is told with its setting', async () => {
+  const { ends, start, ended } = setUp({ nodePath: '/nowhere/node' });
+  start('quick');
+  await ended(1);
+  expect(ends[0]).toMatchObject({ outcome: 'failed', error: { code: 'PROCESS_NOT_STARTED' } });
+  expect(ends[0]?.error?.remedy).toContain('cfs.nodePath');
+});
+
+test('a finished run, one that another process runs, and one that is not there are refused', () => {
+  const { workspace, service } = setUp();
+  const make = (...events: RunEvent[]) => {
+    const run = createRun(workspace, madeUpConfig());
+    appendFileSync(run.paths.events, jsonLines(events));
+    return run;
+  };
+  const finished = make({ type: 'run_finished', time: timeAt(0), step: 1 });
+  expect(refusal(() => service.resume(finished.id))).toBe('RUN_FINISHED');
+  const locked = make();
+  const writer = openRunWriter(locked);
+  expect(refusal(() => service.resume(locked.id))).toBe('RUN_LOCKED');
+  writer.close();
+  expect(refusal(() => service.resume('nothing'))).toBe('RUN_NOT_FOUND');
+  expect(refusal(() => service.resume('../runs'))).toBe('RUN_NOT_FOUND');
+});
+
+test('a run of another process cannot be stopped from here', async () => {
+  const { workspace, service, library } = setUp();
+  const run = createRun(workspace, madeUpConfig());
+  const writer = openRunWriter(run);
+  library.refresh();
+  await vi.waitFor(() => expect(library.get(run.id)?.state).toBe('running'), 10_000);
+  await expect(service.stop(run.id)).rejects.toMatchObject({ code: 'RUN_ELSEWHERE' });
+  writer.close();
+});
+
+test('a window that closes lets its engine end by itself', async () => {
+  const marker = join(temporaryFolder(), 'said');
+  const script = writeProgram(`
+    import { writeFileSync } from 'node:fs';
+    process.on('disconnect', () => setTimeout(() => {
+      writeFileSync(${JSON.stringify(marker)}, 'checkpoint');
+      process.exit();
+    }, 200));
+    process.send({ type: 'ready', pid: process.pid, version: '1' });
+  `);
+  const { service, start, lines } = setUp({ script });
+  start('waits');
+  await vi.waitFor(() => expect(lines.some((line) => line.includes('is up'))).toBe(true), 10_000);
+  service.dispose();
+  await vi.waitFor(() => expect(existsSync(marker)).toBe(true), 10_000);
+});
+
+test('the real engine: samples, then training, stopped, resumed, finished', async () => {
+  const source = writeWorkspace(temporaryFolder(), { training: { steps: 40 } });
+  const config = readRunConfig(join(source, 'run.yaml'));
+  const { service, library, ends, ended } = setUp({ script: join(inject('bundles'), 'engine.js') });
+  const events: RunEvent[] = [];
+  const run = service.start(config, 'samples');
+  clean(
+    library.follow(run.id, (more, first) => {
+      if (first) events.length = 0;
+      events.push(...more);
+    }),
+  );
+  await ended(1);
+  expect(ends[0]).toEqual({ runId: run.id, outcome: 'samples' });
+  await vi.waitFor(() => {
+    expect(library.get(run.id)).toMatchObject({ state: 'stopped', samples: 12, trained: false });
+  }, 10_000);
+
+  service.resume(run.id);
+  const trained = (): number => events.filter(({ type }) => type === 'train_step').length;
+  await vi.waitFor(() => expect(trained()).toBeGreaterThan(0), 60_000);
+  await service.stop(run.id);
+  expect(ends[1]?.outcome).toBe('stopped');
+  expect(runState(run)).toBe('stopped');
+
+  service.resume(run.id);
+  await ended(3);
+  expect(ends[2]).toEqual({ runId: run.id, outcome: 'finished' });
+  await vi.waitFor(() => {
+    const facts = { state: 'finished', step: 40, hasReport: true, hasModel: true };
+    expect(library.get(run.id)).toMatchObject(facts);
+    expect(events.at(-1)?.type).toBe('run_finished');
+  }, 10_000);
+});
