@@ -1,7 +1,7 @@
 /**
  * The runs of the workspace as their folders say. Nobody tells the editor what another window, a
  * terminal or a person with a file manager does to them, so the folders are looked at again and
- * again: those that run every second, the others every few, and at once where the system tells that
+ * again: those that run every second, the others every two, and at once where the system tells that
  * a run was added or removed.
  */
 import { watch, type FSWatcher } from 'node:fs';
@@ -28,8 +28,8 @@ export interface RunLibraryOptions {
 }
 
 const livePollMs = 1000;
-/** All runs are looked at in every fifth round. */
-const roundsPerSweep = 5;
+/** All runs are looked at in every second round. */
+const roundsPerSweep = 2;
 /** Changes that come closer together than this are told as one. */
 const changeDelayMs = 100;
 
@@ -144,13 +144,13 @@ export function createRunLibrary(options: RunLibraryOptions): RunLibrary {
     if (watching !== undefined) return;
     try {
       const watcher = watch(parent, () => void scan('all'));
-      // A folder that was removed, a network disk that went away: looking again every few seconds
-      // goes on without it.
+      // A folder that was removed, a network disk that went away: looking again and again goes
+      // on without it.
       watcher.on('error', () => unwatch());
       watching = { parent, watcher };
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      log.info(`Changes are noticed every few seconds only: ${error.message}`);
+      log.info(`New runs are noticed a little later: ${error.message}`);
     }
   };
   const unwatch = (): void => {

@@ -124,6 +124,7 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
   const events = createTailReader(paths.events, runEventSchema, onProblem);
   const countSamples = createLineCounter(paths.samples);
   let history = noHistory;
+  let folderStamp = '';
   let configStamp = '';
   let config: RunConfig | undefined;
   let problem: CfsError | undefined;
@@ -138,7 +139,16 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
   };
   return {
     read: async (signal) => {
-      if (!(await readConfig())) return undefined;
+      const seen = await Promise.all(
+        [folder, paths.config, paths.events, paths.checkpoints].map((path) => stampOf(path)),
+      );
+      // Most runs rest: their lock, report and model show in the folder's own time.
+      const rests = last !== undefined && last.state !== 'running';
+      if (rests && seen.join() === folderStamp) return last;
+      if (!(await readConfig())) {
+        last = undefined;
+        return undefined;
+      }
       // Before the log and after it: a run that begins or ends meanwhile must not look interrupted.
       const lockedBefore = isLocked(paths.lock);
       await events.read((records, first) => {
@@ -155,6 +165,7 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
         hasModel: (await stampOf(join(paths.model, 'config.json'))) !== undefined,
       });
       if (JSON.stringify(info) !== JSON.stringify(last)) last = info;
+      if (!signal?.aborted) folderStamp = seen.join();
       return last;
     },
   };

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
+import { CfsError } from '../../../src/errors.js';
 import type { Log } from '../../../src/host/log.js';
 import { temporaryFolder } from '../../support/tinyModel.js';
 
@@ -28,4 +29,15 @@ export function createCleaner(): <T extends { dispose(): unknown }>(made: T) => 
     made.push(each);
     return each;
   };
+}
+
+/** The code of the `CfsError` that `act` throws. */
+export function refusal(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof CfsError) return error.code;
+    throw error;
+  }
+  throw new Error('nothing was refused');
 }

@@ -5,7 +5,6 @@
 import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, inject, test, vi } from 'vitest';
-import { CfsError } from '../../../src/errors.js';
 import { createRunLibrary } from '../../../src/host/runLibrary.js';
 import { createRunService } from '../../../src/host/runService.js';
 import type { RunEnd, RunService } from '../../../src/host/studio.js';
@@ -14,7 +13,7 @@ import { readRunConfig } from '../../../src/runs/config.js';
 import { createRun, openRunWriter, runState } from '../../../src/runs/runFolder.js';
 import { jsonLines, temporaryFolder, writeWorkspace } from '../../support/tinyModel.js';
 import { madeUpConfig, timeAt } from '../runs/madeUpRun.js';
-import { createCleaner, keepLog, writeProgram } from './hostSupport.js';
+import { createCleaner, keepLog, refusal, writeProgram } from './hostSupport.js';
 
 const fakeEngine = `
 import { appendFileSync } from 'node:fs';
@@ -81,16 +80,6 @@ function setUp(options: { stopTimeoutMs?: number; script?: string; nodePath?: st
     vi.waitFor(() => expect(requests()).toHaveLength(count), 20_000);
   return { workspace, library, service, lines, ends, start, requests, ended, asked };
 }
-
-const refusal = (act: () => unknown): string => {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof CfsError) return error.code;
-    throw error;
-  }
-  return 'none';
-};
 
 test('a run starts and finishes', async () => {
   const { service, ends, start, ended, lines } = setUp();
