@@ -84,7 +84,7 @@ async function sessionFor(time: number, accumulate: boolean): Promise<Session> {
   const known = sessions.get(key);
   if (known) return known;
   const model = trainGraph(architecture, { kernels: kernelsOf('cpu'), time, chunks, accumulate });
-  const session = await device.session(model, Object.keys(gradients));
+  const session = await device.session(model.encode('train'), Object.keys(gradients));
   sessions.set(key, session);
   return session;
 }

@@ -8,6 +8,7 @@ import type { RowStore } from '../mixer/rowStore.js';
 import type { DatasetSource, RunConfig } from '../runs/configSchema.js';
 import { maxRowLength, readOptions, tokenizeOptions, wantedSamples } from './dataset.js';
 import type { Model } from './model.js';
+import { runLength } from './trainPhase.js';
 
 /** The rows of one source, perhaps none, with the report of everything wrong with it. */
 export function readSource(
@@ -36,7 +37,7 @@ export function previewRun(
     mode: mix.mode,
     cfsShare: mix.cfsShare,
     batchRows: training.batchRows,
-    length: training.steps === undefined ? { epochs: training.epochs } : { steps: training.steps },
+    length: runLength(training),
     tokenText: (token) => model.tokenizer.tokenText(token),
   });
 }

@@ -73,10 +73,11 @@ export async function writeSamples(options: SamplingOptions): Promise<void> {
   }
 }
 
-/** Samples compared per start token, and their longest length; see `generator/verdict.ts`. */
-const [judged, judgedLength] = [24, 96];
-/** Other start tokens that are tried. */
-const mostCandidates = 2;
+/**
+ * Samples compared per start token, their longest length, and how many other start tokens are
+ * tried; see `generator/verdict.ts`.
+ */
+export const judging = { samples: 24, length: 96, candidates: 2 };
 
 /** Holds a set of samples against samples from the other candidates for the start token. */
 export async function judge(
@@ -85,20 +86,20 @@ export async function judge(
 ): Promise<Verdict> {
   const { model, settings } = options;
   const others: StartTokenSamples[] = [];
-  for (const { id, token, reason } of model.bos.candidates.slice(0, mostCandidates)) {
+  for (const { id, token, reason } of model.bos.candidates.slice(0, judging.candidates)) {
     const drawn: Sample[] = [];
     await writeSamples({
       ...options,
       model: { ...model, bos: { ...model.bos, id, token, reason } },
-      settings: { ...settings, maxLength: Math.min(settings.maxLength, judgedLength) },
-      count: judged,
+      settings: { ...settings, maxLength: Math.min(settings.maxLength, judging.length) },
+      count: judging.samples,
       done: new Set(),
       onSample: (sample) => drawn.push(asSample(sample)),
       onEvent: () => undefined,
     });
     others.push({ tokenId: id, token, samples: drawn });
   }
-  const own = samples.slice(0, judged).map(asSample);
+  const own = samples.slice(0, judging.samples).map(asSample);
   const chosen = { tokenId: model.bos.id, token: model.bos.token, samples: own };
   return judgeSamples(chosen, others, model.architecture.vocabSize);
 }

@@ -1,10 +1,13 @@
 /** The phase that trains: the configuration's settings put into the trainer's terms. */
 import { defined } from '../errors.js';
-import { createMixer, planEpoch } from '../mixer/mixer.js';
+import { createMixer, planEpoch, stepCount } from '../mixer/mixer.js';
 import type { RowStore } from '../mixer/rowStore.js';
+import type { Architecture } from '../model/architecture.js';
 import type { RunEvent } from '../protocol/records.js';
+import type { RunConfig } from '../runs/configSchema.js';
 import { listCheckpoints } from '../trainer/checkpoint.js';
 import { objectives } from '../trainer/objective.js';
+import type { StepShape } from '../trainer/step.js';
 import { train, type StepReport } from '../trainer/trainer.js';
 import { phase, type Job } from './context.js';
 import { downstreamTask, finite, headlines, type Evaluator, type Scores } from './evaluation.js';
@@ -24,9 +27,7 @@ export async function trainModel(
   const { mode, cfsShare, lambda } = mix;
   const settings = { mode, cfsShare, batchRows: training.batchRows };
   const plan = planEpoch(dataset.count, cfs?.count ?? 0, settings);
-  const steps = training.steps ?? Math.max(1, Math.round(training.epochs * plan.steps));
-  const longest = Math.max(dataset.longest, cfs?.longest ?? 0);
-  const time = Math.min(Math.ceil(longest / 16) * 16, architecture.contextLength);
+  const steps = stepCount(runLength(training), plan.steps);
   const rate = createRate((listCheckpoints(run.paths.checkpoints)[0] ?? 0) / steps);
   report(phase('training', 0, steps));
   return train({
@@ -35,11 +36,7 @@ export async function trainModel(
     store,
     createMixer: (cursor) => createMixer({ dataset, cfs, ...settings, seed, cursor }),
     objective: defined(objectives[method], `objective ${method}`)({ lambda }),
-    shape: {
-      time,
-      maxTokens: Math.max(training.maxTokensPerMicroBatch, time),
-      lossChunks: training.lossChunks,
-    },
+    shape: stepShape(config, architecture, Math.max(dataset.longest, cfs?.longest ?? 0)),
     adamW: { ...training, decayVectors: false },
     schedule: {
       name: training.schedule,
@@ -85,6 +82,22 @@ export async function trainModel(
     onWarning: ({ code, message, remedy }) =>
       report({ type: 'warning', time: now(), code, message, remedy }),
   });
+}
+
+/** Steps win over epochs. */
+export function runLength({ steps, epochs }: RunConfig['training']) {
+  return steps === undefined ? { epochs } : { steps };
+}
+
+/** The shape of a run's passes, for rows of at most `longest` tokens. */
+export function stepShape(
+  { training }: RunConfig,
+  { contextLength }: Architecture,
+  longest: number,
+): StepShape {
+  const time = Math.min(Math.ceil(longest / 16) * 16, contextLength);
+  const { maxTokensPerMicroBatch, lossChunks } = training;
+  return { time, maxTokens: Math.max(maxTokensPerMicroBatch, time), lossChunks };
 }
 
 function trainStep(step: StepReport, rate: { perSecond: number; secondsLeft: number }): RunEvent {

@@ -46,7 +46,7 @@ export function loadTask(file: string, overrides: Record<string, unknown> = {}):
     });
   }
   const at = (path: string): string => resolve(dirname(file), path);
-  const files = (Array.isArray(data) ? data : [data]).map(at);
+  const files = [data].flat().map(at);
   const beside = (path: string): string => resolve(dirname(defined(files[0], 'file')), path);
   const documents = files.flatMap((path) => readDocuments(path, separator));
   const columns = Object.entries(definition.line_files).map(
@@ -60,6 +60,19 @@ export function loadTask(file: string, overrides: Record<string, unknown> = {}):
       ? []
       : readDocuments(at(fewshot), separator);
   return taskOf(definition, documents, examples);
+}
+
+/** Every file that a task reads beside its own. */
+export function taskFiles(definition: TaskDefinition, file: string): string[] {
+  const { data = [], fewshot, line_files } = definition;
+  const at = (path: string): string => resolve(dirname(file), path);
+  const files = [data].flat().map(at);
+  const beside = (path: string): string => resolve(dirname(files[0] ?? file), path);
+  return [
+    ...files,
+    ...(fewshot === undefined ? [] : [at(fewshot)]),
+    ...Object.values(line_files).map(beside),
+  ];
 }
 
 /** A task over items that are already in memory. */

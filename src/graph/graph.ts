@@ -39,7 +39,7 @@ export interface Operation {
   gradient?: GradientRule;
 }
 
-interface Node {
+export interface Node {
   opType: string;
   domain: string;
   input: string[];
@@ -70,7 +70,9 @@ export class Graph {
   readonly tape: Operation[] = [];
   readonly inputs: Value[] = [];
   readonly outputs: Value[] = [];
-  private readonly nodes: Node[] = [];
+  readonly nodes: Node[] = [];
+  /** Every tensor of the graph, by its name. */
+  readonly values = new Map<string, Value>();
   private readonly initializers: Initializer[] = [];
   private readonly constants = new Map<string, Value>();
   private counter = 0;
@@ -90,14 +92,14 @@ export class Graph {
   }
 
   input(name: string, type: ElementType, shape: Shape): Value {
-    const value = { name, type, shape };
+    const value = this.know({ name, type, shape });
     this.inputs.push(value);
     return value;
   }
 
   /** Declares `value` as an output called `name`. */
   output(name: string, value: Value): Value {
-    const named = { name, type: value.type, shape: value.shape };
+    const named = this.know({ name, type: value.type, shape: value.shape });
     this.nodes.push({
       opType: 'Identity',
       domain: '',
@@ -111,7 +113,7 @@ export class Graph {
 
   /** A tensor stored in the graph file. */
   initializer(name: string, data: TensorData, shape: number[]): Value {
-    const value: Value = { name, type: elementType(data), shape };
+    const value = this.know({ name, type: elementType(data), shape });
     this.initializers.push({ value, data });
     return value;
   }
@@ -207,7 +209,12 @@ export class Graph {
   }
 
   private fresh(opType: string, type: ElementType, shape: Shape): Value {
-    return { name: `${this.prefix}${opType}_${this.counter++}`, type, shape };
+    return this.know({ name: `${this.prefix}${opType}_${this.counter++}`, type, shape });
+  }
+
+  private know(value: Value): Value {
+    this.values.set(value.name, value);
+    return value;
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the rest of the program uses of the graph room. */
 export * from './dims.js';
 export * from './graph.js';
+export * from './cost.js';
 export { differentiate } from './differentiate.js';
 export * from './ops/activation.js';
 export * from './ops/arithmetic.js';

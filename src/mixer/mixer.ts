@@ -113,6 +113,14 @@ export function planEpoch(datasetRows: number, cfsRows: number, settings: MixSet
   return { steps, datasetRows, cfsRows: planned };
 }
 
+/** The steps of a whole run: so many, or passes over epochs of `stepsPerEpoch` rounded to a step. */
+export function stepCount(
+  length: { epochs: number } | { steps: number },
+  stepsPerEpoch: number,
+): number {
+  return 'steps' in length ? length.steps : Math.max(1, Math.round(length.epochs * stepsPerEpoch));
+}
+
 /** Throws what `planEpoch` throws, and `CURSOR_MISMATCH`. */
 export function createMixer(options: MixerOptions): Mixer {
   const { dataset, cfs, mode, batchRows, seed, epochs = Infinity } = options;

@@ -3,7 +3,7 @@
  * left out, and one batch drawn exactly as training would draw it.
  */
 import type { DatasetReport } from './dataset.js';
-import { createMixer, planEpoch, type MixSettings, type Source } from './mixer.js';
+import { createMixer, planEpoch, stepCount, type MixSettings, type Source } from './mixer.js';
 import type { Origin, RowStore } from './rowStore.js';
 
 /** Context-free samples that are still to be generated. */
@@ -64,7 +64,7 @@ export function previewMix(options: PreviewOptions): MixPreview {
   const cfs = options.cfs === undefined ? undefined : asStore(options.cfs);
   const settings = { mode, batchRows, cfsShare };
   const plan = planEpoch(dataset.count, cfs?.count ?? 0, settings);
-  const steps = 'steps' in length ? length.steps : Math.ceil(length.epochs * plan.steps);
+  const steps = stepCount(length, plan.steps);
   return {
     dataset: describe(dataset, plan.datasetRows, false),
     cfs: cfs && describe(cfs, plan.cfsRows, planned),

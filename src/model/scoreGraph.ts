@@ -1,14 +1,7 @@
 /** Scoring rows of tokens: log-probabilities of their targets, without gradients. */
 import { defined } from '../errors.js';
-import { Graph, type Value } from '../graph/index.js';
-import {
-  floats,
-  kernelsOf,
-  type Device,
-  type Held,
-  type ProviderName,
-  type Session,
-} from '../runtime/index.js';
+import { Graph, type Kernels, type Value } from '../graph/index.js';
+import { floats, kernelsOf, type Device, type Held, type Session } from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
 import type { Batch, TokenRow } from './batch.js';
 import { splitIntoBatches } from './packing.js';
@@ -34,7 +27,7 @@ export interface Scorer {
 /** Tokens in one forward pass; more would only take memory. */
 const maxTokens = 2048;
 /** Parts of a batch's targets whose logits exist at a time. */
-const chunks = 4;
+export const scoreChunks = 4;
 
 /** A scorer of the weights that `held` holds at the time of each call (by parameter name). */
 export function createScorer(
@@ -45,7 +38,10 @@ export function createScorer(
   const sessions = new Map<number, Promise<Session>>();
   const sessionFor = (time: number): Promise<Session> => {
     const session =
-      sessions.get(time) ?? device.session(scoreGraph(architecture, device.provider.name, time));
+      sessions.get(time) ??
+      device.session(
+        scoreGraph(architecture, kernelsOf(device.provider.name), time).encode('score'),
+      );
     sessions.set(time, session);
     return session;
   };
@@ -58,8 +54,8 @@ export function createScorer(
       const filled = new Uint32Array(rows.length);
       for (const { batch, rowIndices } of batchesOf(rows, architecture.contextLength + 1)) {
         const session = await sessionFor(batch.time);
-        const outputs = await session.run({ ...parameters(), ...batchFeeds(batch, chunks) });
-        chunkTargets(batch, chunks).forEach(({ from, to }, chunk) => {
+        const outputs = await session.run({ ...parameters(), ...batchFeeds(batch, scoreChunks) });
+        chunkTargets(batch, scoreChunks).forEach(({ from, to }, chunk) => {
           const nll = floats(outputs[`nll${chunk}`]);
           const margin = floats(outputs[`margin${chunk}`]);
           for (let i = from; i < to; i++) {
@@ -80,18 +76,18 @@ export function createScorer(
 }
 
 /** The graph with inputs as `trunk` and the parameters, outputs `nll0`…, `margin0`… . */
-function scoreGraph(architecture: Architecture, provider: ProviderName, time: number): Uint8Array {
-  const g = new Graph(kernelsOf(provider));
+export function scoreGraph(architecture: Architecture, kernels: Kernels, time: number): Graph {
+  const g = new Graph(kernels);
   const values = new Map<string, Value>();
   for (const { name, shape } of architecture.parameters) {
     values.set(name, g.input(name, 'float32', shape));
   }
   const p = (name: string): Value => defined(values.get(name), `parameter ${name}`);
-  trunk(g, architecture, p, time, chunks).forEach(({ nll, margin }, i) => {
+  trunk(g, architecture, p, time, scoreChunks).forEach(({ nll, margin }, i) => {
     g.output(`nll${i}`, nll);
     g.output(`margin${i}`, margin);
   });
-  return g.encode('score');
+  return g;
 }
 
 /** Rows sorted into widths that double, so that few graphs serve all lengths. */

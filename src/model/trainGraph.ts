@@ -32,7 +32,7 @@ export interface TrainGraphOptions {
  * gradients accumulate. Outputs: `nll0`… `[targets]`; `squaredNorm` `[]` of all gradients together;
  * `gradient.NAME` for every parameter.
  */
-export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Uint8Array {
+export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Graph {
   const { kernels, time, chunks, accumulate } = options;
   const g = new Graph(kernels);
   const declare = (prefix: string): Value[] =>
@@ -59,7 +59,7 @@ export function trainGraph(architecture: Architecture, options: TrainGraphOption
   gradients.forEach((gradient, i) => {
     g.output(gradientName(architecture.parameters[i] as Parameter), gradient);
   });
-  return g.encode('train');
+  return g;
 }
 
 export function gradientName({ name }: Pick<Parameter, 'name'>): string {

@@ -43,14 +43,18 @@ export interface GradientComputer {
 /** At most this many bytes of logits exist at a time. */
 const logitBytes = 64 * 2 ** 20;
 
+/** Parts in which the loss of so many tokens is computed. */
+export function lossChunksFor({ vocabSize }: Architecture, maxTokens: number): number {
+  return Math.max(1, Math.ceil((maxTokens * vocabSize * 4) / logitBytes));
+}
+
 export function createGradientComputer(
   device: Device,
   architecture: Architecture,
   store: ParameterStore,
   { time, maxTokens, lossChunks }: StepShape,
 ): GradientComputer {
-  const chunks =
-    lossChunks ?? Math.max(1, Math.ceil((maxTokens * architecture.vocabSize * 4) / logitBytes));
+  const chunks = lossChunks ?? lossChunksFor(architecture, maxTokens);
   const names = architecture.parameters.map(gradientName);
   const sessions = new Map<boolean, Promise<Session>>();
   const sessionFor = (accumulate: boolean): Promise<Session> => {
@@ -58,7 +62,7 @@ export function createGradientComputer(
     if (known) return known;
     const kernels = kernelsOf(device.provider.name);
     const model = trainGraph(architecture, { kernels, time, chunks, accumulate });
-    const session = device.session(model, names);
+    const session = device.session(model.encode('train'), names);
     sessions.set(accumulate, session);
     return session;
   };

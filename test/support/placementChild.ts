@@ -11,7 +11,7 @@ import { tinyArchitecture } from './tinyTraining.js';
 const accumulate = process.argv[2] === 'accumulate';
 const architecture = architectureOf(tinyArchitecture, 'tiny');
 const kernels = kernelsOf('webgpu');
-const graph = trainGraph(architecture, { kernels, time: 32, chunks: 2, accumulate });
+const graph = trainGraph(architecture, { kernels, time: 32, chunks: 2, accumulate }).encode();
 ort.env.logLevel = 'verbose';
 await ort.InferenceSession.create(graph, {
   executionProviders: ['webgpu'],

@@ -1,0 +1,64 @@
+/** What this machine has and how fast it multiplies: the measured side of an estimate. */
+import { existsSync, readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { dirname } from 'node:path';
+import { Graph, matmul } from '../../graph/index.js';
+import { createRandom } from '../../random.js';
+import { float32, kernelsOf, openDevice, type Provider } from '../../runtime/index.js';
+
+/** Side of the square matrices: large enough for the full speed of a CPU, small enough for a blink. */
+const side = 1024;
+/** Measuring goes on for so many milliseconds: a processor takes a moment to speed up. */
+const stretch = 120;
+
+/**
+ * Floating-point operations per second of a plain matrix product on this provider, the fastest of a
+ * few; takes 0.2 to 0.3 s. Throws `SESSION_FAILED`.
+ */
+export async function measureSpeed(provider: Provider): Promise<number> {
+  const device = await openDevice(provider);
+  const g = new Graph(kernelsOf(provider.name));
+  const matrix = (name: string) => g.input(name, 'float32', [side, side]);
+  // One number comes back, so that a GPU is not timed by the copy.
+  const product = matmul(g, matrix('a'), matrix('b'));
+  g.output('largest', g.emit('ReduceMax', [product], [], { attributes: { keepdims: 0 } }));
+  const session = await device.session(g.encode('speed'));
+  const random = createRandom(1);
+  const values = new Float32Array(side * side).map(() => random.uniform());
+  const feeds = { a: float32(values, [side, side]), b: float32(values, [side, side]) };
+  await session.run(feeds);
+  let best = Infinity;
+  for (const start = performance.now(); performance.now() - start < stretch;) {
+    const began = performance.now();
+    await session.run(feeds);
+    best = Math.min(best, performance.now() - began);
+  }
+  await session.release();
+  return (2 * side ** 3) / (best / 1000);
+}
+
+/** Bytes that a new process can take without pushing others out. */
+export function availableMemory(): number {
+  const limit = process.constrainedMemory();
+  const free = Math.min(systemMemory(), totalmem());
+  return limit > 0 ? Math.min(limit, free) : free;
+}
+
+function systemMemory(): number {
+  const file = '/proc/meminfo';
+  if (existsSync(file)) {
+    const found = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync(file, 'utf8'));
+    if (found) return Number(found[1]) * 1024;
+  }
+  const free = process.availableMemory();
+  // macOS counts only what was never used as free, and hands out far more.
+  return process.platform === 'darwin' ? Math.max(free, totalmem() / 2) : free;
+}
+
+/** Free bytes on the disk where `folder` is, or will be. */
+export async function freeDisk(folder: string): Promise<number> {
+  if (!existsSync(folder) && dirname(folder) !== folder) return freeDisk(dirname(folder));
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}

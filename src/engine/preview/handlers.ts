@@ -1,0 +1,203 @@
+/**
+ * What the preview process answers. Models and tokenized rows are kept, so that a moved setting is
+ * answered from memory; only what a setting changes is read again, and a newer question ends the
+ * reading that it does not need.
+ */
+import { CfsError } from '../../errors.js';
+import type { ChatOptions } from '../../mixer/chat.js';
+import { scanDataset, type DatasetReport } from '../../mixer/dataset.js';
+import type { MixPreview } from '../../mixer/preview.js';
+import { joinStores, type RowStore } from '../../mixer/rowStore.js';
+import { errorRecord } from '../../protocol/errorRecord.js';
+import type { ModelFacts, PreviewContract, PreviewData } from '../../protocol/preview.js';
+import type { Handlers } from '../../protocol/rpc.js';
+import { checkFields, fieldName } from '../../runs/configCheck.js';
+import type { DatasetSource, RunConfig } from '../../runs/configSchema.js';
+import { doctorCommand } from '../commands.js';
+import { addReports, maxRowLength, splitRows } from '../dataset.js';
+import { parameterCount } from '../estimate/graphs.js';
+import { createEstimator } from '../estimate/index.js';
+import { previewRun, readSource } from '../mixPreview.js';
+import { openModel, type Model } from '../model.js';
+import { createCache } from '../cache.js';
+import { createPacing } from './pace.js';
+import { fileStamp, folderStamp } from '../stamp.js';
+
+export interface Tell {
+  reading(progress: { file: string; rows: number }): void;
+}
+
+interface ReadSource {
+  rows: RowStore;
+  report: DatasetReport;
+}
+
+/** Models that are kept, beside their rows: one is looked at, another was a moment ago. */
+const keptModels = 2;
+/** Readings that are kept beside those in use: people move a setting and move it back. */
+const spareReadings = 1;
+/** Tokens of a drawn batch that are worth sending; each takes some 30 bytes. */
+const mostDrawn = 24_000;
+
+export function createHandlers(tell: Tell): Handlers<PreviewContract> {
+  const pacing = createPacing((progress) => tell.reading(progress));
+  const models = createCache<Model>();
+  const readings = createCache<ReadSource>();
+  const splits = createCache<ReturnType<typeof splitRows>>();
+  const estimator = createEstimator();
+  let newest = new AbortController();
+
+  const open = async (folder: string, bos: RunConfig['generation']['bos']) => {
+    const key = JSON.stringify([folderStamp(folder), bos]);
+    const model = await models.get(key, () => Promise.resolve().then(() => openModel(folder, bos)));
+    models.trim(keptModels);
+    return { key, model };
+  };
+
+  /** The rows of all sources; `keys` are what they depend on, in the same order. */
+  const readAll = async (
+    sources: readonly DatasetSource[],
+    keys: readonly string[],
+    config: RunConfig,
+    model: Model,
+    wanted: AbortSignal,
+  ): Promise<ReadSource[]> => {
+    const read: ReadSource[] = [];
+    for (const [i, source] of sources.entries()) {
+      const reading = readings.get(keys[i] ?? '', (signal) =>
+        readSource(source, config, model, pacing(signal)),
+      );
+      read.push(await whileWanted(reading, wanted));
+    }
+    return read;
+  };
+
+  const preview = async (
+    data: Record<string, unknown>,
+    folder: string | undefined,
+    wanted: AbortSignal,
+  ): Promise<PreviewData> => {
+    const config = parseConfig(data);
+    const { key: modelKey, model } = await open(config.model, config.generation.bos);
+    const keyOf = ({ path, ...how }: DatasetSource): string =>
+      JSON.stringify([fileStamp(path), how, maxRowLength(config, model), modelKey]);
+    const { downstream = [], holdOut } = config.evaluation;
+    const keys = config.dataset.map(keyOf);
+    const testKeys = downstream.map(keyOf);
+    readings.endAllBut(new Set([...keys, ...testKeys]));
+
+    const read = await readAll(config.dataset, keys, config, model, wanted);
+    const report = addReports(read.map((one) => one.report));
+    const facts = { model: modelFacts(model), dataset: report };
+    if (report.kept === 0) return facts;
+    let mix: MixPreview | undefined;
+    try {
+      const splitKey = JSON.stringify([keys, holdOut, config.seed, downstream.length > 0]);
+      const { trained, heldOut } = await splits.get(splitKey, () =>
+        Promise.resolve(joinStores(read.map(({ rows }) => rows))).then((rows) =>
+          splitRows(rows, config),
+        ),
+      );
+      splits.trim(1 + spareReadings);
+      const tests = await readAll(downstream, testKeys, config, model, wanted);
+      readings.trim(keys.length + testKeys.length + spareReadings);
+      mix = withoutExcess(previewRun(config, model, trained, report));
+      const estimate = await estimator.estimate({
+        config,
+        model,
+        modelKey,
+        rows: trained,
+        downstream: heldOut ?? joinStores(tests.map(({ rows }) => rows)),
+        folder,
+        steps: mix.steps,
+      });
+      if (wanted.aborted) throw superseded();
+      return { ...facts, mix, estimate };
+    } catch (error) {
+      if (!(error instanceof CfsError) || error.code === supersededCode) throw error;
+      return { ...facts, ...(mix ? { mix } : {}), problem: errorRecord(error) };
+    }
+  };
+
+  return {
+    describeModel: async ({ folder, bos }) => modelFacts((await open(folder, bos)).model),
+    validateDataset: ({ files }) => {
+      const pace = pacing(new AbortController().signal);
+      return scanDataset(files, { chat: anyChat, pace });
+    },
+    preview: ({ config, folder }) => {
+      newest.abort();
+      newest = new AbortController();
+      return preview(config, folder, newest.signal);
+    },
+    doctor: () => doctorCommand(),
+  };
+}
+
+/** Stands in for a model's own template where conversations are checked without a model. */
+const anyChat: ChatOptions = {
+  template:
+    '{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}' +
+    '{% if add_generation_prompt %}<assistant>{% endif %}',
+  bosToken: '',
+  eosToken: '',
+};
+
+function modelFacts({ folder, architecture, tokenizer, bos }: Model): ModelFacts {
+  const { family, layers, vocabSize, contextLength } = architecture;
+  const { id, token, reason, candidates } = bos;
+  return {
+    folder: folder.folder,
+    architecture: family,
+    parameters: parameterCount(architecture),
+    layers,
+    vocabulary: vocabSize,
+    contextLength,
+    hasChatTemplate: tokenizer.chatTemplate !== undefined,
+    bos: { id, token, reason, candidates },
+  };
+}
+
+/** Throws one `CONFIG_INVALID` for the first problem: a form shows all of them by itself. */
+function parseConfig(data: Record<string, unknown>): RunConfig {
+  const check = checkFields(data);
+  if ('config' in check) return check.config;
+  const [first] = check.problems;
+  throw new CfsError({
+    code: 'CONFIG_INVALID',
+    message: first?.message ?? 'The configuration is not valid.',
+    remedy: 'Correct this field; the preview follows.',
+    place: { field: fieldName(first?.path ?? []) },
+  });
+}
+
+const supersededCode = 'PREVIEW_SUPERSEDED';
+
+function superseded(): CfsError {
+  return new CfsError({
+    code: supersededCode,
+    message: 'A newer preview was asked for.',
+    remedy: 'Wait for the newer one.',
+  });
+}
+
+/** `work`, or `PREVIEW_SUPERSEDED` as soon as nobody wants it any more; the work may go on. */
+async function whileWanted<T>(work: Promise<T>, wanted: AbortSignal): Promise<T> {
+  if (wanted.aborted) throw superseded();
+  let stop = (): void => undefined;
+  const end = new Promise<never>((_, reject) => {
+    stop = () => reject(superseded());
+    wanted.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, end]);
+  } finally {
+    wanted.removeEventListener('abort', stop);
+  }
+}
+
+/** Leaves out rows of a batch that is too large to be looked at. */
+function withoutExcess(mix: MixPreview): MixPreview {
+  let drawn = 0;
+  return { ...mix, batch: mix.batch.filter(({ tokens }) => (drawn += tokens.length) <= mostDrawn) };
+}
