@@ -6,7 +6,6 @@
  */
 import {
   provideVSCodeDesignSystem,
-  vsCodeBadge,
   vsCodeButton,
   vsCodeCheckbox,
   vsCodeDropdown,
@@ -27,7 +26,6 @@ export type Content = TemplateResult | string | typeof nothing;
 /** Must be called once, before anything is drawn. */
 export function registerControls(): void {
   provideVSCodeDesignSystem().register(
-    vsCodeBadge(),
     vsCodeButton(),
     vsCodeCheckbox(),
     vsCodeDropdown(),
@@ -109,16 +107,17 @@ export interface TextFieldOptions {
 
 export function textField(options: TextFieldOptions): TemplateResult {
   const { id, value, label, labelHidden = false, placeholder, disabled = false } = options;
+  // The toolkit reads the label aloud from the content alone, and overwrites any other.
   return html`<vscode-text-field
+    class=${labelHidden ? 'label-hidden' : nothing}
     id=${id ?? nothing}
     .value=${live(value)}
     placeholder=${placeholder ?? nothing}
     ?disabled=${disabled}
-    aria-label=${label}
     aria-invalid=${options.invalid === true ? 'true' : nothing}
     aria-describedby=${options.describedBy ?? nothing}
     @input=${(event: Event) => options.onInput(valueOf(event))}
-    >${labelHidden ? nothing : label}</vscode-text-field
+    >${label}</vscode-text-field
   >`;
 }
 
@@ -255,18 +254,23 @@ export function tabs<T extends string>(options: TabsOptions<T>): TemplateResult 
   return html`<vscode-panels
     activeid=${`tab-${options.selected}`}
     @change=${(event: Event) => {
-      const id = (event.currentTarget as Element).getAttribute('activeid');
+      // The attribute follows the property a moment later.
+      const id = (event.currentTarget as Element & { activeid: string }).activeid;
       const tab = options.tabs.find((each) => `tab-${each.id}` === id);
       if (tab && tab.id !== options.selected) options.onSelect(tab.id);
     }}
     >${options.tabs.map(
       ({ id, label }) => html`<vscode-panel-tab id=${`tab-${id}`}>${label}</vscode-panel-tab>`,
-    )}</vscode-panels
+    )}${
+      // Tabs of the toolkit are dead without a view each; these stay empty.
+      options.tabs.map(({ id }) => html`<vscode-panel-view id=${`view-${id}`}></vscode-panel-view>`)
+    }</vscode-panels
   >`;
 }
 
+/** Not the toolkit's, which sets a style attribute that the content policy refuses. */
 export function badge(content: Content): TemplateResult {
-  return html`<vscode-badge>${content}</vscode-badge>`;
+  return html`<span class="badge">${content}</span>`;
 }
 
 export function link(content: Content, onClick: () => void): TemplateResult {
