@@ -17,6 +17,7 @@ import {
   Tooltip,
   type ChartData,
   type ChartOptions,
+  type LegendItem,
   type Plugin,
 } from 'chart.js';
 import { formatNumber } from '../../src/protocol/format.js';
@@ -49,6 +50,8 @@ export interface Drawing {
 
 export interface ChartView {
   canvas: HTMLCanvasElement;
+  /** What holds the canvas and gives it its size. */
+  box: HTMLElement;
   /** Does nothing where `version` is what was drawn last. */
   draw(drawing: Drawing, version: string): void;
   destroy(): void;
@@ -57,11 +60,15 @@ export interface ChartView {
 export function createChartView(): ChartView {
   const canvas = document.createElement('canvas');
   canvas.setAttribute('role', 'img');
+  const box = document.createElement('div');
+  box.className = 'canvas-box';
+  box.append(canvas);
   let chart: PanelChart | undefined;
   let current: Drawing | undefined;
   let drawn: string | undefined;
   return {
     canvas,
+    box,
     draw: (drawing, version) => {
       if (version === drawn) return;
       drawn = version;
@@ -118,10 +125,11 @@ export function toPng(drawing: Drawing, title: string, theme: Theme): string {
           labels: {
             color: theme.foreground,
             usePointStyle: true,
-            pointStyleWidth: 36,
+            pointStyleWidth: type === 'line' ? 36 : 10,
             boxHeight: 6,
             font: { family: theme.fontFamily },
             filter: ({ text }) => text !== '',
+            ...(type === 'line' && { generateLabels: lineLabels }),
           },
         },
       },
@@ -131,6 +139,15 @@ export function toPng(drawing: Drawing, title: string, theme: Theme): string {
   const address = canvas.toDataURL('image/png');
   chart.destroy();
   return address.slice(address.indexOf(',') + 1);
+}
+
+/** Pieces of the lines, dashes and all; Chart.js itself draws only their points. */
+function lineLabels(chart: Chart): LegendItem[] {
+  return Chart.defaults.plugins.legend.labels.generateLabels(chart).map((item) => {
+    const dataset = chart.data.datasets[item.datasetIndex ?? 0];
+    const lineDash = dataset && 'borderDash' in dataset ? (dataset.borderDash as number[]) : [];
+    return { ...item, pointStyle: 'line', lineWidth: 2, lineDash };
+  });
 }
 
 function ground(color: string): Plugin<'line' | 'scatter'> {
@@ -153,8 +170,6 @@ export interface AxisOptions {
   log?: boolean;
   grid?: boolean;
   integers?: boolean;
-  /** What at least is on it. */
-  reach?: { min: number; max: number };
   /** Where it begins and ends. */
   ends?: { min: number; max: number };
 }
@@ -162,45 +177,46 @@ export interface AxisOptions {
 type Scales = NonNullable<ChartOptions<'line' | 'scatter'>['scales']>;
 
 export function axis(options: AxisOptions): Scales[string] {
-  const {
-    label,
-    theme,
-    reverse = false,
-    log = false,
-    grid = true,
-    integers,
-    reach,
-    ends,
-  } = options;
+  const { label, theme, reverse = false, log = false, grid = true, integers, ends } = options;
+  const font = { family: theme.fontFamily, size: 11 };
   return {
     type: log ? 'logarithmic' : 'linear',
     reverse,
-    title: { display: true, text: label, color: theme.muted },
-    grid: { display: grid, color: theme.grid },
-    border: { display: true, color: theme.grid },
-    ...(reach === undefined ? {} : { suggestedMin: reach.min, suggestedMax: reach.max }),
+    title: { display: true, text: label, color: theme.muted, font },
+    grid: { display: grid, color: gridColor(theme) },
+    border: { display: true, color: gridColor(theme) },
     ...ends,
     ticks: {
       color: theme.muted,
+      font,
       maxTicksLimit: 8,
       maxRotation: 0,
       ...(integers === true ? { precision: 0 } : {}),
-      callback: (value) => formatNumber(Number(value), 3),
+      // Even numbers alone; where the axis ends is seen.
+      includeBounds: false,
+      callback: (value) => (log && !isRound(Number(value)) ? '' : formatNumber(Number(value), 3)),
     },
   };
 }
 
-/** What all charts share; nothing moves, so there is nothing to reduce for who prefers that. */
-export function commonOptions(theme: Theme): ChartOptions<'line' | 'scatter'> {
-  return {
-    animation: false,
-    maintainAspectRatio: false,
-    parsing: false,
-    normalized: true,
-    color: theme.foreground,
-    font: { family: theme.fontFamily, size: 12 },
-  };
+/** 1, 2 or 5 times a power of ten. */
+function isRound(value: number): boolean {
+  return /^[125]e/.test(value.toExponential());
 }
+
+/** Borders of high-contrast themes are too loud for a grid. */
+function gridColor({ kind, grid }: Theme): string {
+  if (kind === 'high-contrast') return '#ffffff40';
+  return kind === 'high-contrast-light' ? '#00000040' : grid;
+}
+
+/** What all charts share; nothing moves, so there is nothing to reduce for who prefers that. */
+export const commonOptions = {
+  animation: false,
+  maintainAspectRatio: false,
+  parsing: false,
+  normalized: true,
+} as const satisfies ChartOptions<'line' | 'scatter'>;
 
 export function tooltipColors(theme: Theme): Record<string, unknown> {
   return {
@@ -209,7 +225,8 @@ export function tooltipColors(theme: Theme): Record<string, unknown> {
     borderWidth: 1,
     titleColor: theme.foreground,
     bodyColor: theme.foreground,
-    footerColor: theme.muted,
+    bodyFont: { family: theme.fontFamily },
+    titleFont: { family: theme.fontFamily },
     padding: 8,
     boxPadding: 4,
     usePointStyle: true,

@@ -7,10 +7,11 @@ export interface CardOptions {
   id: string;
   title: string;
   note: string;
-  canvas: HTMLCanvasElement;
+  /** The box of the canvas. */
+  box: HTMLElement;
   /** Points drawn. */
   points: number;
-  /** Shown in place of the canvas. */
+  /** Shown in place of the box. */
   table?: TemplateResult;
   legend?: TemplateResult;
   /** What else can be set about the chart. */
@@ -21,7 +22,7 @@ export interface CardOptions {
 }
 
 export function card(options: CardOptions): TemplateResult {
-  const { id, title, note, canvas, points, table, legend, extra, onTable, onPng, onCsv } = options;
+  const { id, title, note, box, points, table, legend, extra, onTable, onPng, onCsv } = options;
   const tool = (text: string, label: string, onClick: () => void, pressed?: boolean) =>
     button(text, { kind: 'secondary', label: `${label}: ${title}`, onClick, pressed });
   return html`<figure class="card" data-chart=${id} data-points=${points}>
@@ -34,7 +35,7 @@ export function card(options: CardOptions): TemplateResult {
       ${tool('PNG', 'Save as PNG', onPng)} ${onCsv ? tool('CSV', 'Save as CSV', onCsv) : nothing}
       ${extra ?? nothing}
     </div>
-    ${table ?? html`<div class="canvas-box">${canvas}</div>`} ${legend ?? nothing}
+    ${table ?? box} ${legend ?? nothing}
   </figure>`;
 }
 

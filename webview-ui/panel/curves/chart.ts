@@ -39,7 +39,7 @@ export function curvesChart(
     type: 'line',
     data: { datasets },
     options: {
-      ...commonOptions(theme),
+      ...commonOptions,
       interaction: { mode: 'nearest', axis: 'x', intersect: false },
       scales: {
         x: axis({ label: 'step', theme, grid: false, integers: true, ends: stepsOf(main) }),
@@ -48,7 +48,7 @@ export function curvesChart(
           theme,
           log: isLog,
           reverse: isChange && !spec.higherIsBetter,
-          reach: isLog ? undefined : reachOf(main, spec, withBars),
+          ends: isLog ? undefined : reachOf(main, spec, withBars),
         }),
       },
       plugins: {
@@ -96,6 +96,8 @@ function dataset(line: Line, spec: ChartSpec, theme: Theme, smoothing: number): 
     pointHoverRadius: 6,
     pointBorderWidth: 1.5,
     tension: 0,
+    // Points at the ends are drawn whole.
+    clip: 8,
   };
 }
 
@@ -140,9 +142,10 @@ function reachOf(
     (ends, value) => ({ min: Math.min(ends.min, value), max: Math.max(ends.max, value) }),
     { min: Infinity, max: -Infinity },
   );
-  const room = (max - min) * 0.04;
-  // A loss or a share is never below zero, and its axis need not be.
-  return { min: min >= 0 ? Math.max(0, min - room) : min - room, max: max + room };
+  const room = (max - min) * 0.05 || 0.1 * Math.abs(max) || 1;
+  // A loss or a share is never below zero but by rounding, and its axis need not be.
+  const isPositive = measure === 'score' && min > -room;
+  return { min: isPositive ? Math.max(0, min - room) : min - room, max: max + room };
 }
 
 /** From the beginning to the last step drawn. */
@@ -168,7 +171,7 @@ function drawZero({ ctx, chartArea, scales }: CurvesChart, theme: Theme): void {
   ctx.lineTo(chartArea.right, y);
   ctx.stroke();
   if (y - chartArea.top > 18) ctx.fillText('▲ better', chartArea.right - 4, y - 6);
-  if (chartArea.bottom - y > 18) ctx.fillText('▼ worse', chartArea.right - 4, y + 14);
+  if (chartArea.bottom - y > 18) ctx.fillText('▼ worse', chartArea.right - 4, chartArea.bottom - 6);
   ctx.restore();
 }
 

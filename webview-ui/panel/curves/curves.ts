@@ -153,7 +153,7 @@ export function createCurvesPage(context: PageContext): PanelPage {
       id,
       title,
       note,
-      canvas: view.canvas,
+      box: view.box,
       points,
       table: state.tables.includes(id) ? numbersTable(title, tabulate(spec, hidden)) : undefined,
       legend: legend(spec.legend, hidden, look, (key) =>

@@ -63,7 +63,7 @@ export function scatterGroups(runs: readonly FinishedRun[]): ScatterGroup[] {
 
 function unitsOf(runs: readonly FinishedRun[]): ScatterGroup['units'] {
   const names = [...new Set(runs.flatMap(({ results }) => results.forgetting.map((f) => f.unit)))];
-  return names.map((unit) => {
+  const units = names.map((unit) => {
     const points = runs.flatMap(({ info, label, results }): ScatterPoint[] => {
       const x = results.downstream?.final.score ?? null;
       const lost = results.forgetting.find((each) => each.unit === unit)?.averageForgetting ?? null;
@@ -76,6 +76,8 @@ function unitsOf(runs: readonly FinishedRun[]): ScatterGroup['units'] {
     );
     return { unit, tasks: Math.max(...counts), points };
   });
+  // The unit of most tasks first, as with the curves.
+  return units.sort((a, b) => b.tasks - a.tasks);
 }
 
 /** The last part of a path, whichever way its slashes lean. */

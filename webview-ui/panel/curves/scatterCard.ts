@@ -56,7 +56,7 @@ export function scatterCards(options: ScatterOptions): TemplateResult | typeof n
       id,
       title,
       note: `each point is a finished run on ${group.label}; up and to the right is better`,
-      canvas: view.canvas,
+      box: view.box,
       points: unit.points.length,
       table: state.tables.includes(id) ? table(unit) : undefined,
       legend: methodKey(unit, theme),

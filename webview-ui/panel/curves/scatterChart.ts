@@ -34,19 +34,19 @@ export function scatterChart(
     type: 'scatter',
     data: { datasets },
     options: {
-      ...commonOptions(theme),
+      ...commonOptions,
       layout: { padding: { top: 12, right: 8 } },
       scales: {
         x: axis({
           label: `downstream, ${unitName(group.xUnit)} (better to the right)`,
           theme,
           reverse: !group.higherIsBetter,
-          reach: withRoom(points.map(({ x }) => x)),
+          ends: withRoom(points.map(({ x }) => x)),
         }),
         y: axis({
           label: 'mean change of the tasks (up is better)',
           theme,
-          reach: withRoom([0, ...points.map(({ y }) => y)]),
+          ends: withRoom([0, ...points.map(({ y }) => y)]),
         }),
       },
       plugins: {
@@ -70,7 +70,7 @@ export function scatterChart(
 /** The ends of the values with some room for points and names. */
 function withRoom(values: readonly number[]): { min: number; max: number } {
   const [min, max] = [Math.min(...values), Math.max(...values)];
-  const room = (max - min) * 0.1;
+  const room = (max - min) * 0.1 || 0.1 * Math.abs(max) || 1;
   return { min: min - room, max: max + room };
 }
 
@@ -104,6 +104,8 @@ function drawLabels(chart: Chart<'line' | 'scatter'>, theme: Theme): void {
       around(x - width / 2, x + width / 2, y + 15),
       around(x + 2, x + 2 + width, y + 15),
       around(x - 2 - width, x - 2, y + 15),
+      around(x + 2, x + 2 + width, y - 15),
+      around(x - 2 - width, x - 2, y - 15),
     ].find(
       (place) =>
         place.left >= chartArea.left &&
