@@ -30,6 +30,8 @@ interface Opened {
   tell: Tell;
   /** Whether its page asked for its data and is still seen. */
   live: boolean;
+  /** Lets go of everything but the panel. */
+  end(): void;
 }
 
 /** What is wanted of a panel whose page is not up. */
@@ -78,11 +80,17 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
     const mix = createMixSide(studio, store, tell, started);
     const curves = createCurvesSide(studio, tell);
     const compare = createCompareSide(studio);
-    const now: Opened = { panel, mix, tell, live: false };
     const rest = (): void => {
       now.live = false;
       for (const side of [mix, curves, compare]) side.rest();
     };
+    const end = (): void => {
+      rest();
+      mix.dispose();
+      rpc.dispose();
+      if (opened === now) opened = undefined;
+    };
+    const now: Opened = { panel, mix, tell, live: false, end };
     const handlers: Handlers<PanelHostContract> = {
       open: ({ page, selected }) => {
         rest();
@@ -110,12 +118,7 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
     panel.onDidChangeViewState(() => {
       if (!panel.visible) rest();
     });
-    panel.onDidDispose(() => {
-      rest();
-      mix.dispose();
-      rpc.dispose();
-      if (opened === now) opened = undefined;
-    });
+    panel.onDidDispose(end);
     const rpc: PanelRpc = connectWebview(studio, panel.webview, {
       name: 'panel',
       title,
@@ -154,7 +157,8 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
       if (draft) tellMixState();
     },
     dispose: () => {
-      opened?.panel.dispose();
+      // The panel itself stays: when the window is loaded anew, it is to come back.
+      opened?.end();
       for (const part of parts) part.dispose();
     },
   };
