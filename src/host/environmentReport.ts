@@ -56,10 +56,16 @@ function whatToDo(providers: DoctorReport['providers']): string[] {
   const broken = providers.filter(({ works }) => !works);
   if (broken.length === 0) return [];
   const items = broken.map(({ name, reason, remedy }) => {
-    const why = [reason, remedy].filter((part) => part !== undefined).map(oneLine);
+    const why = [reason, remedy].filter((part) => part !== undefined).map(sentence);
     return `- \`${name}\`: ${why.length === 0 ? 'does not work here.' : why.join(' ')}`;
   });
   return ['## What does not work, and what to do', items.join('\n')];
+}
+
+/** What a runtime says may lack its full stop. */
+function sentence(text: string): string {
+  const line = oneLine(text);
+  return /[.!?]$/.test(line) ? line : `${line}.`;
 }
 
 function nameOf(provider: string): string {

@@ -79,7 +79,7 @@ async function saveOpen(files: readonly string[]): Promise<void> {
 }
 
 async function tellProblems(report: DatasetReportData, files: readonly string[]): Promise<void> {
-  const { errors, kept, rows } = report;
+  const { errors } = report;
   if (errors === 0) return;
   const names = namesOf(files);
   const show = vscode.l10n.t('Show Problems');
@@ -87,15 +87,8 @@ async function tellProblems(report: DatasetReportData, files: readonly string[])
     errors === 1
       ? vscode.l10n.t('{0} has a mistake.', names)
       : vscode.l10n.t('{0} has {1} mistakes.', names, errors.toLocaleString('en'));
-  const rest =
-    kept === 0
-      ? vscode.l10n.t('No row can be trained on yet.')
-      : vscode.l10n.t(
-          '{0} of {1} rows can be trained on; the others are left out until they are corrected.',
-          kept.toLocaleString('en'),
-          rows.toLocaleString('en'),
-        );
-  const chosen = await vscode.window.showWarningMessage(`${mistakes} ${rest}`, show);
+  const remedy = vscode.l10n.t('Correct and save it; until then it is not trained on.');
+  const chosen = await vscode.window.showWarningMessage(`${mistakes} ${remedy}`, show);
   if (chosen === show) await vscode.commands.executeCommand('workbench.actions.view.problems');
 }
 

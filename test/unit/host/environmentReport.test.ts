@@ -12,7 +12,7 @@ const report: DoctorReport = {
       name: 'webgpu',
       works: false,
       chosen: false,
-      reason: 'No <adapter>\nfound.',
+      reason: 'No <adapter>\nfound',
       remedy: 'Install a driver.',
     },
   ],
