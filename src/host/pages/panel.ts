@@ -11,7 +11,7 @@ import {
   type PanelHostContract,
 } from '../../protocol/panel.js';
 import type { Handlers } from '../../protocol/rpc.js';
-import { openPlace } from '../errors.js';
+import { guard, openPlace } from '../errors.js';
 import type { PanelHost, RunActions, Studio } from '../studio.js';
 import { createCompareSide } from './compare.js';
 import { createCurvesSide } from './curves.js';
@@ -67,9 +67,11 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
       'The run has its settings in {0}.',
       vscode.workspace.asRelativePath(file),
     );
-    void vscode.window.showInformationMessage(told, open).then(async (chosen) => {
+    const offer = guard(async () => {
+      const chosen = await vscode.window.showInformationMessage(told, open);
       if (chosen === open) await openPlace({ file });
-    });
+    }, studio);
+    void offer();
   };
 
   const connect = (panel: vscode.WebviewPanel): void => {
