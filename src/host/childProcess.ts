@@ -3,6 +3,7 @@
  * Node inside the editor, or with one that the user names. What it prints goes to the log.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 import { CfsError, messageOf } from '../errors.js';
 import type { Log } from './log.js';
@@ -46,6 +47,7 @@ export function startProgram(options: ProgramOptions): Program {
     env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
+  stepBack(child.pid, name, log);
   let gone = false;
   const end = (exit: Exit): void => {
     if (gone) return;
@@ -76,6 +78,17 @@ export function startProgram(options: ProgramOptions): Program {
       release(child);
     },
   };
+}
+
+/** Training takes every core there is; the editor and its other extensions come first. */
+function stepBack(pid: number | undefined, name: string, log: Log): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch (error) {
+    // Some systems do not allow it; the work is the same.
+    log.info(`The ${name} runs at the editor's own priority: ${messageOf(error)}`);
+  }
 }
 
 function logLines(stream: NodeJS.ReadableStream | null, write: (line: string) => void): void {
