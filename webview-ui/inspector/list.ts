@@ -108,6 +108,8 @@ export function createSampleList(options: ListOptions): SampleList {
       return rows;
     }
     const at = (position: number): SampleSummary | undefined => samples[position];
+    /** Guesses made; a guess is asked for again whenever a row above is measured. */
+    const guesses = new Float64Array(samples.length);
     return {
       of: now,
       width,
@@ -116,7 +118,10 @@ export function createSampleList(options: ListOptions): SampleList {
       keyOf: (position) => at(position)?.index ?? -1,
       guessHeight: (position) => {
         const sample = at(position);
-        return sample ? guessHeight(sample, expanded.has(sample.index), width) : 0;
+        if (!sample) return 0;
+        const known = guesses[position];
+        if (known) return known;
+        return (guesses[position] = guessHeight(sample, expanded.has(sample.index), width));
       },
     };
   }

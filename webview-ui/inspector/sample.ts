@@ -133,9 +133,13 @@ function tokenSpans(tokens: SampleTokens, expanded: boolean): DocumentFragment {
 export function guessHeight(sample: SampleSummary, expanded: boolean, width: number): number {
   const { text, cut } = preview(sample.text);
   const shown = expanded ? sample.text : text;
-  const perLine = Math.max(10, (width - 24) / 7);
-  const lines = shown
-    .split('\n')
-    .reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / perLine)), 0);
+  const perLine = Math.max(10, (width - 24) / 8);
+  let lines = 0;
+  for (let start = 0; start <= shown.length;) {
+    const end = shown.indexOf('\n', start);
+    const length = (end < 0 ? shown.length : end) - start;
+    lines += Math.max(1, Math.ceil(length / perLine));
+    start += length + 1;
+  }
   return 20 * lines + (cut ? 76 : 50);
 }

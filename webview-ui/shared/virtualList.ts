@@ -8,6 +8,7 @@ import {
   observeElementOffset,
   observeElementRect,
   Virtualizer,
+  type Range,
   type VirtualItem,
 } from '@tanstack/virtual-core';
 
@@ -53,28 +54,31 @@ export function createVirtualList(options: VirtualListOptions): VirtualList {
     scrollToFn: elementScroll,
     observeElementRect,
     observeElementOffset,
-    overscan: 4,
-    rangeExtractor: (range) => {
-      const positions = defaultRangeExtractor(range);
-      const extra = pinned();
-      if (extra === undefined || extra >= range.count || positions.includes(extra)) {
-        return positions;
-      }
-      return [...positions, extra].sort((a, b) => a - b);
-    },
+    overscan: 3,
     onChange: ({ isScrolling }) => onChange(isScrolling ? 'scroll' : 'height'),
   });
   virtualizer._didMount();
+  let extra: number | undefined;
+  let rangeExtractor = defaultRangeExtractor;
+  // Whole pixels: a fraction that comes and goes would have all heights added up anew.
   const margin = (): number =>
-    list.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop;
+    Math.round(
+      list.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop,
+    );
 
   return {
     update: ({ count, keyOf, guessHeight }) => {
+      // Positions are worked out again only for another function.
+      if (pinned() !== extra) {
+        extra = pinned();
+        rangeExtractor = withExtra(extra);
+      }
       virtualizer.setOptions({
         ...virtualizer.options,
         count,
         getItemKey: keyOf,
         estimateSize: guessHeight,
+        rangeExtractor,
         scrollMargin: margin(),
         scrollPaddingStart: covered(),
       });
@@ -100,5 +104,14 @@ export function createVirtualList(options: VirtualListOptions): VirtualList {
       const item = virtualizer.getVirtualItemForOffset(edge);
       return item && { position: item.index, offset: Math.max(0, edge - item.start) };
     },
+  };
+}
+
+/** The rows in sight, and one more. */
+function withExtra(extra: number | undefined): (range: Range) => number[] {
+  return (range) => {
+    const positions = defaultRangeExtractor(range);
+    if (extra === undefined || extra >= range.count || positions.includes(extra)) return positions;
+    return [...positions, extra].sort((a, b) => a - b);
   };
 }
