@@ -221,8 +221,12 @@ function item(
   return html`<li class="card">
     <h4>Prompt</h4>
     <div class="item-text">${prompt}</div>
-    <h4>Expected</h4>
-    <div class="item-text">${expected}</div>
-    <div class="answers">${answer(fromLabel, from)} ${answer(toLabel, to)}</div>
+    <div class="answers">
+      <div class="answer">
+        <h4>Expected</h4>
+        <div class="item-text">${expected}</div>
+      </div>
+      ${answer(fromLabel, from)} ${answer(toLabel, to)}
+    </div>
   </li>`;
 }

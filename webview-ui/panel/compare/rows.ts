@@ -87,7 +87,9 @@ export function factRows({ runs }: ComparisonData): FactRow[] {
     ...units.flatMap((unit) => [
       row(`Mean forgetting, ${unitName(unit)}`, ({ results }) => {
         const found = results?.forgetting.find((each) => each.unit === unit);
-        return found && `${formatNumber(found.averageForgetting, 3)} over ${found.tasks}`;
+        return (
+          found && `${formatNumber(found.averageForgetting, 3)} (${countOf(found.tasks, 'task')})`
+        );
       }),
       row(`Most forgotten, ${unitName(unit)}`, ({ results }) => {
         const worst = results?.forgetting.find((each) => each.unit === unit)?.worst;
@@ -104,6 +106,10 @@ export function factRows({ runs }: ComparisonData): FactRow[] {
     }),
   ];
   return rows.filter(({ values }) => values.some((value) => value !== '–'));
+}
+
+function countOf(n: number, what: string): string {
+  return `${n} ${n === 1 ? what : `${what}s`}`;
 }
 
 function stepsOf({ steps, savedStep }: RunResults): string {
