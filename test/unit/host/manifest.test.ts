@@ -85,6 +85,11 @@ describe('package.json', () => {
     expect(pictures.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
+  it('has walkthrough pictures that need no style sheet, which that page drops', () => {
+    const pictures = steps.map(({ media }) => readFileSync(join(root, media.svg), 'utf8'));
+    expect(pictures.filter((svg) => /<style|\b(style|class)=/.test(svg))).toEqual([]);
+  });
+
   it('offers the providers that a run knows', () => {
     expect(configuration.properties['cfs.provider']?.enum).toEqual([...providers]);
   });
