@@ -283,13 +283,19 @@ export const runConfigSchema = z
       .optional()
       .describe('CPU threads; all cores when left out.')
       .meta(form({ unit: 'threads' })),
-    generation: generationSchema.prefault({}).describe('Context-free samples of the base model.'),
+    generation: generationSchema
+      .prefault({})
+      .describe('Context-free samples of the base model.')
+      .meta(form({ label: 'Samples' })),
     mix: mixSchema
       .prefault({})
       .describe('How dataset rows and samples are trained on together.')
       .meta(form({ methods: ['cfs'] })),
     training: trainingSchema.prefault({}).describe('The optimizer and its schedule.'),
-    evaluation: evaluationSchema.prefault({}).describe('What is measured, and how often.'),
+    evaluation: evaluationSchema
+      .prefault({})
+      .describe('What is measured, and how often.')
+      .meta(form({ label: 'Measuring' })),
   })
   .check(({ value, issues }) => {
     const { bestBy, downstream, holdOut, tasks, klSamples, every } = value.evaluation;

@@ -162,15 +162,16 @@ export interface CheckboxOptions {
 
 export function checkbox(options: CheckboxOptions): TemplateResult {
   const { checked, label, disabled = false, describedBy, onChange } = options;
+  // The toolkit's change event also fires for values set from here. This handler stands before the
+  // value, so that it already knows that value when it is set.
   return html`<vscode-checkbox
+    @change=${(event: Event) => {
+      const now = (event.currentTarget as HTMLInputElement).checked;
+      if (now !== checked) onChange(now);
+    }}
     .checked=${live(checked)}
     ?disabled=${disabled}
     aria-describedby=${describedBy ?? nothing}
-    @click=${(event: Event) => {
-      // The toolkit's change event also fires for values set from here; a click is a person's.
-      const { currentTarget } = event;
-      queueMicrotask(() => onChange((currentTarget as HTMLInputElement).checked));
-    }}
     >${label}</vscode-checkbox
   >`;
 }

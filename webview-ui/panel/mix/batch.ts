@@ -9,23 +9,44 @@ export interface BatchView {
   /** Rows shown to their end. */
   isLong(row: string): boolean;
   toggleLong(row: string): void;
+  /** Whether all rows are shown, or the first of each source. */
+  isWhole: boolean;
+  toggleWhole(): void;
 }
 
 type BatchRow = MixPreviewData['batch'][number];
 
 /** A row of 512 tokens would hide the next one. */
 const shortRow = 80;
+const fewRows = { dataset: 4, cfs: 2 };
 
 export function batchView(mix: MixPreviewData, view: BatchView): TemplateResult {
+  const { batch } = mix;
+  const few = [
+    ...batch.filter(({ source }) => source === 'dataset').slice(0, fewRows.dataset),
+    ...batch.filter(({ source }) => source === 'cfs').slice(0, fewRows.cfs),
+  ];
+  const shown = view.isWhole ? batch : few;
+  const more = view.isWhole ? 'Show fewer rows' : `Show all ${batch.length} rows`;
   return html`<section aria-labelledby="preview-batch">
     <h2 id="preview-batch">The first batch</h2>
-    <p class="legend">
-      <span class="token trained">trained</span> The model learns to write these tokens.
-      <span class="token">context</span> It only reads these.
-    </p>
+    <ul class="legend">
+      <li><span class="token trained">trained</span> The model learns to write these tokens.</li>
+      <li><span class="token">context</span> It only reads these.</li>
+    </ul>
     <ol class="batch">
-      ${mix.batch.map((row) => rowView(row, view))}
+      ${shown.map((row) => rowView(row, view))}
     </ol>
+    ${
+      few.length < batch.length
+        ? rowButton(more, {
+            label: more,
+            expanded: view.isWhole,
+            tabIndex: 0,
+            onClick: () => view.toggleWhole(),
+          })
+        : nothing
+    }
   </section>`;
 }
 

@@ -39,17 +39,22 @@ function sectionView(section: Section, editor: Editor): TemplateResult | typeof 
     <h2 id=${heading}>${label}</h2>
     ${about === '' ? nothing : html`<p class="muted about">${about}</p>`}
     ${basic.map((field) => fieldView(field, editor))}
-    ${folded(`advanced ${id}`, `Advanced ${label.toLowerCase()}`, advanced, editor, 'Advanced')}
+    ${folded({ id: `advanced ${id}`, label: 'Advanced', of: label, fields: advanced }, editor)}
   </section>`;
+}
+
+interface Folded {
+  id: string;
+  label: string;
+  /** What is told by the place alone, for who only hears the label. */
+  of: string;
+  fields: readonly Field[];
 }
 
 /** Fields behind a line that opens them; it opens by itself when something in it is wrong. */
 function folded(
-  id: string,
-  name: string,
-  fields: readonly Field[],
+  { id, label, of, fields }: Folded,
   editor: Editor,
-  label: string,
 ): TemplateResult | typeof nothing {
   if (fields.length === 0) return nothing;
   const problems = problemCount(fields);
@@ -63,8 +68,9 @@ function folded(
     .open=${problems > 0 || editor.isOpen(id)}
     @toggle=${(event: Event) => editor.toggle(id, (event.currentTarget as HTMLDetailsElement).open)}
   >
-    <summary aria-label=${[name, ...notes].join(', ')}>
-      ${label}<span class="muted">${notes.map((note) => ` · ${note}`)}</span>
+    <summary>
+      ${label}<span class="visually-hidden">: ${of}</span
+      ><span class="muted">${notes.map((note) => ` · ${note}`)}</span>
     </summary>
     ${fields.map((field) => fieldView(field, editor))}
   </details>`;
@@ -205,11 +211,13 @@ function listView(
             </div>
             ${problemLine(main)}
             ${folded(
-              `entry ${main.id}`,
-              `How to read ${textOf(main.value)}`,
-              more,
+              {
+                id: `entry ${main.id}`,
+                label: 'How to read it',
+                of: textOf(main.value),
+                fields: more,
+              },
               editor,
-              'How to read it',
             )}
           </li>`,
       )}

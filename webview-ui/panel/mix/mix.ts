@@ -42,6 +42,7 @@ export function createMixPage(context: PageContext): PanelPage {
   const open = new Set(kept.success ? kept.data.open : []);
   let scroll = kept.success ? kept.data.scroll : 0;
   const longRows = new Set<string>();
+  let isWholeBatch = false;
   /** What was typed for a value: `1e-` is on its way to a number. */
   const texts = new Map<string, { text: string; value: unknown }>();
 
@@ -206,6 +207,11 @@ export function createMixPage(context: PageContext): PanelPage {
                   if (!longRows.delete(row)) longRows.add(row);
                   redraw();
                 },
+                isWhole: isWholeBatch,
+                toggleWhole: () => {
+                  isWholeBatch = !isWholeBatch;
+                  redraw();
+                },
               })}
             </div>`
           : nothing
@@ -266,8 +272,7 @@ export function createMixPage(context: PageContext): PanelPage {
       if (!state) return html`${progressRing('Loading the settings')}`;
       const form = formOf(state.schema, state.values, answer?.problems ?? []);
       return html`<div class="mix">
-        <div class="mix-settings">${formView(form, editor)} ${startBar(form)}</div>
-        ${previewPane(form)}
+        ${formView(form, editor)} ${previewPane(form)} ${startBar(form)}
       </div>`;
     },
     listeners: {
