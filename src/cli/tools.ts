@@ -5,7 +5,8 @@
 import { resolve } from 'node:path';
 import { formatPlace } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
-import { formatNumber } from '../protocol/format.js';
+import { formatNumber, formatSeconds } from '../protocol/format.js';
+import type { Estimate } from '../protocol/preview.js';
 import type { SampleRecord } from '../protocol/records.js';
 import { readRunConfig } from '../runs/config.js';
 import type { DoctorData, StartToken, ValidateData } from '../engine/commands.js';
@@ -63,7 +64,7 @@ export async function generate(io: Io, file: string, flags: GenerateFlags): Prom
 export async function validate(io: Io, file: string, flags: { json: boolean }): Promise<number> {
   const config = readRunConfig(resolve(io.cwd, file));
   const engine = await io.loadEngine();
-  const data = await engine.validateCommand({ config });
+  const data = await engine.validateCommand({ config, workspace: io.cwd });
   if (flags.json) printJson(io, data);
   else io.out(describeValidation(data));
   return data.dataset.errors > 0 || data.dataset.kept === 0 ? exitCodes.failed : exitCodes.ok;
@@ -112,7 +113,7 @@ export async function doctor(io: Io, flags: { json: boolean }): Promise<number> 
   return data.providers.some(({ works }) => works) ? exitCodes.ok : exitCodes.failed;
 }
 
-function describeValidation({ dataset, preview, bos }: ValidateData): string {
+function describeValidation({ dataset, preview, estimate, bos }: ValidateData): string {
   const files = dataset.files.map(({ file, shape, rows, unusedColumns }) => {
     const unused =
       unusedColumns.length === 0 ? '' : `, unused columns: ${unusedColumns.join(', ')}`;
@@ -132,7 +133,15 @@ function describeValidation({ dataset, preview, bos }: ValidateData): string {
       `${dataset.errors} errors, ${dataset.warnings} warnings\n`,
     describeStart(bos),
     ...(preview === undefined ? [] : [describePreview(preview)]),
+    ...(estimate === undefined ? [] : [describeEstimate(estimate)]),
   ].join('');
+}
+
+function describeEstimate({ provider, seconds, reason }: Estimate): string {
+  const parts = (['generating', 'training', 'evaluating'] as const)
+    .map((phase) => `${phase} ${formatSeconds(seconds[phase])}`)
+    .join(', ');
+  return `about ${formatSeconds(seconds.total)} on ${provider} (${parts})\n${reason}\n`;
 }
 
 function describePreview(preview: NonNullable<ValidateData['preview']>): string {

@@ -6,6 +6,7 @@ import { cpus, freemem, totalmem } from 'node:os';
 import type { DatasetReport } from '../mixer/dataset.js';
 import type { MixPreview } from '../mixer/preview.js';
 import { joinStores } from '../mixer/rowStore.js';
+import type { Estimate } from '../protocol/preview.js';
 import type {
   RunEvent,
   RunEventOf,
@@ -17,6 +18,7 @@ import { chooseProvider, fastest, openDevice, probeProviders } from '../runtime/
 import type { RunConfig } from '../runs/configSchema.js';
 import { createStore } from '../trainer/parameterStore.js';
 import { addReports, loadDownstream, loadSources, splitRows, wantedSamples } from './dataset.js';
+import { createEstimator } from './estimate/index.js';
 import { createEvaluator, taskScore } from './evaluation.js';
 import { previewRun, readSource } from './mixPreview.js';
 import { openModel, type Model } from './model.js';
@@ -44,6 +46,8 @@ export interface ValidateData {
   dataset: DatasetReport;
   /** What would be trained on; absent when the dataset has no usable row. */
   preview?: MixPreview;
+  /** What the run would take; absent with the preview. */
+  estimate?: Estimate;
   bos: StartToken;
 }
 
@@ -113,8 +117,17 @@ export async function generateCommand(options: GenerateOptions): Promise<Generat
   }
 }
 
-/** Checks the dataset as a run would read it, and draws what it would train on. */
-export async function validateCommand({ config }: { config: RunConfig }): Promise<ValidateData> {
+/**
+ * Checks the dataset as a run would read it, draws what it would train on, and says what it would
+ * take. `workspace` is where run folders are made.
+ */
+export async function validateCommand({
+  config,
+  workspace,
+}: {
+  config: RunConfig;
+  workspace?: string;
+}): Promise<ValidateData> {
   const model = openModel(config.model, config.generation.bos);
   const { id, token, reason } = model.bos;
   const bos = { id, token, reason };
@@ -124,7 +137,16 @@ export async function validateCommand({ config }: { config: RunConfig }): Promis
   if (dataset.kept === 0) return { dataset, bos };
   const rows = splitRows(joinStores(read.map(({ rows }) => rows)), config).trained;
   const preview = previewRun(config, model, rows, dataset);
-  return { dataset, preview, bos };
+  const estimate = await createEstimator().estimate({
+    config,
+    model,
+    modelKey: config.model,
+    rows,
+    downstream: (await loadDownstream(config, model)) ?? joinStores([]),
+    steps: preview.steps,
+    folder: workspace,
+  });
+  return { dataset, preview, estimate, bos };
 }
 
 /** Scores a model folder on all items of the configuration's tasks. */

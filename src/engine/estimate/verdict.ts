@@ -1,4 +1,5 @@
 /** Whether a run will fit, in one sentence, with what to change where it will not. */
+import { formatBytes } from '../../protocol/format.js';
 import type { Estimate } from '../../protocol/preview.js';
 import type { ProviderName } from '../../runtime/index.js';
 import type { RunConfig } from '../../runs/configSchema.js';
@@ -24,11 +25,11 @@ export function judge(
     provider === 'cpu' ? '' : ` Estimated from CPU runs; ${provider} was not measured.`;
   const diskVerdict = compare(disk);
   if (diskVerdict === 'too-large') {
-    const what = `Checkpoints and model take ${size(disk.needed)} of disk, and ${size(disk.available)} are free`;
+    const what = `Checkpoints and model take ${formatBytes(disk.needed)} of disk, and ${formatBytes(disk.available)} are free`;
     return { verdict: 'too-large', reason: `${what}: free some, or keep fewer checkpoints.` };
   }
   const verdict = compare(memory);
-  const what = `It takes about ${size(memory.needed)} of the ${size(memory.available)} of memory that are free`;
+  const what = `It takes about ${formatBytes(memory.needed)} of the ${formatBytes(memory.available)} of memory that are free`;
   if (verdict === 'fits') return { verdict, reason: `${what}.${measured}` };
   return { verdict, reason: `${what}: ${remedy(config, time, memory)}.${measured}` };
 }
@@ -53,10 +54,4 @@ function remedy(
     return `set «Tokens at once» (training.maxTokensPerMicroBatch) to ${tokens} or close other programs`;
   }
   return 'choose a smaller base model or shorter rows, or close other programs';
-}
-
-function size(bytes: number): string {
-  return bytes < 2 ** 30
-    ? `${Math.ceil(bytes / 2 ** 20)} MB`
-    : `${(bytes / 2 ** 30).toFixed(1)} GB`;
 }
