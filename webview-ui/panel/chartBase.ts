@@ -129,6 +129,7 @@ export function toPng(drawing: Drawing, title: string, theme: Theme): string {
             boxHeight: 6,
             font: { family: theme.fontFamily },
             filter: ({ text }) => text !== '',
+            sort: (a, b) => (a.datasetIndex ?? 0) - (b.datasetIndex ?? 0),
             ...(type === 'line' && { generateLabels: lineLabels }),
           },
         },

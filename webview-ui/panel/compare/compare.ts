@@ -1,6 +1,7 @@
 /** The Compare page: chosen runs side by side, from their settings to single items. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { z } from 'zod';
+import { unitName } from '../../../src/protocol/metricUnits.js';
 import type { ComparisonData } from '../../../src/protocol/panel.js';
 import type { RunInfo } from '../../../src/protocol/runInfo.js';
 import { runLabels } from '../../../src/protocol/runWords.js';
@@ -16,7 +17,6 @@ import './compare.css';
 import { createItemsBrowser, freshItems, itemsStateSchema } from './items.js';
 import { changeWithInterval, itemTasks, scoreRows, type ScoreRow } from './rows.js';
 import { factsTable, scoresTable, settingsTable } from './tables.js';
-import { unitName } from '../../../src/protocol/metricUnits.js';
 
 const stateSchema = z.object({ items: itemsStateSchema });
 type State = z.infer<typeof stateSchema>;

@@ -3,7 +3,7 @@ import type { Chart, ChartDataset } from 'chart.js';
 import { formatNumber } from '../../../src/protocol/format.js';
 import { curveStyle, type Theme } from '../../shared/theme.js';
 import { axis, commonOptions, faint, tooltipColors, type Drawing } from '../chartBase.js';
-import type { ChartSpec, Line, Point } from './series.js';
+import type { ChartSpec, Line } from './series.js';
 import { describePoint, drawnPoints, shownLines, smooth, type Drawn } from './values.js';
 
 export interface DrawOptions {
@@ -21,6 +21,9 @@ type LineDataset = Omit<ChartDataset<'line'>, 'data'> & { data: Drawn[]; borderC
 /** Points beyond this are thinned by Chart.js, keeping the shape. */
 const mostPoints = 400;
 
+/** Lines whose points at one step are told together under the pointer. */
+const mostHovered = 6;
+
 /** Shown lines as a chart; `points` counts what is drawn, the faint measurements not. */
 export function curvesChart(
   spec: ChartSpec,
@@ -31,16 +34,22 @@ export function curvesChart(
   const isLog = log && spec.canBeLog;
   const smoothing = spec.dense ? options.smoothing : 0;
   const withBars = options.intervals && spec.measure === 'score';
-  const main = lines.map((line) => dataset(line, spec, theme, smoothing));
+  const main = lines.map((line, i) => ({
+    ...dataset(line, spec, theme, smoothing),
+    // Later lines on top: they are the dashed ones, and do not hide what is below.
+    order: -i,
+  }));
   const raw = smoothing === 0 ? [] : lines.map((line) => faintDataset(line, spec, theme));
   const datasets = [...main, ...raw];
   const isChange = spec.measure === 'change';
+  // Many lines at one step would cover the chart with text: then the nearest point speaks alone.
+  const isCrowded = lines.length > mostHovered;
   const drawing: Drawing = {
     type: 'line',
     data: { datasets },
     options: {
       ...commonOptions,
-      interaction: { mode: 'nearest', axis: 'x', intersect: false },
+      interaction: { mode: 'nearest', axis: isCrowded ? 'xy' : 'x', intersect: false },
       scales: {
         x: axis({ label: 'step', theme, grid: false, integers: true, ends: stepsOf(main) }),
         y: axis({
@@ -61,10 +70,14 @@ export function curvesChart(
         },
         tooltip: {
           ...tooltipColors(theme),
+          itemSort: (a, b) => a.datasetIndex - b.datasetIndex,
           filter: ({ datasetIndex }) => datasetIndex < main.length,
           callbacks: {
             title: (items) => (items[0] ? `step ${items[0].parsed.x}` : ''),
-            label: ({ dataset: { label = '' }, raw: drawn }) => hover(label, drawn as Drawn, spec),
+            label: ({ dataset: { label = '' }, raw: drawn }) => {
+              const values = hover(drawn as Drawn, spec);
+              return isCrowded ? [` ${label}`, ` ${values}`] : ` ${label}: ${values}`;
+            },
           },
         },
       },
@@ -109,21 +122,16 @@ function faintDataset(line: Line, spec: ChartSpec, theme: Theme): LineDataset {
     borderColor: color,
     backgroundColor: color,
     borderWidth: 1,
+    order: 1,
     pointRadius: 0,
     pointHitRadius: 0,
     pointHoverRadius: 0,
   };
 }
 
-function hover(label: string, drawn: Drawn, spec: ChartSpec): string {
-  const { point, y } = drawn;
-  if (!spec.dense) return ` ${label}: ${describePoint(point)}`;
-  const smoothed = y === point.score ? '' : ` (smoothed ${formatNumber(y)})`;
-  return ` ${label}: ${describePoint(onlyScore(point))}${smoothed}`;
-}
-
-function onlyScore(point: Point): Point {
-  return { ...point, stderr: null, n: null, change: null };
+function hover({ point, y }: Drawn, { dense }: ChartSpec): string {
+  const smoothed = dense && y !== point.score ? ` (smoothed ${formatNumber(y)})` : '';
+  return `${describePoint(point)}${smoothed}`;
 }
 
 /** All that is drawn fits, intervals too; a change always shows where zero is. */
