@@ -29,6 +29,11 @@ export interface Workbench {
   notification(text: string | RegExp): Locator;
   /** The document of the webview that shows a text, waited for. */
   webview(text: string | RegExp): Promise<Frame>;
+  /** Opens a place of the activity bar by its name. */
+  showView(name: string): Promise<void>;
+  /** Takes the first row, or all, of the list that asks; nothing happens where none asks. */
+  pickFirst(): Promise<void>;
+  pickAll(): Promise<void>;
   reload(): Promise<void>;
   screenshot(path: string): Promise<void>;
   close(): Promise<void>;
@@ -66,6 +71,8 @@ function drive(
   const ready = async (): Promise<void> => {
     await page.locator('.monaco-workbench').waitFor();
     await page.locator('.part.statusbar .statusbar-item').first().waitFor();
+    // Menus and commands of extensions come later than the workbench.
+    await page.getByRole('tab', { name: 'CFS Studio' }).first().waitFor();
   };
   const openPalette = async (text: string): Promise<void> => {
     // A webview keeps the keys for itself; the workbench's own chrome does not.
@@ -74,6 +81,15 @@ function drive(
     await palette.locator('input').first().fill(`>${text}`);
     await palette.locator('.monaco-list-row').first().waitFor();
   };
+  const asks = (): Promise<boolean> =>
+    palette
+      .locator('.monaco-list-row')
+      .first()
+      .waitFor({ timeout: 3000 })
+      .then(
+        () => true,
+        () => false,
+      );
   const row = (file: string): Locator =>
     page.locator('.explorer-folders-view .monaco-list-row', {
       has: page.getByText(file, { exact: true }),
@@ -99,11 +115,18 @@ function drive(
       return workbench;
     },
     command: async (title) => {
-      await openPalette(title);
-      await palette
-        .locator('.monaco-list-row', { has: page.getByText(title, { exact: true }) })
-        .first()
-        .click();
+      const entry = palette.locator('.monaco-list-row', {
+        has: page.getByText(title, { exact: true }),
+      });
+      // A command whose condition has just come true is listed when the palette is opened next.
+      for (let attempt = 0; attempt < 20; attempt++) {
+        await openPalette(title);
+        await page.waitForTimeout(250);
+        if (await entry.first().isVisible()) return entry.first().click();
+        await page.keyboard.press('Escape');
+        await page.waitForTimeout(500);
+      }
+      throw new Error(`The palette does not list «${title}».`);
     },
     commands: async (text) => {
       await openPalette(text);
@@ -147,6 +170,20 @@ function drive(
         if (Date.now() > deadline) throw new Error(`No webview shows «${String(text)}».`);
         await page.waitForTimeout(200);
       }
+    },
+    showView: async (name) => {
+      const tab = page.locator('.activitybar').getByRole('tab', { name });
+      if ((await tab.first().getAttribute('aria-selected')) !== 'true') await tab.first().click();
+    },
+    pickFirst: async () => {
+      if (await asks()) await palette.locator('.monaco-list-row').first().click();
+    },
+    pickAll: async () => {
+      if (!(await asks())) return;
+      for (const box of await palette.locator('.monaco-list-row .monaco-checkbox').all()) {
+        if ((await box.getAttribute('aria-checked')) !== 'true') await box.click();
+      }
+      await page.keyboard.press('Enter');
     },
     reload: async () => {
       await page.reload();
