@@ -154,7 +154,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
   });
 
   it('tells a problem at its field and why it cannot start', async () => {
-    const page = await open(mixHost(demoValues));
+    const page = await open(mixHost(demoValues), { theme: 'light' });
     await page.getByText('The first batch').waitFor();
     await input(page, 'Epochs').fill('0');
     await page.getByText('Must be above 0.').waitFor();
@@ -164,11 +164,20 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     const [about] = described.split(' ');
     expect(await page.locator(`[id="${about}"]`).textContent()).toContain('Must be above 0.');
     await page.getByText('Correct first: 1 setting.').waitFor();
+    await page.getByText('Below is still what they were before.').waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
     expect(await startButton(page).isDisabled()).toBe(true);
-    expect(await page.locator('.preview-body.old').count()).toBe(1);
     await input(page, 'Epochs').fill('2');
     await eventually(() => startButton(page).isEnabled()).toBe(true);
     expect(await epochs.getAttribute('aria-invalid')).toBeNull();
+  });
+
+  it('says in place of a first preview that settings must be corrected', async () => {
+    const page = await open(mixHost({ ...demoValues, method: 'lora', training: { steps: 0.5 } }));
+    await page.getByText('Correct the marked settings').waitFor();
+    await page.getByText('Must be one of `sft`, `cfs`.').waitFor();
+    // Steps are folded away; what is wrong opens them.
+    await page.getByText('Must be a whole number.').waitFor({ state: 'visible' });
   });
 
   it('lets the latest values win', async () => {

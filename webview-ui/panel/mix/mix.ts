@@ -190,15 +190,26 @@ export function createMixPage(context: PageContext): PanelPage {
 
   const previewPane = (form: Form): TemplateResult => {
     const missing = missingFields(form);
-    const isOld = isWaiting || (answer?.problems.length ?? 0) > 0 || previewProblem !== undefined;
+    const wrong = answer?.problems.length ?? 0;
     const data = missing.length === 0 ? answer?.preview : undefined;
     return html`<div class="mix-preview" role="region" aria-label="Preview" tabindex="0">
       <div class="preview-state" role="status">${isWaiting ? waiting() : nothing}</div>
       ${missing.length > 0 ? firstSteps(missing, editor) : nothing}
       ${previewProblem === undefined ? nothing : failure(previewProblem)}
       ${
+        missing.length === 0 && wrong > 0 && !isWaiting
+          ? html`<div class="notice warning" role="status">
+              Correct the marked settings to see what they would do.
+              ${data ? 'Below is still what they were before.' : nothing}
+            </div>`
+          : nothing
+      }
+      ${
         data
-          ? html`<div class=${isOld ? 'preview-body old' : 'preview-body'} aria-busy=${isWaiting}>
+          ? html`<div
+              class=${isWaiting ? 'preview-body old' : 'preview-body'}
+              aria-busy=${isWaiting}
+            >
               ${previewView({
                 data,
                 openFile,
