@@ -26,7 +26,10 @@ export type FieldProblem = z.infer<typeof fieldProblemSchema>;
 export const mixStateSchema = z.object({
   /** The JSON Schema of `run.yaml`, from which the form is drawn. */
   schema: z.record(z.string(), z.unknown()),
-  /** The values of the form: `run.yaml` as data, paths absolute; what is missing is not chosen yet. */
+  /**
+   * The values of the form: `run.yaml` as data; what is missing is not chosen yet. Paths inside
+   * the workspace are told from there, here and in every message of the page.
+   */
   values: configDataSchema,
   /** Why nothing can be started here (no folder, not trusted); absent when it can. */
   blocked: z.string().optional(),

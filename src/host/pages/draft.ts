@@ -2,7 +2,7 @@
  * The form of the mix page as data: values by dotted field, what was filled in for the person and
  * what the person chose, and which field a problem belongs to.
  */
-import { basename, isAbsolute, relative, sep } from 'node:path';
+import { basename, isAbsolute, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import type { CfsError } from '../../errors.js';
 import type { FieldProblem } from '../../protocol/panel.js';
@@ -60,6 +60,37 @@ export function datasetPaths(values: Draft): string[] {
     const path: unknown = isRecord(source) ? source.path : source;
     return typeof path === 'string' && path !== '' ? [path] : [];
   });
+}
+
+/** The draft as the page shows it: paths inside the workspace are told from there. */
+export function shownDraft(values: Draft, workspace: string): Draft {
+  return mapPaths(values, (path) => shownPath(path, workspace));
+}
+
+/** What the page sends, with absolute paths again. */
+export function absoluteDraft(values: Draft, workspace: string): Draft {
+  return mapPaths(values, (path) => (path === '' ? path : resolve(workspace, path)));
+}
+
+/** A path as the page shows it, with forward slashes where it is told from the workspace. */
+export function shownPath(path: string, workspace: string): string {
+  if (!isAbsolute(path) || !isInside(path, workspace)) return path;
+  return relative(workspace, path).split(sep).join('/') || '.';
+}
+
+/** Fields that hold a path, a source with a path, or a list of either. */
+const pathFields = ['model', 'dataset', 'evaluation.tasks', 'evaluation.downstream'];
+
+function mapPaths(values: Draft, change: (path: string) => string): Draft {
+  const changeAll = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(changeAll);
+    if (isRecord(value)) return { ...value, path: changeAll(value.path) };
+    return typeof value === 'string' ? change(value) : value;
+  };
+  return pathFields.reduce((changed, field) => {
+    const value = valueAt(changed, field);
+    return value === undefined ? changed : withValue(changed, field, changeAll(value));
+  }, values);
 }
 
 /** The problem beside the field it belongs to: by the file it is in, else by its own field. */

@@ -14,10 +14,13 @@ import { openPlace } from '../errors.js';
 import type { Draft, Studio } from '../studio.js';
 import { preferredModel, requireTrust } from '../workspace.js';
 import {
+  absoluteDraft,
   applySuggestions,
   datasetPaths,
   fieldProblem,
   readDraft,
+  shownDraft,
+  shownPath,
   suggestionKey,
   type KeptDraft,
 } from './draft.js';
@@ -83,9 +86,15 @@ export function createMixSide(
 
   const state = (): MixState => ({
     schema: configFormSchema(),
-    values: store.read().values,
+    values: inFolder((folder) => shownDraft(store.read().values, folder), store.read().values),
     blocked: blockedBy(studio),
   });
+
+  /** Paths are shown from the workspace, where there is one. */
+  const inFolder = <T>(change: (folder: string) => T, otherwise: T): T =>
+    blockedBy(studio) === undefined ? change(studio.workspace()) : otherwise;
+  const fromPage = (values: Draft): Draft =>
+    inFolder((folder) => absoluteDraft(values, folder), values);
 
   /** Once for each model and dataset: what a person changes afterwards stays as it is. */
   const suggest = (values: Draft, { model, dataset }: PreviewData): void => {
@@ -107,8 +116,9 @@ export function createMixSide(
         }
         return state();
       },
-      preview: async ({ values }) => {
+      preview: async (asked) => {
         awake = true;
+        const values = fromPage(asked.values);
         store.keep({ ...store.read(), values });
         // The page shows why nothing is run here; neither is the preview.
         if (blockedBy(studio) !== undefined) return { problems: [] };
@@ -137,10 +147,12 @@ export function createMixSide(
           defaultUri: startFolder(studio, store.read().values, field),
           ...(kind === 'folder' ? {} : { filters: filters[withoutIndex(field)] }),
         });
-        return { paths: (chosen ?? []).map(({ fsPath }) => fsPath) };
+        const paths = (chosen ?? []).map(({ fsPath }) => fsPath);
+        return { paths: inFolder((folder) => paths.map((path) => shownPath(path, folder)), paths) };
       },
-      start: ({ values, until }) => {
+      start: ({ until, ...asked }) => {
         requireTrust();
+        const values = fromPage(asked.values);
         store.keep({ ...store.read(), values });
         const check = checkConfigData(values);
         if ('problems' in check) throw notReady(check.problems);

@@ -92,7 +92,7 @@ async function verify(file: string): Promise<void> {
     const { line, pos } = cause as { line?: number; pos?: number };
     throw new CfsError({
       code: 'JSON_BROKEN',
-      message: `The file is not valid JSON: ${messageOf(cause)}`,
+      message: `The file is not valid JSON: ${messageOf(cause)}.`,
       remedy: 'Correct the file at this place; one row per line (.jsonl) is easier to mend.',
       place: { file, line, column: pos },
       cause,

@@ -21,19 +21,29 @@ export async function* readJsonl(file: string): RowReader {
   if (held.trim() !== '') yield parseLine(file, line, held);
 }
 
-function parseLine(file: string, line: number, text: string): RawRow {
+function parseLine(file: string, line: number, ended: string): RawRow {
+  const text = ended.replace(/\r?\n$/, '');
   try {
     return { line, record: JSON.parse(text) };
   } catch (cause) {
     const error = new CfsError({
       code: 'JSON_BROKEN',
-      message: `This line is not valid JSON: ${messageOf(cause)}`,
+      message: `This line is not valid JSON: ${mistake(messageOf(cause))}.`,
       remedy: 'Correct the line at this column, or delete it; each line must be one JSON object.',
-      place: { file, line, column: errorColumn(text.replace(/\r?\n$/, '')) },
+      place: { file, line, column: errorColumn(text) },
       cause,
     });
     return { line, error };
   }
+}
+
+/** V8's message in plain words where it is a common one, and without its own count of the place. */
+function mistake(message: string): string {
+  if (/Unterminated string/.test(message)) return 'a closing quote is missing';
+  if (/Unexpected end/.test(message)) return 'it ends too early; a bracket is missing';
+  if (/Expected ',' or '[}\]]'/.test(message)) return 'a comma or a closing bracket is missing';
+  if (/control character/.test(message)) return 'a tab or line break in a text must be \\t or \\n';
+  return message.replace(/ in JSON at position \d+.*$| \(line \d+ column \d+\)$/, '');
 }
 
 /** Where the text stops being JSON, from 1 (V8's own message often does not say). */

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { CfsError } from '../../../../src/errors.js';
 import {
+  absoluteDraft,
   applySuggestions,
   datasetPaths,
   emptyDraft,
   fieldProblem,
   readDraft,
+  shownDraft,
   suggestionKey,
 } from '../../../../src/host/pages/draft.js';
 
@@ -93,5 +95,34 @@ describe('the field of a problem', () => {
   it('is its own where it names no file, else the whole', () => {
     expect(problem({ field: 'generation.bos' }).field).toBe('generation.bos');
     expect(problem({})).toEqual({ field: '', message: 'It is wrong. Mend it.' });
+  });
+});
+
+describe('paths on the page', () => {
+  const values = {
+    name: 'a/b',
+    model: '/ws/models/small',
+    dataset: [{ path: '/ws/a.jsonl', columns: { prompt: 'q' } }, '/elsewhere/b.csv'],
+    evaluation: { tasks: ['/ws/tasks/one.yaml'], every: 20 },
+  };
+  const shown = {
+    name: 'a/b',
+    model: 'models/small',
+    dataset: [{ path: 'a.jsonl', columns: { prompt: 'q' } }, '/elsewhere/b.csv'],
+    evaluation: { tasks: ['tasks/one.yaml'], every: 20 },
+  };
+
+  it('are told from the workspace where they are inside it', () => {
+    expect(shownDraft(values, '/ws')).toEqual(shown);
+    expect(shownDraft({ model: '/ws' }, '/ws')).toEqual({ model: '.' });
+    expect(shownDraft({ model: '/ws-other' }, '/ws')).toEqual({ model: '/ws-other' });
+  });
+
+  it('are absolute again for everyone else, and an empty one stays empty', () => {
+    expect(absoluteDraft(shown, '/ws')).toEqual({
+      ...values,
+      dataset: [values.dataset[0], '/elsewhere/b.csv'],
+    });
+    expect(absoluteDraft({ model: '' }, '/ws')).toEqual({ model: '' });
   });
 });
