@@ -13,7 +13,7 @@ import { createRandom } from '../../src/random.js';
 
 export const demoFolder = fileURLToPath(new URL('../../media/demo/', import.meta.url));
 
-/** 59,328 parameters: 1,024 words, 48 wide, 1 layer, grouped heads, tied. */
+/** 65,424 parameters: 1,024 words, 48 wide, 1 layer, grouped heads, tied. */
 export const tinyConfig = {
   architectures: ['LlamaForCausalLM'],
   model_type: 'llama',

@@ -9,14 +9,14 @@ import { decodeStep, multiplied, parameterCount, type GraphCosts } from './graph
 import type { Requests } from './requests.js';
 import type { TrainingWork, WritingWork } from './work.js';
 
-/** Share of a plain product's speed that products inside a graph reach. */
-const efficiency = 0.9;
+/** Share of a plain product's speed that products inside a graph reach (bench/results/train.md). */
+const efficiency = 0.95;
 /** The same for the narrow products of decoding (bench/results/generate.md, 32 to 128 rows). */
 const decodingEfficiency = 0.6;
 /** Bytes per second that nodes bound by memory walk through. */
-const nodeBandwidth = 3e10;
-/** Bytes of weights and cache per second that decoding reads. */
-const decodingBandwidth = 2.5e10;
+const nodeBandwidth = 3.5e10;
+/** Bytes of weights and cache per second that decoding reads (the same, 1 to 8 rows). */
+const decodingBandwidth = 6e10;
 /** Seconds that a node takes whatever its size. */
 const perNode = 4e-6;
 /** Nodes of one decoded token: those of a layer, and those around the layers with the drawing. */
@@ -26,7 +26,9 @@ const perUpdate = 5.5e-9;
 /** Bytes per second of a checkpoint: written, flushed and summed up. */
 const checkpointRate = 2.5e8;
 /** Seconds to make a decoder, per parameter that is stored in its graph, and in any case. */
-const [perStored, perDecoder] = [6e-9, 0.05];
+const [perStored, perDecoder] = [6e-9, 0.15];
+/** Seconds for a scored row outside of the model: its text, its tokens, its share in the statistics. */
+const perRow = 4e-4;
 /** Seconds to make the session of one graph, per node. */
 const perSessionNode = 4e-5;
 /** Tokens of one pass of the scorer, and prompts that are answered together. */
@@ -118,7 +120,7 @@ function scoringSeconds(
     const sum = widths.get(width) ?? { lines: 0, targets: 0 };
     widths.set(width, { lines: sum.lines + rows, targets: sum.targets + rows * targets });
   }
-  let seconds = 0;
+  let seconds = perRow * scored.reduce((sum, { rows }) => sum + rows, 0);
   for (const [width, { lines, targets }] of widths) {
     if (lines === 0) continue;
     const passes = Math.ceil((lines * width) / scoredAtOnce);

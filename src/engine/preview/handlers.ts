@@ -102,7 +102,7 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
       const tests = await readAll(downstream, testKeys, config, model, wanted);
       readings.trim(keys.length + testKeys.length + spareReadings);
       mix = withoutExcess(previewRun(config, model, trained, report));
-      const estimate = await estimator.estimate({
+      const estimating = estimator.estimate({
         config,
         model,
         modelKey,
@@ -111,8 +111,7 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
         folder,
         steps: mix.steps,
       });
-      if (wanted.aborted) throw superseded();
-      return { ...facts, mix, estimate };
+      return { ...facts, mix, estimate: await whileWanted(estimating, wanted) };
     } catch (error) {
       if (!(error instanceof CfsError) || error.code === supersededCode) throw error;
       return { ...facts, ...(mix ? { mix } : {}), problem: errorRecord(error) };

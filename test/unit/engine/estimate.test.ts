@@ -1,0 +1,180 @@
+/** The pieces of an estimate: exact where they can be counted, and growing with what they depend on. */
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadSources } from '../../../src/engine/dataset.js';
+import {
+  createGraphCosts,
+  decodeStep,
+  multiplied,
+  parameterCount,
+} from '../../../src/engine/estimate/graphs.js';
+import { memoryParts } from '../../../src/engine/estimate/memory.js';
+import { requestsOf, scaled } from '../../../src/engine/estimate/requests.js';
+import {
+  evaluatingSeconds,
+  trainingSeconds,
+  writingSeconds,
+} from '../../../src/engine/estimate/seconds.js';
+import { judge } from '../../../src/engine/estimate/verdict.js';
+import { evaluatingWork, trainingWork, writingWork } from '../../../src/engine/estimate/work.js';
+import { openModel } from '../../../src/engine/model.js';
+import { loadTask } from '../../../src/evaluator/task.js';
+import { storeRows, type RowStore } from '../../../src/mixer/rowStore.js';
+import { architectureOf } from '../../../src/model/architecture.js';
+import { readRunConfig } from '../../../src/runs/config.js';
+import type { RunConfig } from '../../../src/runs/configSchema.js';
+import { temporaryFolder, tinyConfig, writeWorkspace } from '../../support/tinyModel.js';
+
+const workspace = writeWorkspace(temporaryFolder());
+const config = readRunConfig(join(workspace, 'run.yaml'));
+const model = openModel(config.model);
+const { architecture } = model;
+const costs = createGraphCosts(architecture, 'cpu');
+const speed = { flopsPerSecond: 1e11 };
+let rows: RowStore;
+beforeAll(async () => {
+  ({ rows } = await loadSources(config.dataset, config, model));
+});
+
+function withTraining(changes: Partial<RunConfig['training']>): RunConfig {
+  return { ...config, training: { ...config.training, ...changes } };
+}
+
+const samples = { rows: 12, meanTokens: 24 };
+const trained = (changed: RunConfig = config, steps = 12) =>
+  trainingWork(changed, architecture, rows, samples, steps);
+const task = (name: string) => loadTask(join(workspace, 'tasks', `${name}.yaml`));
+
+function memoryOf(changed: RunConfig, of = architecture) {
+  return memoryParts(of, createGraphCosts(of, 'cpu'), {
+    training: trained(changed),
+    writing: writingWork(changed, of, 12, 1),
+    evaluating: [],
+    rowTokens: rows.tokens,
+  });
+}
+
+function total(parts: Record<string, number>): number {
+  return Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+describe('what is counted', () => {
+  it('counts parameters, and those that each token is multiplied with', () => {
+    expect(multiplied(architecture)).toBe(parameterCount(architecture));
+    const untied = architectureOf({ ...tinyConfig, tie_word_embeddings: false }, 'config.json');
+    const table = 1024 * 48;
+    expect(parameterCount(untied)).toBe(parameterCount(architecture) + table);
+    expect(multiplied(untied)).toBe(parameterCount(architecture));
+  });
+
+  it('counts 2 operations per weight and row for a decoded token, and its attention', () => {
+    const weights = multiplied(architecture);
+    expect(decodeStep(architecture, 4, 0).flops).toBe(4 * 2 * weights);
+    const attention = 4 * 1 * 4 * 12 * 10;
+    expect(decodeStep(architecture, 4, 10).flops).toBe(4 * (2 * weights + attention));
+  });
+
+  it('asks what a run will ask: every choice, whole texts, answers as long as the right one', async () => {
+    const choice = await requestsOf(task('choice'), model, 0);
+    expect(choice.items).toBe(8);
+    expect(choice.scored).toHaveLength(24);
+    expect((await requestsOf(task('text'), model, 0)).scored).toHaveLength(6);
+    const { written, scored } = await requestsOf(task('write'), model, 0);
+    expect([written.length, scored.length]).toEqual([3, 0]);
+    expect(written.every(({ tokens }) => tokens > 1 && tokens <= 6)).toBe(true);
+    const half = scaled(choice, 4);
+    expect(half.scored.reduce((sum, row) => sum + row.rows, 0)).toBe(12);
+  });
+
+  it('draws the passes that training will make', () => {
+    const whole = trained(withTraining({ maxTokensPerMicroBatch: 4096 }));
+    expect(whole.more).toBe(0);
+    const parts = trained(withTraining({ maxTokensPerMicroBatch: 1 }));
+    // One line a pass: as many lines in all.
+    expect(1 + parts.more).toBeCloseTo(whole.first.lines);
+    expect(parts.first.targets + parts.more * parts.next.targets).toBeCloseTo(whole.first.targets);
+  });
+
+  it('counts the evaluations of a run', async () => {
+    const choice = await requestsOf(task('choice'), model, 0);
+    const rowsOf = (evaluation: Partial<RunConfig['evaluation']>): number => {
+      const changed = {
+        ...config,
+        evaluation: { ...config.evaluation, klSamples: 0, ...evaluation },
+      };
+      const work = evaluatingWork(changed, 12, [choice], storeRows([]));
+      return work.flatMap(({ scored }) => scored).reduce((sum, row) => sum + row.rows, 0);
+    };
+    // 8 items of 3 choices, before and after; 4 items at step 6 of 12.
+    expect(rowsOf({ full: true, every: 6, subset: 4 })).toBeCloseTo(2 * 24 + 12);
+    expect(rowsOf({ full: true, every: 0, subset: 4 })).toBeCloseTo(2 * 24);
+    expect(rowsOf({ full: false, every: 6, subset: 4, bestBy: 'kl' })).toBeCloseTo(4 * 12);
+  });
+});
+
+describe('time', () => {
+  const training = (steps: number, flopsPerSecond = 1e11): number =>
+    trainingSeconds(trained(config, steps), costs, architecture, 0, { flopsPerSecond });
+
+  it('grows with steps, samples, items, and on a slower machine', async () => {
+    expect(training(24)).toBeGreaterThan(1.5 * training(12));
+    expect(training(12, 1e9)).toBeGreaterThan(training(12));
+    const writing = (count: number): number =>
+      writingSeconds(writingWork(config, architecture, count, 0), architecture, speed);
+    expect(writing(400)).toBeGreaterThan(writing(12));
+    const requests = await requestsOf(task('choice'), model, 0);
+    const evaluating = (count: number): number =>
+      evaluatingSeconds([scaled(requests, count)], costs, architecture, speed);
+    expect(evaluating(8)).toBeGreaterThan(evaluating(4));
+    expect(evaluatingSeconds([], costs, architecture, speed)).toBe(0);
+  });
+});
+
+describe('memory', () => {
+  it('holds weights, gradients and two moments of every parameter', () => {
+    const { weights, gradients, moments } = memoryOf(config);
+    const bytes = 4 * parameterCount(architecture);
+    expect([weights, gradients, moments]).toEqual([bytes, bytes, 2 * bytes]);
+  });
+
+  it('grows with the tokens at once and with the model', () => {
+    const small = withTraining({ maxTokensPerMicroBatch: 96, batchRows: 64 });
+    const large = withTraining({ maxTokensPerMicroBatch: 4096, batchRows: 64 });
+    expect(memoryOf(large).activations).toBeGreaterThan(2 * memoryOf(small).activations);
+    const deeper = architectureOf({ ...tinyConfig, num_hidden_layers: 4 }, 'config.json');
+    expect(total(memoryOf(config, deeper))).toBeGreaterThan(total(memoryOf(config)));
+  });
+});
+
+describe('the verdict', () => {
+  const parts = { activations: 600 };
+  const disk = { needed: 1, available: 100 };
+  const verdictOf = (needed: number, of = config, provider: 'cpu' | 'webgpu' = 'cpu') =>
+    judge(provider, of, { time: 64 }, { needed, available: 1000, parts }, disk);
+
+  it('is by the share of what there is', () => {
+    expect([800, 801, 1001].map((needed) => verdictOf(needed).verdict)).toEqual([
+      'fits',
+      'tight',
+      'too-large',
+    ]);
+  });
+
+  it('says first to send fewer tokens at once, then to take a smaller model', () => {
+    const many = withTraining({ maxTokensPerMicroBatch: 1024 });
+    expect(verdictOf(1100, many).reason).toContain('maxTokensPerMicroBatch) to 512');
+    expect(verdictOf(5000, many).reason).toContain('smaller base model');
+    const few = withTraining({ maxTokensPerMicroBatch: 64 });
+    expect(verdictOf(1100, few).reason).toContain('smaller base model');
+  });
+
+  it('says where it was not measured, and when the disk is too small', () => {
+    expect(verdictOf(100, config, 'webgpu').reason).toContain('webgpu was not measured');
+    const full = { needed: 200, available: 100 };
+    const memory = { needed: 1, available: 1000, parts };
+    expect(judge('cpu', config, { time: 64 }, memory, full)).toMatchObject({
+      verdict: 'too-large',
+      reason: expect.stringContaining('disk') as string,
+    });
+  });
+});
