@@ -32,12 +32,24 @@ const reportAssets = {
   },
 };
 
+/** Zod's messages in English alone; those of some fifty other languages are never asked for. */
+const englishZod = {
+  name: 'english-zod',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: `export { default as en } from './en.js';`,
+      loader: 'js',
+    }));
+  },
+};
+
 const common = {
   absWorkingDir: root,
   bundle: true,
   sourcemap: !release,
   minify: release,
   logLevel: 'warning',
+  plugins: [reportAssets, englishZod],
 };
 
 /** The command line and the processes that the extension starts. */
@@ -55,7 +67,6 @@ const processes = {
   target: 'node20',
   format: 'esm',
   external: ['onnxruntime-node'],
-  plugins: [reportAssets],
   // CommonJS dependencies ask for Node's own modules by `require`.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
@@ -72,7 +83,6 @@ const extension = {
   target: 'node20',
   format: 'cjs',
   external: ['vscode'],
-  plugins: [reportAssets],
 };
 
 /** One script and one style sheet for each webview. */
