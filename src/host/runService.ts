@@ -47,8 +47,9 @@ export function createRunService(options: RunServiceOptions): RunService {
   let work: Work | undefined;
 
   const tellChange = (): void => {
-    changed.fire();
+    // First, so that who listens here finds the new run, by its name, in the library.
     library.refresh();
+    changed.fire();
   };
 
   const enqueue = (job: Job): void => {
@@ -163,13 +164,13 @@ export function createRunService(options: RunServiceOptions): RunService {
     return run;
   };
 
-  const resume = (runId: string): void => {
+  const resume = (runId: string, until: Until = 'end'): void => {
     if (isOurs(runId)) return;
     const run = library.open(runId);
     const state = runState(run);
     if (state === 'running') throw elsewhere('RUN_LOCKED', run.config.name);
     if (state === 'finished') throw finished(run.config.name);
-    enqueue({ runId, request: { type: 'resume', runFolder: run.folder, until: 'end' } });
+    enqueue({ runId, request: { type: 'resume', runFolder: run.folder, until } });
   };
 
   return {
