@@ -320,6 +320,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     await page.locator('.batch .token', { hasText: text }).waitFor();
     await page.getByText(`Unknown column ${text}`).waitFor();
     expect(await page.locator('main img, main b').count()).toBe(0);
+    await page.getByText('Correct first: 1 mistake in the dataset.').waitFor();
     expect(opened?.errors).toEqual([]);
     await page.getByText('dataset.jsonl:7').click();
     await eventually(() => host.openedFiles).toEqual([{ file: demoDataset, line: 7 }]);

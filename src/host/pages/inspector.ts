@@ -188,8 +188,8 @@ export function createInspectorHost(studio: Studio): InspectorHost {
       studio.panel.show('mix');
       return {};
     },
-    resume: ({ runId }) => {
-      service.resume(runId);
+    resume: ({ runId, until }) => {
+      service.resume(runId, until);
       return {};
     },
   };

@@ -2,7 +2,7 @@
  * The host's side of the mix page: keeps what is typed into the form, asks the preview process what
  * it would do, fills in what suits model and dataset, and starts the run.
  */
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { CfsError } from '../../errors.js';
 import type { MixState } from '../../protocol/panel.js';
@@ -84,6 +84,11 @@ export function createMixSide(
     if (awake) tell('previewProgress', progress);
   });
 
+  // A corrected row changes what the preview says.
+  const saving = vscode.workspace.onDidSaveTextDocument(({ uri }) => {
+    if (awake && datasetPaths(store.read().values).includes(uri.fsPath)) tell('mixState', state());
+  });
+
   const state = (): MixState => ({
     schema: configFormSchema(),
     values: inFolder((folder) => shownDraft(store.read().values, folder), store.read().values),
@@ -161,7 +166,7 @@ export function createMixSide(
         return { runId: id, file: paths.config };
       },
       openFile: async ({ file, line }) => {
-        await openPlace({ file, line });
+        await openPlace({ file: inFolder((folder) => resolve(folder, file), file), line });
         return {};
       },
     },
@@ -169,7 +174,10 @@ export function createMixSide(
     rest: () => {
       awake = false;
     },
-    dispose: () => void reading.dispose(),
+    dispose: () => {
+      reading.dispose();
+      saving.dispose();
+    },
   };
 }
 

@@ -67,7 +67,8 @@ export function createCurvesPage(context: PageContext): PanelPage {
   };
   const act = (runId: string, action: RunAction): void => {
     problem = undefined;
-    attempt(rpc.request('runAction', { runId, action }));
+    // Stopping waits for a checkpoint, deleting for a person.
+    attempt(rpc.request('runAction', { runId, action }, { timeoutMs: 1_800_000 }));
   };
   const save = (name: string, kind: 'png' | 'csv', data: string): void => {
     problem = undefined;

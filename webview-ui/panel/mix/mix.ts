@@ -247,6 +247,10 @@ export function createMixPage(context: PageContext): PanelPage {
     if (previewProblem !== undefined) return 'The preview says what is in the way.';
     if (!answer) return 'The settings are being checked.';
     if (!answer.preview?.mix) return 'No row of the dataset can be trained on.';
+    const { errors } = answer.preview.dataset;
+    if (errors > 0) {
+      return `Correct first: ${errors} ${errors === 1 ? 'mistake' : 'mistakes'} in the dataset.`;
+    }
     return undefined;
   };
 

@@ -18,8 +18,11 @@ export interface PreviewView extends Omit<BatchView, 'files'> {
 export function previewView(view: PreviewView): TemplateResult {
   const { model, dataset, mix, estimate } = view.data;
   const files = dataset.files.map(({ file }) => file);
-  return html`${estimate ? estimateView(estimate) : nothing} ${mix ? mixView(mix) : noRows()}
-  ${reportView(dataset, view.openFile)} ${mix ? batchView(mix, { ...view, files }) : nothing}
+  const report = reportView(dataset, view.openFile);
+  // What stands in the way comes first.
+  const [first, later] = dataset.errors > 0 ? [report, nothing] : [nothing, report];
+  return html`${first} ${estimate ? estimateView(estimate) : nothing}
+  ${mix ? mixView(mix) : noRows()} ${later} ${mix ? batchView(mix, { ...view, files }) : nothing}
   ${modelView(model)}`;
 }
 

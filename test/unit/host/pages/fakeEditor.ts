@@ -11,6 +11,9 @@ import { createRunLibrary } from '../../../../src/host/runLibrary.js';
 import type { RunService, Studio } from '../../../../src/host/studio.js';
 import { createRun } from '../../../../src/runs/runFolder.js';
 
+/** What a person saves. */
+export const saved = createEmitter<{ uri: { fsPath: string } }>();
+
 /** Stands for the module `vscode`; a test changes what it needs. */
 export const editor = {
   Uri: {
@@ -24,6 +27,7 @@ export const editor = {
   workspace: {
     isTrusted: true,
     workspaceFolders: [] as unknown[],
+    onDidSaveTextDocument: saved.event,
     onDidGrantWorkspaceTrust: createEmitter<void>().event,
     onDidChangeWorkspaceFolders: createEmitter<void>().event,
     asRelativePath: (path: string) => path,

@@ -7,7 +7,14 @@ import type { PanelHost, RunActions } from '../../../../src/host/studio.js';
 import type { ItemRecord } from '../../../../src/protocol/records.js';
 import { createRun, openRun, type RunFolder } from '../../../../src/runs/runFolder.js';
 import { madeUpConfig, madeUpEvents, madeUpResults } from '../../runs/madeUpRun.js';
-import { editor, makeStudio, makeView, type FakeStudio, type FakeView } from './fakeEditor.js';
+import {
+  editor,
+  makeStudio,
+  makeView,
+  saved,
+  type FakeStudio,
+  type FakeView,
+} from './fakeEditor.js';
 
 vi.mock('vscode', async () => (await import('./fakeEditor.js')).editor);
 
@@ -117,6 +124,16 @@ describe('the mix page', () => {
     expect(page.events('mixState').at(-1)).toMatchObject({
       values: { model: '/models/base', dataset: [{ path: '/data/other.csv' }], seed: 3 },
     });
+  });
+
+  it('looks again when the dataset was saved, and at no other file', async () => {
+    fake.parts.request.mockResolvedValue(previewed);
+    await page.ask('preview', { values });
+    const told = page.events('mixState').length;
+    saved.fire({ uri: { fsPath: '/data/unrelated.csv' } });
+    expect(page.events('mixState')).toHaveLength(told);
+    saved.fire({ uri: { fsPath: values.dataset[0]?.path ?? '' } });
+    expect(page.events('mixState')).toHaveLength(told + 1);
   });
 
   it('tells problems by field, without asking the preview process', async () => {
