@@ -46,8 +46,8 @@ export interface RunService extends vscode.Disposable {
    * Makes the run folder and starts or queues the job. Throws `WRITE_FAILED`, `WORKSPACE_MISSING`.
    */
   start(config: RunConfig, until: 'samples' | 'end'): RunFolder;
-  /** Throws `RUN_FINISHED`, `RUN_LOCKED`, `RUN_NOT_FOUND`. */
-  resume(runId: string): void;
+  /** To the end where nothing else is said. Throws `RUN_FINISHED`, `RUN_LOCKED`, `RUN_NOT_FOUND`. */
+  resume(runId: string, until?: 'samples' | 'end'): void;
   /**
    * Ends a run of this window after a checkpoint, or takes it out of the queue; resolves when it has
    * ended. Throws `RUN_ELSEWHERE`.

@@ -3,6 +3,7 @@
  * summary each; tokens and their log-probabilities come when a sample is shown.
  */
 import { z } from 'zod';
+import { untilSchema } from './engine.js';
 import type { Contract } from './rpc.js';
 import { runInfoSchema } from './runInfo.js';
 import { sampleDiagnosticsSchema } from './records.js';
@@ -75,7 +76,8 @@ export const inspectorHostContract = {
     },
     /** Writes samples for a dataset: opens the mix page. */
     openMix: { params: z.object({}), result: z.object({}) },
-    resume: { params: z.object({ runId }), result: z.object({}) },
+    /** Writes the samples that are missing; `end`: trains on them, too. */
+    resume: { params: z.object({ runId, until: untilSchema }), result: z.object({}) },
   },
   events: {
     state: inspectorStateSchema,

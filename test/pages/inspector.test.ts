@@ -77,14 +77,14 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     const lowest = samples.reduce((a, b) =>
       a.summary.meanLogprob <= b.summary.meanLogprob ? a : b,
     );
-    await expect.poll(async () => (await numbers(page))[0]).toBe(`${lowest.summary.index + 1}`);
+    await expect.poll(async () => (await numbers(page))[0]).toBe(`${lowest.summary.index}`);
     await page.getByRole('button', { name: 'Order: rising' }).click();
     const highest = samples.reduce((a, b) =>
       a.summary.meanLogprob >= b.summary.meanLogprob ? a : b,
     );
-    await expect.poll(async () => (await numbers(page))[0]).toBe(`${highest.summary.index + 1}`);
+    await expect.poll(async () => (await numbers(page))[0]).toBe(`${highest.summary.index}`);
 
-    await page.locator('.filters summary').click();
+    await page.getByRole('button', { name: 'Filter', exact: true }).click();
     const long = samples.filter(({ summary }) => summary.length >= 80).length;
     await page.locator('vscode-text-field[aria-label="Length at least (tokens)"] input').fill('80');
     await page.getByText(`${long} of 200 samples`).waitFor();
@@ -101,7 +101,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     const { page, asked } = opened;
     const excluded = (): unknown[] =>
       asked.filter(({ method }) => method === 'exclude').map(({ params }) => params);
-    await page.getByRole('button', { name: 'Exclude sample 2', exact: true }).click();
+    await page.getByRole('button', { name: 'Exclude sample 1', exact: true }).click();
     await page.locator('[data-sample="1"].excluded .badge').waitFor();
     expect(excluded()).toEqual([{ runId: 'run-a', indices: [1], excluded: true }]);
     await page.getByText('200 samples, 1 excluded').waitFor();
@@ -125,6 +125,8 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
   it('changes nothing once training began, and says why', async () => {
     const settled = 'Training has begun.';
     const opened = await openInspector(browser, { samples, state: { settled } });
+    await opened.page.getByText('Fixed: training has begun').waitFor();
+    await opened.page.locator('.verdict summary').click();
     await opened.page.getByText(settled).waitFor();
     expect(await opened.page.locator('.sample-head .row-button').first().isDisabled()).toBe(true);
     await opened.page.locator('.sample').first().focus();
@@ -142,7 +144,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     await page.locator('.token').first().waitFor();
     await page.locator('.sample[tabindex="0"]').focus();
     await page.keyboard.press('ArrowDown');
-    await expect.poll(() => focused(page)).toContain('Sample 2,');
+    await expect.poll(() => focused(page)).toContain('Sample 1,');
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowRight');
     const tokens = samples[1]?.tokens;
@@ -164,11 +166,11 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     expect(asked.at(-1)?.params).toMatchObject({ indices: [1], excluded: true });
 
     await page.keyboard.press('End');
-    await expect.poll(() => focused(page)).toContain('Sample 200,');
+    await expect.poll(() => focused(page)).toContain('Sample 199,');
     await expect.poll(() => page.locator('[data-sample="199"]').isVisible()).toBe(true);
     expect(await page.locator('[data-sample="199"]').getAttribute('aria-posinset')).toBe('200');
     await page.keyboard.press('Home');
-    await expect.poll(() => focused(page)).toContain('Sample 1,');
+    await expect.poll(() => focused(page)).toContain('Sample 0,');
     expect(opened.errors).toEqual([]);
     await opened.close();
   });
@@ -188,7 +190,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     const verdict = { coherent: false, reason: 'Token 5 looks better.', betterTokenId: 5 };
     const opened = await openInspector(browser, { samples, state: { startToken, verdict } });
     const { page, asked } = opened;
-    await page.getByText('The samples do not read like the beginnings of texts.').waitFor();
+    await page.getByText('Samples do not read like text beginnings').waitFor();
     await page.getByText('Use token 5').click();
     await expect.poll(() => asked.at(-1)?.params).toEqual({ runId: 'run-a', tokenId: 5 });
     await page.getByText('Change…').click();
@@ -207,8 +209,125 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
         },
       },
     });
-    await opened.page.getByText('Train on these samples').click();
+    expect(await opened.page.getByText('Resume Writing').count()).toBe(0);
+    await opened.page.getByText('Train on These Samples').click();
     await opened.page.getByRole('alert').getByText('The run is locked.').waitFor();
+    await opened.close();
+  });
+
+  it('resumes a run that was stopped while it wrote, to read first or to the end', async () => {
+    const run = makeRun({ samples: 40, total: 200 });
+    const opened = await openInspector(browser, {
+      samples: samples.slice(0, 40),
+      state: { runs: [run] },
+    });
+    await opened.page.getByText('Stopped after 40 of 200 samples.').waitFor();
+    expect(await opened.page.getByText('Train on These Samples').count()).toBe(0);
+    for (const [label, until] of [
+      ['Resume Writing', 'samples'],
+      ['Resume the Run', 'end'],
+    ] as const) {
+      await opened.page.getByText(label).click();
+      await expect.poll(() => opened.asked.at(-1)?.params).toEqual({ runId: 'run-a', until });
+    }
+    await opened.close();
+  });
+
+  it('shows two samples in a narrow and low sidebar', async () => {
+    const opened = await openInspector(browser, {
+      samples,
+      width: 290,
+      height: 430,
+      state: {
+        startToken,
+        verdict: { coherent: true, reason: 'Mean entropy 0.71 nats.' },
+        diagnostics: diagnosticsOf(200),
+        settled: 'Training has begun.',
+        excluded: [0],
+        runs: [makeRun({ samples: 200, trained: true }), makeRun({ id: 'run-b', samples: 3 })],
+      },
+    });
+    const { page } = opened;
+    await page.locator('.token').first().waitFor();
+    expect(await page.getByText('Mean entropy').isVisible()).toBe(false);
+    const [first, second] = await Promise.all(
+      [0, 1].map((index) => page.locator(`[data-sample="${index}"]`).boundingBox()),
+    );
+    expect((first?.y ?? 0) + (first?.height ?? Infinity)).toBeLessThan(430);
+    // Its numbers and at least two lines of its text.
+    expect(second?.y).toBeLessThan(430 - 60);
+    for (const part of ['.controls', '.count', '.verdict summary', '.statistics summary']) {
+      const box = await page.locator(part).boundingBox();
+      expect(box?.height, part).toBeLessThan(32);
+      expect((box?.x ?? 0) + (box?.width ?? Infinity), part).toBeLessThanOrEqual(290);
+    }
+    await opened.close();
+  });
+
+  it('shows a hit that stands beyond the preview, and marks all hits', async () => {
+    const pieces = [...Array.from({ length: 80 }, (_, at) => ` word${at}`), ' Hex', 'moor', ' end'];
+    const long = sampleOf(
+      0,
+      pieces,
+      pieces.map(() => -1),
+      'length',
+    );
+    const opened = await openInspector(browser, { samples: [long] });
+    const { page } = opened;
+    const text = page.locator('.text');
+    await text.locator('.token').first().waitFor();
+    expect(await text.textContent()).not.toContain('Hexmoor');
+    await page.locator('vscode-text-field[aria-label="Search in the texts"] input').fill('hexMOOR');
+    await expect.poll(() => text.textContent()).toMatch(/^….* Hexmoor end$/u);
+    const marked = (): Promise<string[]> =>
+      page.evaluate(() => Array.from(CSS.highlights.get('hit') ?? [], String));
+    await expect.poll(marked).toEqual(['Hexmoor']);
+    const last = text.locator('.token').last();
+    await last.hover();
+    await page.locator('.tooltip').getByText('token 83 of 83').waitFor();
+    await page.locator('.sample').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowLeft');
+    await expect.poll(() => text.locator('.token').count()).toBe(83);
+    await page.locator('vscode-text-field[aria-label="Search in the texts"] input').fill('');
+    await expect.poll(marked).toEqual([]);
+    expect(opened.errors).toEqual([]);
+    await opened.close();
+  });
+
+  it('keeps the first sample in sight where it is while others are written', async () => {
+    const view = { ...defaultView, sort: 'meanLogprob' as const };
+    const few = samples.slice(0, 100);
+    const opened = await openInspector(browser, {
+      samples: few,
+      kept: { view, filtersOpen: false },
+    });
+    const { page, rpc } = opened;
+    await page.locator('.token').first().waitFor();
+    await page.locator('.scroller').evaluate((scroller) => scroller.scrollTo(0, 5000));
+    const topmost = (): Promise<{ sample?: string; y: number }[]> =>
+      page.locator('.sample').evaluateAll((rows) => {
+        const edge = document.querySelector('.toolbar')?.getBoundingClientRect().bottom ?? 0;
+        return rows
+          .map((row) => ({
+            sample: (row as HTMLElement).dataset.sample,
+            y: Math.round(row.getBoundingClientRect().top),
+            bottom: row.getBoundingClientRect().bottom,
+          }))
+          .filter(({ bottom }) => bottom > edge)
+          .map(({ sample, y }) => ({ sample, y }));
+      });
+    await expect.poll(async () => (await topmost()).length).toBeGreaterThan(2);
+    await page.waitForTimeout(400);
+    const [before] = await topmost();
+    const more = samples.slice(100).map(({ summary }) => summary);
+    rpc.tell('samples', { runId: 'run-a', first: false, samples: more });
+    await page.getByText('200 samples', { exact: true }).waitFor();
+    await page.waitForTimeout(400);
+    const [after] = await topmost();
+    expect(after?.sample).toBe(before?.sample);
+    expect(Math.abs((after?.y ?? 0) - (before?.y ?? 0))).toBeLessThanOrEqual(2);
+    expect(opened.errors).toEqual([]);
     await opened.close();
   });
 
@@ -277,7 +396,8 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     const { page } = opened;
     await page.locator('.token').first().waitFor();
     if (width < 720) await page.locator('.statistics summary').click();
-    await page.locator('.filters summary').click();
+    await page.getByRole('button', { name: 'Filter', exact: true }).click();
+    await page.locator('.verdict summary').click();
     await page.getByText('Near duplicates').waitFor();
     expect(opened.errors).toEqual([]);
     expect(await seriousFindings(page)).toEqual([]);

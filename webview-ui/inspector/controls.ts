@@ -1,6 +1,6 @@
 /** Sorting, filtering and what can be done with all samples shown: the bar above the list. */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { button, checkbox, dropdown, textField } from '../shared/toolkit.js';
+import { button, checkbox, dropdown, rowButton, textField } from '../shared/toolkit.js';
 import { shadeLabels } from './text.js';
 import {
   countFilters,
@@ -47,17 +47,24 @@ const rangeLabels: Record<RangeKey, { name: string; unit: string }> = {
 export function controls(options: ControlsOptions): TemplateResult {
   const { view, filtersOpen, shown, all, excluded, onView, onFiltersOpen } = options;
   const filters = countFilters(view);
+  const narrowing = countFilters({ ...view, search: '' });
   const order = view.descending ? 'falling' : 'rising';
-  return html`<div class="toolbar-row">
+  return html`<div class="toolbar-row controls">
       <span class="grow"
         >${textField({
           value: view.search,
           label: 'Search in the texts',
           labelHidden: true,
-          placeholder: 'Search in the texts',
+          placeholder: 'Search',
           onInput: (search) => onView({ search }),
         })}</span
       >
+      ${button(narrowing === 0 ? 'Filter' : `Filter (${narrowing})`, {
+        kind: 'secondary',
+        title: 'Show samples within bounds, or those excluded',
+        expanded: filtersOpen,
+        onClick: () => onFiltersOpen(!filtersOpen),
+      })}
       ${dropdown({
         value: view.sort,
         label: 'Sort by',
@@ -71,34 +78,34 @@ export function controls(options: ControlsOptions): TemplateResult {
         onClick: () => onView({ descending: !view.descending }),
       })}
     </div>
-    <details
-      class="filters"
-      ?open=${filtersOpen}
-      @toggle=${(event: Event) => onFiltersOpen((event.currentTarget as HTMLDetailsElement).open)}
-    >
-      <summary>
-        <span class="count" aria-live="polite"
-          >${shown === all ? `${all} samples` : `${shown} of ${all} samples`}${
-            excluded === 0 ? nothing : `, ${excluded} excluded`
-          }</span
-        >
-        <span class="muted">${filters === 0 ? 'Filters' : `Filters (${filters})`}</span>
-      </summary>
-      ${rangeKeys.map((key) => rangeFields(key, options))}
-      <div class="toolbar-row">
-        ${checkbox({
-          checked: view.onlyExcluded,
-          label: 'Only excluded',
-          onChange: (onlyExcluded) => onView({ onlyExcluded }),
-        })}
-        ${
-          filters === 0
-            ? nothing
-            : button('Clear filters', { kind: 'secondary', onClick: () => onView(noFilters) })
-        }
-      </div>
-    </details>
-    ${filters === 0 && options.undo === 0 ? nothing : bulk(options)}`;
+    ${filtersOpen ? filterFields(options) : nothing}
+    <div class="toolbar-row">
+      <span class="count muted" aria-live="polite"
+        >${shown === all ? `${all} samples` : `${shown} of ${all} samples`}${
+          excluded === 0 ? nothing : `, ${excluded} excluded`
+        }</span
+      >
+      ${filters === 0 && options.undo === 0 ? nothing : bulk(options)}
+    </div>`;
+}
+
+function filterFields(options: ControlsOptions): TemplateResult {
+  const { view, onView } = options;
+  return html`<div class="filters" role="group" aria-label="Filters">
+    ${rangeKeys.map((key) => rangeFields(key, options))}
+    <div class="toolbar-row">
+      ${checkbox({
+        checked: view.onlyExcluded,
+        label: 'Only excluded',
+        onChange: (onlyExcluded) => onView({ onlyExcluded }),
+      })}
+      ${
+        countFilters(view) === 0
+          ? nothing
+          : button('Clear filters', { kind: 'secondary', onClick: () => onView(noFilters) })
+      }
+    </div>
+  </div>`;
 }
 
 function rangeFields(key: RangeKey, { view, onView }: ControlsOptions): TemplateResult {
@@ -128,32 +135,35 @@ function bulk(options: ControlsOptions): TemplateResult {
   const { shown, shownExcluded, settled, undo, onExclude, onUndo } = options;
   const include = shown > 0 && shownExcluded === shown;
   const filtered = countFilters(options.view) > 0;
-  return html`<div class="toolbar-row bulk">
-    ${
-      filtered
-        ? button(include ? 'Include all shown' : 'Exclude all shown', {
-            kind: 'secondary',
-            disabled: settled !== undefined || shown === 0,
-            title: settled ?? 'What is excluded is not trained on; nothing is deleted',
-            onClick: () => onExclude(!include),
-          })
-        : nothing
-    }
-    ${
-      undo > 0 && settled === undefined
-        ? html`<span role="status">${undo} excluded.</span> ${button('Include all again', {
-              kind: 'secondary',
-              onClick: onUndo,
-            })}`
-        : nothing
-    }
-  </div>`;
+  return html`${
+    filtered
+      ? rowButton(include ? 'Include all shown' : 'Exclude all shown', {
+          label: include ? 'Include all shown' : 'Exclude all shown',
+          disabled: settled !== undefined || shown === 0,
+          title: settled ?? 'What is excluded is not trained on; nothing is deleted',
+          tabIndex: 0,
+          onClick: () => onExclude(!include),
+        })
+      : nothing
+  }
+  ${
+    undo > 0 && settled === undefined
+      ? html`<span role="status">${undo} excluded.</span> ${rowButton('Include all again', {
+            label: 'Include all again',
+            tabIndex: 0,
+            onClick: onUndo,
+          })}`
+      : nothing
+  }`;
 }
 
-/** What the shades mean. */
+/** What the shades mean, in one line. */
 export function legend(): TemplateResult {
-  return html`<p class="legend muted">
-    Chance the model gave each token:
+  return html`<p
+    class="legend line muted"
+    title="The chance that the model gave each token, in percent"
+  >
+    Chance in %:
     ${shadeLabels.map(
       (label, shade) => html`<span class=${`token shade-${shade}`}>${label}</span> `,
     )}

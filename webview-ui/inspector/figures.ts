@@ -41,7 +41,7 @@ export function figures(options: FiguresOptions): TemplateResult | typeof nothin
     <summary>
       <h2>Statistics</h2>
       <span class="muted"
-        >${formatNumber(numbers.samples)} samples, perplexity
+        >${formatNumber(numbers.meanLength, 3)} tokens each, perplexity
         ${formatNumber(numbers.perplexity, 3)}</span
       >
     </summary>

@@ -5,6 +5,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { CfsError } from '../../src/errors.js';
 import { formatSeconds } from '../../src/protocol/format.js';
+import type { Until } from '../../src/protocol/engine.js';
 import type { InspectorState } from '../../src/protocol/inspector.js';
 import type { RunInfo } from '../../src/protocol/runInfo.js';
 import { failure } from '../shared/failure.js';
@@ -18,9 +19,12 @@ export interface HeadingOptions {
   /** A request that is under way; its buttons wait. */
   busy: boolean;
   onSelect: (runId: string) => void;
+  /** Whether the reasons of the verdict are unfolded. */
+  verdictOpen: boolean;
+  onVerdictOpen: (open: boolean) => void;
   /** Without a token, people are asked for one. */
   onChangeStartToken: (tokenId?: number) => void;
-  onResume: () => void;
+  onResume: (until: Until) => void;
 }
 
 export function heading(options: HeadingOptions): TemplateResult {
@@ -38,8 +42,7 @@ export function heading(options: HeadingOptions): TemplateResult {
         })
       : html`<h2>${run.name}</h2>`
   }
-  ${progress(options)} ${startToken(options)}
-  ${host.settled === undefined ? nothing : html`<p class="notice">${host.settled}</p>`}`;
+  ${progress(options)} ${about(options)}`;
 }
 
 /** No run has samples, or will have. */
@@ -106,49 +109,69 @@ function resumeNotice(
   isComplete: boolean,
 ): TemplateResult {
   const total = run.total > 0 && run.phase === 'generating' ? ` of ${run.total}` : '';
-  return html`<div class="notice">
-    <p>
-      ${
-        isComplete
-          ? 'The samples are ready. Read them, exclude those you do not want, then train.'
-          : `Stopped after ${count}${total} samples.`
-      }
-    </p>
-    ${button(isComplete ? 'Train on these samples' : 'Go on writing', {
-      onClick: onResume,
+  const resume = (label: string, until: Until, title: string): TemplateResult =>
+    button(label, {
+      kind: until === 'end' && !isComplete ? 'secondary' : 'primary',
+      title,
       disabled: busy,
-    })}
+      onClick: () => onResume(until),
+    });
+  if (isComplete) {
+    return html`<div class="notice">
+      <p>The samples are ready. Read them, exclude those you do not want, then train.</p>
+      ${resume('Train on These Samples', 'end', 'Trains on all samples that are not excluded')}
+    </div>`;
+  }
+  return html`<div class="notice">
+    <p>Stopped after ${count}${total} samples.</p>
+    <div class="buttons">
+      ${resume('Resume Writing', 'samples', 'Writes the missing samples, and waits for you to read')}
+      ${resume('Resume the Run', 'end', 'Writes the missing samples, and trains on all at once')}
+    </div>
   </div>`;
 }
 
-function startToken(options: HeadingOptions): TemplateResult | typeof nothing {
-  const { host, busy, onChangeStartToken } = options;
-  const { startToken: token, verdict } = host;
-  if (!token) return nothing;
-  const better = verdict?.betterTokenId;
-  const change = 'Writes the samples again from another token, as a new run';
-  return html`<section
-    class=${verdict && !verdict.coherent ? 'notice warning' : 'verdict'}
-    aria-label="Start token"
-  >
+/** Verdict, start token, and whether exclusions are settled: a line each, the reasons unfold. */
+function about(options: HeadingOptions): TemplateResult | typeof nothing {
+  const { host, verdictOpen, onVerdictOpen } = options;
+  const { startToken, verdict, settled } = host;
+  if (!startToken && settled === undefined) return nothing;
+  const line = verdict
+    ? verdict.coherent
+      ? '✓ Samples read like text beginnings'
+      : '⚠ Samples do not read like text beginnings'
+    : startToken
+      ? `Start token ${startToken.token}`
+      : 'About these samples';
+  return html`<details
+      class=${verdict?.coherent === false ? 'verdict notice warning' : 'verdict'}
+      ?open=${verdictOpen}
+      @toggle=${(event: Event) => onVerdictOpen((event.currentTarget as HTMLDetailsElement).open)}
+    >
+      <summary title=${verdict?.reason ?? nothing}>${line}</summary>
+      ${verdict ? html`<p>${verdict.reason}</p>` : nothing}
+      ${startToken ? startTokenLines(options, startToken) : nothing}
+      ${settled === undefined ? nothing : html`<p>${settled}</p>`}
+    </details>
     ${
-      verdict
-        ? html`<p>
-            <strong
-              >${
-                verdict.coherent
-                  ? '✓ The samples read like the beginnings of texts.'
-                  : '⚠ The samples do not read like the beginnings of texts.'
-              }</strong
-            >
-            ${verdict.reason}
-          </p>`
+      settled === undefined
+        ? nothing
+        : html`<p class="muted line" title=${settled}>Fixed: training has begun with them</p>`
+    }`;
+}
+
+function startTokenLines(
+  { host, busy, onChangeStartToken }: HeadingOptions,
+  { id, token, reason }: NonNullable<InspectorState['startToken']>,
+): TemplateResult {
+  const better = host.verdict?.betterTokenId;
+  const change = 'Writes the samples again from another token, as a new run';
+  return html`${
+      host.verdict
+        ? nothing
         : html`<p class="muted">Whether they read like texts is judged soon.</p>`
     }
-    <p>
-      Start token <code>${token.token}</code> <span class="muted">(${token.id})</span>:
-      ${token.reason}
-    </p>
+    <p>Start token <code>${token}</code> <span class="muted">(${id})</span>: ${reason}</p>
     <div class="buttons">
       ${
         better === undefined
@@ -166,8 +189,7 @@ function startToken(options: HeadingOptions): TemplateResult | typeof nothing {
         disabled: busy,
         onClick: () => onChangeStartToken(),
       })}
-    </div>
-  </section>`;
+    </div>`;
 }
 
 /** In the user's own time zone and manner. */

@@ -7,6 +7,7 @@ import { html, render } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { SampleSummary } from '../../src/protocol/inspector.js';
 import { createVirtualList, type VirtualRows } from '../shared/virtualList.js';
+import { createHitMarks } from './hits.js';
 import { guessHeight, sampleRow } from './sample.js';
 import { createTokenCursor } from './tokenCursor.js';
 import type { TokenSource } from './tokens.js';
@@ -16,6 +17,10 @@ export interface ListContent {
   excluded: ReadonlySet<number>;
   expanded: ReadonlySet<number>;
   settled: string | undefined;
+  /** What is searched for, as `searchedFor` makes it. */
+  wanted: string;
+  /** While it stays the same, other samples mean that some were written or taken out. */
+  order: unknown;
   /** Whether more samples are on their way. */
   busy: boolean;
 }
@@ -66,6 +71,7 @@ export function createSampleList(options: ListOptions): SampleList {
       else plan();
     },
   });
+  const markHits = createHitMarks(list);
   const cursor = createTokenCursor({ list, tokens, announce: options.announce });
 
   scroller.addEventListener('scroll', () => {
@@ -103,7 +109,7 @@ export function createSampleList(options: ListOptions): SampleList {
   /** New only where something changed, since heights are then added up again. */
   function arrangeRows(now: ListContent): NonNullable<typeof rows> {
     const width = list.clientWidth;
-    const { samples, expanded } = now;
+    const { samples, expanded, wanted } = now;
     if (rows?.of.samples === samples && rows.of.expanded === expanded && rows.width === width) {
       return rows;
     }
@@ -121,7 +127,8 @@ export function createSampleList(options: ListOptions): SampleList {
         if (!sample) return 0;
         const known = guesses[position];
         if (known) return known;
-        return (guesses[position] = guessHeight(sample, expanded.has(sample.index), width));
+        const row = { sample, expanded: expanded.has(sample.index), wanted };
+        return (guesses[position] = guessHeight(row, width));
       },
     };
   }
@@ -130,6 +137,7 @@ export function createSampleList(options: ListOptions): SampleList {
     const now = content();
     const hadFocus = hasFocus();
     isDrawing = true;
+    const anchor = anchorFor(now);
     rows = arrangeRows(now);
     const gone = active && !rows.positions.has(active.index);
     if (active && gone) {
@@ -138,6 +146,11 @@ export function createSampleList(options: ListOptions): SampleList {
     }
     if (active) active = { ...active, position: rows.positions.get(active.index) ?? 0 };
     virtual.update(rows);
+    list.style.height = `${virtual.height()}px`;
+    const moved = anchor && rows.positions.get(anchor.index);
+    const start = moved === undefined ? undefined : virtual.startOf(moved);
+    if (anchor && start !== undefined && start !== anchor.start)
+      virtual.shift(start - anchor.start);
     const items = virtual.items();
     const shown = items.flatMap((item) => {
       const sample = now.samples[item.index];
@@ -145,7 +158,6 @@ export function createSampleList(options: ListOptions): SampleList {
     });
     tokens.want(shown.map(({ sample }) => sample.index));
     const reachable = hadFocus && active ? active.position : virtual.top()?.position;
-    list.style.height = `${virtual.height()}px`;
     list.setAttribute('aria-busy', String(now.busy));
     render(
       html`${repeat(
@@ -161,6 +173,7 @@ export function createSampleList(options: ListOptions): SampleList {
             expanded: now.expanded.has(sample.index),
             excluded: now.excluded.has(sample.index),
             reachable: item.index === reachable,
+            wanted: now.wanted,
             settled: now.settled,
             onToggle: () => onToggle(sample.index),
             onExclude: () => onExclude(sample.index),
@@ -172,6 +185,21 @@ export function createSampleList(options: ListOptions): SampleList {
     isDrawing = false;
     if (gone && hadFocus && active) rowOf(active.index)?.focus({ preventScroll: true });
     cursor.refresh();
+    markHits(now.wanted);
+  }
+
+  /**
+   * The row that stays where it is while samples are added or taken away: the one with the focus,
+   * else the first in sight. Nothing where people look at the beginning of the list, which stays.
+   */
+  function anchorFor(now: ListContent): { index: number; start: number } | undefined {
+    if (!rows || rows.of.order !== now.order || rows.of.samples === now.samples) return undefined;
+    const top = virtual.top();
+    const isBelow = top !== undefined && (top.position > 0 || top.offset > 0);
+    const position = active && hasFocus() ? active.position : isBelow ? top.position : undefined;
+    const sample = position === undefined ? undefined : rows.of.samples[position];
+    const start = position === undefined ? undefined : virtual.startOf(position);
+    return sample && start !== undefined ? { index: sample.index, start } : undefined;
   }
 
   function rowOf(index: number): HTMLElement | null {

@@ -11,6 +11,7 @@ import { createSampleList } from './list.js';
 import {
   defaultKept,
   emptyStore,
+  isVerdictOpen,
   keptSchema,
   memo,
   selectedRun,
@@ -23,7 +24,8 @@ import {
   type Store,
 } from './store.js';
 import { createTokenSource } from './tokens.js';
-import { arrange } from './view.js';
+import { searchedFor } from './text.js';
+import { arrange, type View } from './view.js';
 import './inspector.css';
 
 /** From this width on the statistics stand beside the list; the same as in the style sheet. */
@@ -58,6 +60,7 @@ let isPlanned = false;
 /** Where the list stood when the page was last seen, until the list is there again. */
 let returnTo = kept.place;
 const arranged = memo(arrange);
+const orderOf = memo((runId: string | undefined, view: View) => ({ runId, view }));
 
 const rpc = connect(inspectorPageContract, inspectorHostContract, {
   state: (state) => {
@@ -92,6 +95,8 @@ const sampleList = createSampleList({
     excluded: store.excluded,
     expanded: store.expanded,
     settled: store.host?.settled,
+    wanted: searchedFor(kept.view.search),
+    order: orderOf(store.samplesOf, kept.view),
     busy: selectedRun(store)?.phase === 'generating' && selectedRun(store)?.state === 'running',
   }),
   onToggle: (index) => change(toggleExpanded(store, index)),
@@ -173,8 +178,7 @@ async function exclude(indices: readonly number[], excluded: boolean): Promise<b
     return false;
   }
   const [first] = indices;
-  const which =
-    indices.length === 1 && first !== undefined ? `Sample ${first + 1}` : indices.length;
+  const which = indices.length === 1 && first !== undefined ? `Sample ${first}` : indices.length;
   spoken.textContent = `${which} ${excluded ? 'excluded' : 'included'}`;
   return true;
 }
@@ -224,7 +228,11 @@ function draw(): void {
       busy,
       onSelect: (runId) => void act(() => rpc.request('select', { runId })),
       onChangeStartToken: (tokenId) => void changeStartToken(tokenId),
-      onResume: () => void act(() => rpc.request('resume', { runId: run.id })),
+      onResume: (until) => void act(() => rpc.request('resume', { runId: run.id, until })),
+      verdictOpen: isVerdictOpen(store),
+      onVerdictOpen: (open) => {
+        if (open !== isVerdictOpen(store)) change({ ...store, verdictOpen: open });
+      },
     })}
     ${trouble}`,
     top,
@@ -264,9 +272,7 @@ function drawControls(all: number, expected: number): void {
       settled: store.host?.settled,
       undo: store.undo?.length ?? 0,
       onView: (part) => keep({ view: { ...kept.view, ...part } }),
-      onFiltersOpen: (open) => {
-        if (open !== kept.filtersOpen) keep({ filtersOpen: open });
-      },
+      onFiltersOpen: (open) => keep({ filtersOpen: open }),
       onExclude: (excluded) => void excludeShown(excluded),
       onUndo: () => void exclude(store.undo ?? [], false),
     }),

@@ -20,6 +20,8 @@ export interface SampleRow {
   top: number;
   expanded: boolean;
   excluded: boolean;
+  /** What is searched for, as `searchedFor` makes it. */
+  wanted: string;
   /** Whether the tabulator key comes here. */
   reachable: boolean;
   /** Why exclusions cannot be changed. */
@@ -30,8 +32,7 @@ export interface SampleRow {
 
 export function sampleRow(row: SampleRow): TemplateResult {
   const { sample, tokens, expanded, excluded, reachable } = row;
-  const { cut } = preview(sample.text);
-  const more = cut || (tokens !== undefined && previewTokens(tokens) < tokens.pieces.length);
+  const more = isCut(sample, tokens);
   const tabIndex = reachable ? 0 : -1;
   const toggle = expanded ? 'Show less' : `Show all ${sample.length} tokens`;
   return html`<article
@@ -45,12 +46,12 @@ export function sampleRow(row: SampleRow): TemplateResult {
     .style=${`transform: translateY(${row.top}px)`}
   >
     <div class="sample-head">
-      <span class="sample-number">${sample.index + 1}</span>
+      <span class="sample-number">${sample.index}</span>
       <span class="figures muted"
         >${excluded ? badge('excluded') : nothing} ${figures(sample)}</span
       >
       ${rowButton(excluded ? 'Include' : 'Exclude', {
-        label: `${excluded ? 'Include' : 'Exclude'} sample ${sample.index + 1}`,
+        label: `${excluded ? 'Include' : 'Exclude'} sample ${sample.index}`,
         title:
           row.settled ?? (excluded ? 'Use it for training again (x)' : 'Do not train on it (x)'),
         disabled: row.settled !== undefined,
@@ -58,27 +59,29 @@ export function sampleRow(row: SampleRow): TemplateResult {
         onClick: row.onExclude,
       })}
     </div>
-    ${guard([sample, tokens, expanded], () => sampleText(sample, tokens, expanded))}
-    ${
-      more
-        ? rowButton(toggle, {
-            label: `${toggle} of sample ${sample.index + 1}`,
-            expanded,
-            tabIndex,
-            onClick: row.onToggle,
-          })
-        : nothing
-    }
+    <div class="sample-text" dir="auto">
+      ${guard([sample, tokens, expanded, row.wanted], () => sampleText(row))}
+      ${
+        more
+          ? rowButton(toggle, {
+              label: `${toggle} of sample ${sample.index}`,
+              expanded,
+              tabIndex,
+              onClick: row.onToggle,
+            })
+          : nothing
+      }
+    </div>
   </article>`;
 }
 
 function figures(sample: SampleSummary): TemplateResult {
   return html`<span title="Mean log-probability of its tokens, in nats: nearer to 0 is likelier"
-      >log-prob. ${formatNumber(sample.meanLogprob, 3)}</span
+      ><span class="roomy">log-prob. </span>${formatNumber(sample.meanLogprob, 3)}</span
     >
     <span>${sample.length} tokens</span>
     <span title="Share of its runs of four tokens that occur earlier in it"
-      >${formatNumber(100 * sample.repetition, 2)} % repeated</span
+      >${formatNumber(100 * sample.repetition, 2)} % rep<span class="roomy">eated</span></span
     >
     ${
       sample.stop === 'length'
@@ -90,7 +93,7 @@ function figures(sample: SampleSummary): TemplateResult {
 /** What a screen reader says of the row before its text. */
 function nameOf(sample: SampleSummary, excluded: boolean): string {
   return [
-    `Sample ${sample.index + 1}`,
+    `Sample ${sample.index}`,
     ...(excluded ? ['excluded'] : []),
     `mean log-probability ${formatNumber(sample.meanLogprob, 3)}`,
     `${sample.length} tokens`,
@@ -103,36 +106,57 @@ function nameOf(sample: SampleSummary, excluded: boolean): string {
  * Twice: shaded for the eye, and plain for a screen reader, which would stumble over hundreds of
  * fragments.
  */
-function sampleText(
-  sample: SampleSummary,
-  tokens: SampleTokens | undefined,
-  expanded: boolean,
-): TemplateResult {
-  const { text, cut } = expanded ? { text: sample.text, cut: false } : preview(sample.text);
-  const ending = cut ? '…' : '';
+function sampleText({ sample, tokens, expanded, wanted }: SampleRow): TemplateResult {
+  const part = expanded
+    ? { text: sample.text, cutBefore: false, cut: false }
+    : preview(sample.text, wanted);
+  const around = (text: string): string =>
+    `${part.cutBefore ? '…' : ''}${text}${part.cut ? '…' : ''}`;
+  const range = tokens && (expanded ? allOf(tokens) : previewTokens(tokens, wanted));
   // An inline element: what is between its tags is kept as it is, line breaks included.
-  const shown = tokens ? tokenSpans(tokens, expanded) : `${visibleText(text)}${ending}`;
-  return html`<span class="text" dir="auto" aria-hidden="true">${shown}</span>
-    <p class="visually-hidden" dir="auto">${text === '' ? 'Empty text' : text}${ending}</p>`;
+  const shown = tokens && range ? tokenSpans(tokens, range) : around(visibleText(part.text));
+  return html`<span class="text" aria-hidden="true" data-first=${range?.start ?? 0}>${shown}</span>
+    <p class="visually-hidden" dir="auto">
+      ${part.text === '' ? 'Empty text' : around(part.text)}
+    </p>`;
 }
 
-function tokenSpans(tokens: SampleTokens, expanded: boolean): DocumentFragment {
+interface TokenRange {
+  start: number;
+  end: number;
+}
+
+function allOf({ pieces }: SampleTokens): TokenRange {
+  return { start: 0, end: pieces.length };
+}
+
+function tokenSpans(tokens: SampleTokens, { start, end }: TokenRange): DocumentFragment {
   const fragment = document.createDocumentFragment();
-  const count = expanded ? tokens.pieces.length : previewTokens(tokens);
-  for (let at = 0; at < count; at++) {
+  if (start > 0) fragment.append('…');
+  for (let at = start; at < end; at++) {
     const span = document.createElement('span');
     span.className = `token shade-${shadeOf(tokens.logprobs[at] ?? 0)}`;
     span.textContent = visibleText(tokens.pieces[at] ?? '') || '∅';
     fragment.append(span);
   }
-  if (count < tokens.pieces.length) fragment.append('…');
+  if (end < tokens.pieces.length) fragment.append('…');
   return fragment;
 }
 
+/** Whether a preview leaves something of the sample out. */
+function isCut({ text }: SampleSummary, tokens: SampleTokens | undefined): boolean {
+  return (
+    preview(text).cut || (tokens !== undefined && previewTokens(tokens).end < allOf(tokens).end)
+  );
+}
+
 /** A guess at the height of a row that was never drawn, pixels. */
-export function guessHeight(sample: SampleSummary, expanded: boolean, width: number): number {
-  const { text, cut } = preview(sample.text);
-  const shown = expanded ? sample.text : text;
+export function guessHeight(
+  { sample, expanded, wanted }: Pick<SampleRow, 'sample' | 'expanded' | 'wanted'>,
+  width: number,
+): number {
+  const { text, cut } = preview(sample.text, wanted);
+  const shown = expanded ? sample.text : `${text}${cut ? '… Show all tokens' : ''}`;
   const perLine = Math.max(10, (width - 24) / 8);
   let lines = 0;
   for (let start = 0; start <= shown.length;) {
@@ -141,5 +165,5 @@ export function guessHeight(sample: SampleSummary, expanded: boolean, width: num
     lines += Math.max(1, Math.ceil(length / perLine));
     start += length + 1;
   }
-  return 20 * lines + (cut ? 76 : 50);
+  return 19 * lines + 35;
 }

@@ -31,6 +31,8 @@ export interface Store {
   expanded: ReadonlySet<number>;
   /** What «Include all again» includes: the samples that the last «Exclude all shown» took out. */
   undo?: readonly number[];
+  /** Absent until people choose: open where the verdict is bad. */
+  verdictOpen?: boolean;
   /** What went wrong last. */
   problem?: unknown;
 }
@@ -46,7 +48,7 @@ export function withState(store: Store, host: InspectorState): Store {
   const next = { ...store, host, excluded };
   if (store.host?.selected === host.selected) return next;
   const kept = store.samplesOf === host.selected ? {} : { ...nothingShown, samplesOf: undefined };
-  return { ...next, ...kept, undo: undefined, problem: undefined };
+  return { ...next, ...kept, undo: undefined, verdictOpen: undefined, problem: undefined };
 }
 
 /** More samples came. Those of a run that is not the one at hand, without `first`, came too late. */
@@ -68,6 +70,11 @@ export function toggleExpanded(store: Store, index: number): Store {
   const expanded = new Set(store.expanded);
   if (!expanded.delete(index)) expanded.add(index);
   return { ...store, expanded };
+}
+
+/** Whether the reasons of the verdict are unfolded. */
+export function isVerdictOpen({ host, verdictOpen }: Store): boolean {
+  return verdictOpen ?? host?.verdict?.coherent === false;
 }
 
 /** The run that is shown. */

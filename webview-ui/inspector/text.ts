@@ -21,36 +21,91 @@ function mark(found: string): string {
 }
 
 /** A preview ends after so many characters or lines, whichever comes first. */
-const previewCharacters = 240;
+const previewCharacters = 180;
 const previewLines = 5;
+/** What a preview shows of the line before a hit, characters. */
+const beforeHit = 40;
 
-/**
- * The beginning of a text; the whole where little would be missing. Asked for thousands of samples
- * at a time, so it looks no further than it must.
- */
-export function preview(text: string): { text: string; cut: boolean } {
-  let end = Math.min(text.length, previewCharacters);
-  let at = -1;
+/** The text in lower case, each character where it was. */
+export function foldCase(text: string): string {
+  const folded = text.toLowerCase();
+  if (folded.length === text.length) return folded;
+  return Array.from(text, (character) => {
+    const lower = character.toLowerCase();
+    return lower.length === character.length ? lower : character;
+  }).join('');
+}
+
+/** What is searched for, as `foldCase` makes the texts. */
+export function searchedFor(search: string): string {
+  return foldCase(search.trim());
+}
+
+/** Where `wanted`, made by `searchedFor`, begins in the text; nowhere for the empty string. */
+export function hitsIn(text: string, wanted: string): number[] {
+  const hits: number[] = [];
+  if (wanted === '') return hits;
+  const folded = foldCase(text);
+  for (let at = folded.indexOf(wanted); at >= 0; at = folded.indexOf(wanted, at + wanted.length)) {
+    hits.push(at);
+  }
+  return hits;
+}
+
+export interface Preview {
+  text: string;
+  /** Whether something before and after it is left out. */
+  cutBefore: boolean;
+  cut: boolean;
+}
+
+/** The beginning of a text, or, where that does not show it, the first place of what is wanted. */
+export function preview(text: string, wanted = ''): Preview {
+  const { start, end } = previewRange(text, wanted);
+  return { text: text.slice(start, end), cutBefore: start > 0, cut: end < text.length };
+}
+
+/** The tokens that make the preview: from `start` up to but without `end`. */
+export function previewTokens(
+  { pieces }: SampleTokens,
+  wanted = '',
+): { start: number; end: number } {
+  const range = previewRange(pieces.join(''), wanted);
+  let [start, end, characters] = [0, 0, 0];
+  for (const [at, { length }] of pieces.entries()) {
+    if (characters <= range.start) start = at;
+    characters += length;
+    if (characters <= range.end) end = at + 1;
+  }
+  return { start, end: Math.max(start + 1, end) };
+}
+
+/** Asked for thousands of samples at a time, so it looks no further than it must. */
+function previewRange(text: string, wanted: string): { start: number; end: number } {
+  const end = previewEnd(text, 0);
+  if (wanted === '' || end === text.length) return { start: 0, end };
+  const hit = foldCase(text).indexOf(wanted);
+  if (hit < 0 || hit + wanted.length <= end) return { start: 0, end };
+  const line = text.lastIndexOf('\n', hit - 1) + 1;
+  const start = Math.max(line, hit - beforeHit);
+  const whole = isSplitPair(text, start) ? start + 1 : start;
+  return { start: whole, end: previewEnd(text, whole) };
+}
+
+function previewEnd(text: string, start: number): number {
+  let end = Math.min(text.length, start + previewCharacters);
+  let at = start - 1;
   for (let line = 0; line < previewLines; line++) {
     at = text.indexOf('\n', at + 1);
     if (at < 0 || at >= end) break;
     if (line === previewLines - 1) end = at;
   }
-  if (end === text.length) return { text, cut: false };
-  // A pair of surrogates is not torn apart.
-  if (/[\ud800-\udbff]/.test(text.charAt(end - 1))) end--;
-  return { text: text.slice(0, end), cut: true };
+  return isSplitPair(text, end) ? end - 1 : end;
 }
 
-/** How many of the first tokens make the preview. */
-export function previewTokens({ pieces }: SampleTokens): number {
-  let [characters, lines] = [0, 1];
-  for (const [at, piece] of pieces.entries()) {
-    characters += piece.length;
-    lines += piece.split('\n').length - 1;
-    if (characters > previewCharacters || lines > previewLines) return Math.max(1, at);
-  }
-  return pieces.length;
+/** Whether a cut there would tear the two halves of one character apart. */
+function isSplitPair(text: string, at: number): boolean {
+  return /[\ud800-\udbff]/.test(text.charAt(at - 1)) && at < text.length;
 }
 
 /** A token's name where it is spoken of: spaces at its edges are said. */
@@ -60,7 +115,8 @@ export function tokenName(piece: string): string {
 
 /** Least chance of each step of shading, the likeliest first; what is rarer is the last step. */
 const leastChance = [0.9, 0.5, 0.2, 0.05, 0.01];
-export const shadeLabels = ['≥ 90 %', '≥ 50 %', '≥ 20 %', '≥ 5 %', '≥ 1 %', '< 1 %'];
+/** In percent. */
+export const shadeLabels = ['≥ 90', '≥ 50', '≥ 20', '≥ 5', '≥ 1', '< 1'];
 
 /** The step of shading, from 0 (the model was sure) to 5 (it was surprised). */
 export function shadeOf(logprob: number): number {

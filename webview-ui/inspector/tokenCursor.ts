@@ -27,8 +27,10 @@ export function createTokenCursor({ list, tokens, announce }: TokenCursorOptions
   let standing: { index: number; at: number } | undefined;
   let marked: Element | undefined;
 
-  const spansOf = (index: number): HTMLCollection | undefined =>
-    list.querySelector(`[data-sample="${index}"] .text`)?.children;
+  const textOf = (index: number): HTMLElement | null =>
+    list.querySelector<HTMLElement>(`[data-sample="${index}"] .text`);
+  const spanOf = (text: HTMLElement, at: number): Element | undefined =>
+    text.children[at - firstOf(text)];
 
   /** Shows the value of the token that the keys stand at, if it is in the page. */
   const showStanding = (): boolean => {
@@ -39,7 +41,8 @@ export function createTokenCursor({ list, tokens, announce }: TokenCursorOptions
   };
 
   const refresh = (): void => {
-    const token = standing && spansOf(standing.index)?.[standing.at];
+    const text = standing && textOf(standing.index);
+    const token = standing && text ? spanOf(text, standing.at) : undefined;
     if (token === marked) return;
     marked?.classList.remove('current');
     token?.classList.add('current');
@@ -48,10 +51,11 @@ export function createTokenCursor({ list, tokens, announce }: TokenCursorOptions
 
   list.addEventListener('pointerover', ({ target }) => {
     const token = target instanceof Element ? target.closest('.token') : null;
-    const row = token?.closest<HTMLElement>('.sample');
+    const text = token?.closest<HTMLElement>('.text');
+    const row = text?.closest<HTMLElement>('.sample');
     const sample = row ? tokens.get(Number(row.dataset.sample)) : undefined;
-    if (!token?.parentElement || !sample) return tooltip.hide();
-    tooltip.show(token, sample, Array.from(token.parentElement.children).indexOf(token));
+    if (!token || !text || !sample) return tooltip.hide();
+    tooltip.show(token, sample, firstOf(text) + Array.from(text.children).indexOf(token));
   });
   list.addEventListener('pointerleave', () => tooltip.hide());
   list.addEventListener('focusout', () => tooltip.hide());
@@ -59,11 +63,11 @@ export function createTokenCursor({ list, tokens, announce }: TokenCursorOptions
   return {
     walk: (index, by) => {
       const sample = tokens.get(index);
-      const spans = spansOf(index);
-      if (!sample || !spans) return 'end';
-      const at = standing?.index === index ? standing.at + by : 0;
+      const text = textOf(index);
+      if (!sample || !text) return 'end';
+      const at = standing?.index === index ? standing.at + by : firstOf(text);
       if (at < 0 || at >= sample.pieces.length) return 'end';
-      const token = spans[at];
+      const token = spanOf(text, at);
       if (!token) return 'hidden';
       standing = { index, at };
       refresh();
@@ -82,4 +86,9 @@ export function createTokenCursor({ list, tokens, announce }: TokenCursorOptions
     },
     refresh,
   };
+}
+
+/** The number of the first token that a row shows. */
+function firstOf(text: HTMLElement): number {
+  return Number(text.dataset.first);
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { SampleSummary } from '../../src/protocol/inspector.js';
+import { foldCase, searchedFor } from './text.js';
 
 export const sortKeys = ['written', 'meanLogprob', 'length', 'repetition'] as const;
 export type SortKey = (typeof sortKeys)[number];
@@ -39,13 +40,13 @@ export function arrange(
   excluded: ReadonlySet<number>,
   view: View,
 ): readonly SampleSummary[] {
-  const wanted = view.search.trim().toLowerCase();
+  const wanted = searchedFor(view.search);
   const bounds = rangeKeys.map((key) => ({ key, ...boundsOf(key, view.ranges[key]) }));
   const shown = samples.filter(
     (sample) =>
       (!view.onlyExcluded || excluded.has(sample.index)) &&
       bounds.every(({ key, min, max }) => sample[key] >= min && sample[key] <= max) &&
-      (wanted === '' || sample.text.toLowerCase().includes(wanted)),
+      (wanted === '' || foldCase(sample.text).includes(wanted)),
   );
   const { sort } = view;
   if (sort === 'written') return view.descending ? shown.reverse() : shown;

@@ -48,15 +48,18 @@ export interface ButtonOptions {
   title?: string;
   /** For buttons that stay pressed. */
   pressed?: boolean;
+  /** For buttons that open and close something. */
+  expanded?: boolean;
 }
 
 export function button(content: Content, options: ButtonOptions): TemplateResult {
-  const { onClick, kind = 'primary', disabled = false, label, title, pressed } = options;
+  const { onClick, kind = 'primary', disabled = false, label, title, pressed, expanded } = options;
   return html`<vscode-button
     appearance=${kind}
     ?disabled=${disabled}
     aria-label=${label ?? nothing}
     aria-pressed=${pressed ?? nothing}
+    aria-expanded=${expanded ?? nothing}
     title=${title ?? nothing}
     @click=${onClick}
     >${content}</vscode-button

@@ -41,6 +41,10 @@ export interface VirtualList {
   /** After drawing: measures the rows, which carry their position as `data-index`. */
   measure(): void;
   scrollTo(position: number, align: 'auto' | 'start'): void;
+  /** Pixels from the upper edge of the list to that of a row. */
+  startOf(position: number): number | undefined;
+  /** Scrolls so many pixels on, and draws as if it had; the list has its height already. */
+  shift(by: number): void;
   /** The first row in sight below what covers it, and how many pixels of it are hidden. */
   top(): { position: number; offset: number } | undefined;
 }
@@ -99,6 +103,16 @@ export function createVirtualList(options: VirtualListOptions): VirtualList {
       virtualizer.measureElement(null);
     },
     scrollTo: (position, align) => virtualizer.scrollToIndex(position, { align }),
+    startOf: (position) => {
+      // Positions are brought up to date only when they are asked for.
+      virtualizer.getTotalSize();
+      const item = virtualizer.measurementsCache[position];
+      return item && item.start - virtualizer.options.scrollMargin;
+    },
+    shift: (by) => {
+      scroller.scrollTop += by;
+      virtualizer.scrollOffset = scroller.scrollTop;
+    },
     top: () => {
       const edge = scroller.scrollTop + covered();
       const item = virtualizer.getVirtualItemForOffset(edge);

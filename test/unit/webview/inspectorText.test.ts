@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
   formatChance,
+  hitsIn,
   preview,
   previewTokens,
+  searchedFor,
   shadeOf,
   visibleText,
 } from '../../../webview-ui/inspector/text.js';
@@ -20,20 +22,48 @@ describe('texts as they are shown', () => {
   });
 
   it('end a preview by characters or lines, and never inside a character', () => {
-    expect(preview('short')).toEqual({ text: 'short', cut: false });
-    expect(preview('1\n2\n3\n4\n5\n6')).toEqual({ text: '1\n2\n3\n4\n5', cut: true });
+    expect(preview('short')).toEqual({ text: 'short', cutBefore: false, cut: false });
+    expect(preview('1\n2\n3\n4\n5\n6')).toMatchObject({ text: '1\n2\n3\n4\n5', cut: true });
     const cut = preview(`x${'😀'.repeat(200)}`);
     expect(cut.cut).toBe(true);
     expect(cut.text).toMatch(/^x(😀)+$/u);
-    expect(cut.text.length).toBeLessThanOrEqual(240);
+    expect(cut.text.length).toBeLessThanOrEqual(180);
+  });
+
+  it('show a hit that the beginning does not', () => {
+    const text = `${'😀 a '.repeat(100)}the Ørnes ${'z'.repeat(300)}`;
+    const shown = preview(text, searchedFor(' øRNES '));
+    expect(shown).toMatchObject({ cutBefore: true, cut: true });
+    expect(shown.text).toContain('a the Ørnes z');
+    expect(shown.text.length).toBeLessThanOrEqual(180);
+    expect(shown.text.isWellFormed()).toBe(true);
+    expect(preview(`Ørnes ${text}`, 'ørnes').cutBefore).toBe(false);
+    expect(preview(text, 'nowhere').cutBefore).toBe(false);
+    expect(preview('1\n2\n3\n4\n5\n6 here\n7', 'here').text).toBe('6 here\n7');
+  });
+
+  it('find every hit, where it stands in the text as written', () => {
+    expect(hitsIn('Aa b aA', 'a')).toEqual([0, 1, 5, 6]);
+    // «İ» becomes two characters in lower case.
+    expect(hitsIn('İİ Tarn', 'tarn')).toEqual([3]);
+    expect(hitsIn('anything', '')).toEqual([]);
+  });
+
+  it('show the same of tokens as of the text', () => {
+    const pieces = Array.from({ length: 100 }, (_, at) => ` word${at}`);
+    const tokens = { index: 0, pieces, logprobs: pieces.map(() => 0) };
+    const { start, end } = previewTokens(tokens, 'word70');
+    expect(pieces.slice(start, end)).toContain(' word70');
+    const shown = preview(pieces.join(''), 'word70').text;
+    expect(pieces.slice(start, end).join('')).toContain(shown.slice(6, -6));
   });
 
   it('end a preview of tokens between two of them, with at least one', () => {
     const tokens = (pieces: string[]) => ({ index: 0, pieces, logprobs: pieces.map(() => 0) });
-    expect(previewTokens(tokens(['a', 'b']))).toBe(2);
-    expect(previewTokens(tokens(['a'.repeat(200), 'b'.repeat(41), 'c']))).toBe(1);
-    expect(previewTokens(tokens(['a'.repeat(500)]))).toBe(1);
-    expect(previewTokens(tokens(['a', '\n\n', '\n\n', '\n', 'b']))).toBe(3);
+    expect(previewTokens(tokens(['a', 'b']))).toEqual({ start: 0, end: 2 });
+    expect(previewTokens(tokens(['a'.repeat(140), 'b'.repeat(41), 'c'])).end).toBe(1);
+    expect(previewTokens(tokens(['a'.repeat(500)])).end).toBe(1);
+    expect(previewTokens(tokens(['a', '\n\n', '\n\n', '\n', 'b'])).end).toBe(3);
   });
 });
 
