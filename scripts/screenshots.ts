@@ -27,35 +27,38 @@ const pictures: Record<string, (workbench: Workbench) => Promise<void>> = {
     await workbench.page.keyboard.type('Fine-tune without forgetting');
     await workbench.page.keyboard.press('Enter');
     await workbench.page.getByText('Try it on the demo model').first().waitFor();
+    await workbench.page.waitForTimeout(2500);
   },
   problems: async (workbench) => {
     await workbench.showView('Explorer');
     await workbench.chooseInExplorerMenu('dataset-with-a-mistake.jsonl', 'Fine-tune with CFS');
-    await workbench.webview('Steps');
+    await workbench.webview('The first batch');
     await workbench.problems();
+    await workbench.page.waitForTimeout(500);
   },
   mix: async (workbench) => {
     await workbench.showView('Explorer');
     await workbench.chooseInExplorerMenu('dataset.jsonl', 'Fine-tune with CFS');
-    await workbench.webview('Start Fine-Tuning');
-    await workbench.page.waitForTimeout(3000);
+    await workbench.webview('The first batch');
   },
   inspector: async (workbench) => {
-    await workbench.command('CFS: Inspect Samples');
-    await workbench.pickFirst();
-    await workbench.webview(/samples/);
+    await workbench.showView('CFS Studio');
+    // More room for the samples than the tree leaves them.
+    await workbench.page.getByRole('button', { name: /^Runs Section/ }).click();
+    await workbench.webview(/200 samples/);
     await workbench.page.waitForTimeout(1500);
   },
   curves: async (workbench) => {
     await workbench.showView('CFS Studio');
     await workbench.command('CFS: Show Forgetting Curves');
-    await workbench.pickFirst();
-    await workbench.page.waitForTimeout(2500);
+    await workbench.webview(/Loss/);
+    await workbench.page.waitForTimeout(2000);
   },
   compare: async (workbench) => {
     await workbench.command('CFS: Compare Runs');
     await workbench.pickAll();
-    await workbench.page.waitForTimeout(2500);
+    await workbench.webview('Settings that differ');
+    await workbench.page.waitForTimeout(1500);
   },
 };
 

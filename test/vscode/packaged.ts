@@ -1,4 +1,4 @@
-/** The VSIX that the end-to-end tests install, made by `npm run package` before them. */
+/** The VSIX that the end-to-end tests install: of `npm run package`, or in the folder `CFS_VSIX`. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -8,7 +8,8 @@ export function packagedExtension(): string {
     version: string;
   };
   const target = `${process.platform}-${process.arch}`;
-  const file = resolve(join('.cfs', 'vsix', `${name}-${version}-${target}.vsix`));
+  const folder = process.env.CFS_VSIX ?? join('.cfs', 'vsix');
+  const file = resolve(join(folder, `${name}-${version}-${target}.vsix`));
   if (!existsSync(file)) throw new Error('Make the package first: npm run package');
   return file;
 }

@@ -180,10 +180,8 @@ function drive(
     },
     pickAll: async () => {
       if (!(await asks())) return;
-      for (const box of await palette.locator('.monaco-list-row .monaco-checkbox').all()) {
-        if ((await box.getAttribute('aria-checked')) !== 'true') await box.click();
-      }
-      await page.keyboard.press('Enter');
+      await palette.getByRole('checkbox', { name: /toggle all/i }).click();
+      await palette.getByRole('button', { name: 'OK' }).click();
     },
     reload: async () => {
       await page.reload();
