@@ -125,8 +125,8 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
   it('changes nothing once training began, and says why', async () => {
     const settled = 'Training has begun.';
     const opened = await openInspector(browser, { samples, state: { settled } });
-    await opened.page.getByText('Fixed: training has begun').waitFor();
-    await opened.page.locator('.verdict summary').click();
+    await opened.page.getByText('fixed, training began').waitFor();
+    await opened.page.getByText('About these samples').click();
     await opened.page.getByText(settled).waitFor();
     expect(await opened.page.locator('.sample-head .row-button').first().isDisabled()).toBe(true);
     await opened.page.locator('.sample').first().focus();

@@ -46,7 +46,6 @@ const rangeLabels: Record<RangeKey, { name: string; unit: string }> = {
 
 export function controls(options: ControlsOptions): TemplateResult {
   const { view, filtersOpen, shown, all, excluded, onView, onFiltersOpen } = options;
-  const filters = countFilters(view);
   const narrowing = countFilters({ ...view, search: '' });
   const order = view.descending ? 'falling' : 'rising';
   return html`<div class="toolbar-row controls">
@@ -85,7 +84,11 @@ export function controls(options: ControlsOptions): TemplateResult {
           excluded === 0 ? nothing : `, ${excluded} excluded`
         }</span
       >
-      ${filters === 0 && options.undo === 0 ? nothing : bulk(options)}
+      ${
+        options.settled === undefined
+          ? bulk(options)
+          : html`<span class="line muted" title=${options.settled}>fixed, training began</span>`
+      }
     </div>`;
 }
 
@@ -132,22 +135,22 @@ function rangeFields(key: RangeKey, { view, onView }: ControlsOptions): Template
 }
 
 function bulk(options: ControlsOptions): TemplateResult {
-  const { shown, shownExcluded, settled, undo, onExclude, onUndo } = options;
+  const { shown, shownExcluded, undo, onExclude, onUndo } = options;
   const include = shown > 0 && shownExcluded === shown;
   const filtered = countFilters(options.view) > 0;
   return html`${
     filtered
       ? rowButton(include ? 'Include all shown' : 'Exclude all shown', {
           label: include ? 'Include all shown' : 'Exclude all shown',
-          disabled: settled !== undefined || shown === 0,
-          title: settled ?? 'What is excluded is not trained on; nothing is deleted',
+          disabled: shown === 0,
+          title: 'What is excluded is not trained on; nothing is deleted',
           tabIndex: 0,
           onClick: () => onExclude(!include),
         })
       : nothing
   }
   ${
-    undo > 0 && settled === undefined
+    undo > 0
       ? html`<span role="status">${undo} excluded.</span> ${rowButton('Include all again', {
             label: 'Include all again',
             tabIndex: 0,

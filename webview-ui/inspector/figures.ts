@@ -38,10 +38,10 @@ export function figures(options: FiguresOptions): TemplateResult | typeof nothin
     ?open=${open}
     @toggle=${(event: Event) => onToggle((event.currentTarget as HTMLDetailsElement).open)}
   >
-    <summary>
+    <summary class="line">
       <h2>Statistics</h2>
       <span class="muted"
-        >${formatNumber(numbers.meanLength, 3)} tokens each, perplexity
+        >${formatNumber(numbers.tokens)} tokens, perplexity
         ${formatNumber(numbers.perplexity, 3)}</span
       >
     </summary>

@@ -131,7 +131,7 @@ function resumeNotice(
   </div>`;
 }
 
-/** Verdict, start token, and whether exclusions are settled: a line each, the reasons unfold. */
+/** The verdict in one line; its reason, the start token and why nothing can be changed unfold. */
 function about(options: HeadingOptions): TemplateResult | typeof nothing {
   const { host, verdictOpen, onVerdictOpen } = options;
   const { startToken, verdict, settled } = host;
@@ -144,20 +144,15 @@ function about(options: HeadingOptions): TemplateResult | typeof nothing {
       ? `Start token ${startToken.token}`
       : 'About these samples';
   return html`<details
-      class=${verdict?.coherent === false ? 'verdict notice warning' : 'verdict'}
-      ?open=${verdictOpen}
-      @toggle=${(event: Event) => onVerdictOpen((event.currentTarget as HTMLDetailsElement).open)}
-    >
-      <summary title=${verdict?.reason ?? nothing}>${line}</summary>
-      ${verdict ? html`<p>${verdict.reason}</p>` : nothing}
-      ${startToken ? startTokenLines(options, startToken) : nothing}
-      ${settled === undefined ? nothing : html`<p>${settled}</p>`}
-    </details>
-    ${
-      settled === undefined
-        ? nothing
-        : html`<p class="muted line" title=${settled}>Fixed: training has begun with them</p>`
-    }`;
+    class=${verdict?.coherent === false ? 'verdict notice warning' : 'verdict'}
+    ?open=${verdictOpen}
+    @toggle=${(event: Event) => onVerdictOpen((event.currentTarget as HTMLDetailsElement).open)}
+  >
+    <summary title=${verdict?.reason ?? nothing}>${line}</summary>
+    ${verdict ? html`<p>${verdict.reason}</p>` : nothing}
+    ${startToken ? startTokenLines(options, startToken) : nothing}
+    ${settled === undefined ? nothing : html`<p>${settled}</p>`}
+  </details>`;
 }
 
 function startTokenLines(

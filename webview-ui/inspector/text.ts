@@ -21,8 +21,8 @@ function mark(found: string): string {
 }
 
 /** A preview ends after so many characters or lines, whichever comes first. */
-const previewCharacters = 180;
-const previewLines = 5;
+const previewCharacters = 150;
+const previewLines = 4;
 /** What a preview shows of the line before a hit, characters. */
 const beforeHit = 40;
 

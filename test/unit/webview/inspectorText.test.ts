@@ -23,11 +23,11 @@ describe('texts as they are shown', () => {
 
   it('end a preview by characters or lines, and never inside a character', () => {
     expect(preview('short')).toEqual({ text: 'short', cutBefore: false, cut: false });
-    expect(preview('1\n2\n3\n4\n5\n6')).toMatchObject({ text: '1\n2\n3\n4\n5', cut: true });
+    expect(preview('1\n2\n3\n4\n5\n6')).toMatchObject({ text: '1\n2\n3\n4', cut: true });
     const cut = preview(`x${'😀'.repeat(200)}`);
     expect(cut.cut).toBe(true);
     expect(cut.text).toMatch(/^x(😀)+$/u);
-    expect(cut.text.length).toBeLessThanOrEqual(180);
+    expect(cut.text.length).toBeLessThanOrEqual(150);
   });
 
   it('show a hit that the beginning does not', () => {
@@ -35,7 +35,7 @@ describe('texts as they are shown', () => {
     const shown = preview(text, searchedFor(' øRNES '));
     expect(shown).toMatchObject({ cutBefore: true, cut: true });
     expect(shown.text).toContain('a the Ørnes z');
-    expect(shown.text.length).toBeLessThanOrEqual(180);
+    expect(shown.text.length).toBeLessThanOrEqual(150);
     expect(shown.text.isWellFormed()).toBe(true);
     expect(preview(`Ørnes ${text}`, 'ørnes').cutBefore).toBe(false);
     expect(preview(text, 'nowhere').cutBefore).toBe(false);
@@ -61,9 +61,9 @@ describe('texts as they are shown', () => {
   it('end a preview of tokens between two of them, with at least one', () => {
     const tokens = (pieces: string[]) => ({ index: 0, pieces, logprobs: pieces.map(() => 0) });
     expect(previewTokens(tokens(['a', 'b']))).toEqual({ start: 0, end: 2 });
-    expect(previewTokens(tokens(['a'.repeat(140), 'b'.repeat(41), 'c'])).end).toBe(1);
+    expect(previewTokens(tokens(['a'.repeat(140), 'b'.repeat(11), 'c'])).end).toBe(1);
     expect(previewTokens(tokens(['a'.repeat(500)])).end).toBe(1);
-    expect(previewTokens(tokens(['a', '\n\n', '\n\n', '\n', 'b'])).end).toBe(3);
+    expect(previewTokens(tokens(['a', '\n\n', '\n', '\n\n', 'b'])).end).toBe(3);
   });
 });
 
