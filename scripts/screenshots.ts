@@ -51,7 +51,7 @@ const pictures: Record<string, (workbench: Workbench) => Promise<void>> = {
   curves: async (workbench) => {
     await workbench.showView('CFS Studio');
     await workbench.command('CFS: Show Forgetting Curves');
-    await workbench.webview(/Loss/);
+    await workbench.webview('Training loss');
     await workbench.page.waitForTimeout(2000);
   },
   compare: async (workbench) => {
