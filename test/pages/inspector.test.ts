@@ -125,7 +125,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
   it('changes nothing once training began, and says why', async () => {
     const settled = 'Training has begun.';
     const opened = await openInspector(browser, { samples, state: { settled } });
-    await opened.page.getByText('fixed, training began').waitFor();
+    await opened.page.getByText('trained on').waitFor();
     await opened.page.getByText('About these samples').click();
     await opened.page.getByText(settled).waitFor();
     expect(await opened.page.locator('.sample-head .row-button').first().isDisabled()).toBe(true);

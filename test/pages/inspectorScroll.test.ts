@@ -1,50 +1,42 @@
 /**
- * Five thousand samples under the wheel: how long the page keeps the longest frame waiting. The
- * issue asks for 100 ms at most; a machine that does other work at the time gets a few tries.
+ * Five thousand samples under the wheel: how long the page itself keeps a frame waiting. What counts
+ * is the processor time of the page's main thread, since the wall clock of a frame also tells how
+ * busy the machine is with other work; it is printed for who wants to know it.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, CDPSession, Page } from 'playwright-core';
 import { openInspector } from '../support/inspectorPage.js';
 import { makeSamples } from '../support/inspectorSamples.js';
 import { hasChromium, launchBrowser } from './harness.js';
 
 const limitMs = 100;
-const tries = 5;
+const frames = 300;
 
-interface Frames {
-  /** Milliseconds between two frames, and of a task that blocked the page, at most. */
-  longestFrame: number;
-  longestTask: number;
-  frames: number;
+/** Milliseconds of one frame. */
+interface Frame {
+  /** Of the main thread: scripts, style, layout and painting. */
+  work: number;
+  wall: number;
 }
 
-/** Scrolls on by `step` pixels each frame, and every 30th frame leaps. */
-function scroll(page: Page, step: number, leap: number): Promise<Frames> {
-  return page.evaluate(
-    async ({ step, leap }) => {
-      const scroller = document.querySelector('.scroller');
-      if (!scroller) throw new Error('no scroller');
-      scroller.scrollTop = 0;
-      let longestTask = 0;
-      const observer = new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries()) longestTask = Math.max(longestTask, duration);
-      });
-      observer.observe({ type: 'longtask' });
-      const frame = (): Promise<number> => new Promise((resolve) => requestAnimationFrame(resolve));
-      let longestFrame = 0;
-      let before = await frame();
-      const frames = 400;
-      for (let at = 0; at < frames; at++) {
-        scroller.scrollTop += at % 30 === 29 ? leap : step;
-        const now = await frame();
-        longestFrame = Math.max(longestFrame, now - before);
-        before = now;
-      }
-      observer.disconnect();
-      return { longestFrame, longestTask, frames };
-    },
-    { step, leap },
-  );
+/** Processor time that the main thread has spent on tasks, milliseconds. */
+async function workDone(session: CDPSession): Promise<number> {
+  const { metrics } = await session.send('Performance.getMetrics');
+  const task = metrics.find(({ name }) => name === 'TaskDuration');
+  if (!task) throw new Error('Chromium does not tell how long tasks took');
+  return 1000 * task.value;
+}
+
+/** Scrolls by so many pixels and waits until that is drawn; milliseconds by the clock. */
+function scrollBy(page: Page, pixels: number): Promise<number> {
+  return page.evaluate(async (by) => {
+    const frame = (): Promise<number> => new Promise((resolve) => requestAnimationFrame(resolve));
+    const scroller = document.querySelector('.scroller');
+    if (!scroller) throw new Error('no scroller');
+    const before = await frame();
+    scroller.scrollTop += by;
+    return (await frame()) - before;
+  }, pixels);
 }
 
 describe.skipIf(!hasChromium)('five thousand samples', () => {
@@ -54,30 +46,35 @@ describe.skipIf(!hasChromium)('five thousand samples', () => {
   });
   afterAll(() => browser.close());
 
-  it('scroll without a frame over 100 ms', async () => {
+  it('scroll without a frame that takes the page over 100 ms', async () => {
     const samples = makeSamples(5000, 200);
     const opened = await openInspector(browser, { samples, width: 400, height: 900 });
-    await opened.page.getByText('5000 samples', { exact: true }).waitFor();
-    await opened.page.locator('.token').first().waitFor();
+    const { page } = opened;
+    await page.getByText('5000 samples', { exact: true }).waitFor();
+    await page.locator('.token').first().waitFor();
+    const session = await page.context().newCDPSession(page);
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' });
 
-    const measured: Frames[] = [];
-    for (let at = 0; at < tries; at++) {
-      const result = await scroll(opened.page, 120, 40_000);
-      measured.push(result);
-      const { longestFrame, longestTask, frames } = result;
-      console.log(
-        `5,000 samples, ${frames} frames of scrolling: longest frame ${longestFrame.toFixed(0)} ms, ` +
-          `longest task ${longestTask.toFixed(0)} ms`,
-      );
-      if (longestFrame <= limitMs) break;
+    const measured: Frame[] = [];
+    let done = await workDone(session);
+    for (let at = 0; at < frames; at++) {
+      // A wheel that is turned fast, and now and then the scroll bar.
+      const wall = await scrollBy(page, at % 30 === 29 ? 40_000 : 120);
+      const now = await workDone(session);
+      measured.push({ work: now - done, wall });
+      done = now;
     }
-    const moved = await opened.page.locator('.scroller').evaluate(({ scrollTop }) => scrollTop);
-    expect(moved).toBeGreaterThan(400_000);
-    await opened.page.locator('.sample .token').first().waitFor();
-    expect(Math.min(...measured.map(({ longestFrame }) => longestFrame))).toBeLessThanOrEqual(
-      limitMs,
+    const longest = (of: keyof Frame): number => Math.max(...measured.map((frame) => frame[of]));
+    console.log(
+      `5,000 samples, ${frames} frames of scrolling: ${longest('work').toFixed(0)} ms of work in the ` +
+        `heaviest, ${longest('wall').toFixed(0)} ms by the clock in the longest`,
     );
-    expect(await opened.page.locator('.sample').count()).toBeLessThan(40);
+    const moved = await page.locator('.scroller').evaluate(({ scrollTop }) => scrollTop);
+    expect(moved).toBeGreaterThan(400_000);
+    await page.locator('.sample .token').first().waitFor();
+    expect(longest('work')).toBeGreaterThan(0);
+    expect(longest('work')).toBeLessThanOrEqual(limitMs);
+    expect(await page.locator('.sample').count()).toBeLessThan(40);
     expect(opened.errors).toEqual([]);
     await opened.close();
   });

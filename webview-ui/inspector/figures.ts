@@ -41,8 +41,8 @@ export function figures(options: FiguresOptions): TemplateResult | typeof nothin
     <summary class="line">
       <h2>Statistics</h2>
       <span class="muted"
-        >${formatNumber(numbers.tokens)} tokens, perplexity
-        ${formatNumber(numbers.perplexity, 3)}</span
+        >perplexity ${formatNumber(numbers.perplexity, 3)}, ${formatNumber(numbers.tokens)}
+        tokens</span
       >
     </summary>
     <div class="figures-body">

@@ -36,7 +36,7 @@ describe('texts as they are shown', () => {
     expect(shown).toMatchObject({ cutBefore: true, cut: true });
     expect(shown.text).toContain('a the Ørnes z');
     expect(shown.text.length).toBeLessThanOrEqual(150);
-    expect(shown.text.isWellFormed()).toBe(true);
+    expect(shown.text).not.toMatch(/\p{Surrogate}/u);
     expect(preview(`Ørnes ${text}`, 'ørnes').cutBefore).toBe(false);
     expect(preview(text, 'nowhere').cutBefore).toBe(false);
     expect(preview('1\n2\n3\n4\n5\n6 here\n7', 'here').text).toBe('6 here\n7');
