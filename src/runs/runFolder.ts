@@ -68,7 +68,10 @@ export interface RunSummary {
 
 /** Writes the logs of a run; there is one per run at a time. */
 export interface RunWriter {
-  /** Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. */
+  /**
+   * Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. Throws
+   * `RUN_REMOVED` when people have deleted the folder: an open log would take lines for ever.
+   */
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;
   appendHeldOutSamples(samples: readonly SampleRecord[]): void;
@@ -200,7 +203,10 @@ export function openRunWriter(run: RunFolder): RunWriter {
     const samples = openJsonLines(run.paths.samples);
     const heldOut = openJsonLines(run.paths.heldOutSamples);
     return {
-      appendEvent: (event) => events.append(event, isLasting(event)),
+      appendEvent: (event) => {
+        if (!existsSync(run.paths.config)) throw removed(run);
+        events.append(event, isLasting(event));
+      },
       appendSamples: (records) => records.forEach((record) => samples.append(record, false)),
       appendHeldOutSamples: (records) => records.forEach((record) => heldOut.append(record, false)),
       writeItems: (items) => writeFileAtomicFrom(run.paths.items, jsonLines(items)),
@@ -275,6 +281,15 @@ function slug(name: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-');
   return plain.slice(0, 40).replace(/^-+|-+$/g, '') || 'run';
+}
+
+function removed({ folder }: RunFolder): CfsError {
+  return new CfsError({
+    code: 'RUN_REMOVED',
+    message: 'The folder of this run was deleted or moved while it ran.',
+    remedy: 'Start a new run; stop a run before you delete or move its folder.',
+    place: { file: folder },
+  });
 }
 
 function notFound(name: string): CfsError {

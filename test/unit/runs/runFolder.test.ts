@@ -154,6 +154,18 @@ describe('logs', () => {
     expect([...readSamples(run)]).toEqual(samples);
   });
 
+  it('takes no more events once its folder was deleted', () => {
+    const writer = openRunWriter(run);
+    const [first, second] = events;
+    if (!first || !second) throw new Error('no events made up');
+    writer.appendEvent(first);
+    // The log itself is open: on Windows it would keep the folder.
+    rmSync(run.paths.config);
+    expect(placeOf(() => writer.appendEvent(second))).toBe(`RUN_REMOVED ${run.folder}`);
+    writer.close();
+    expect(readEvents(run)).toEqual([first]);
+  });
+
   it('has no events and no results before there are any', () => {
     expect(readEvents(run)).toEqual([]);
     expect(readResults(run)).toBeUndefined();
