@@ -3,7 +3,7 @@
  * content policy rightly lets no other script in.
  */
 import axe, { type AxeResults } from 'axe-core';
-import type { Page } from 'playwright-core';
+import type { Frame, Page } from 'playwright-core';
 
 export interface Finding {
   /** The rule, e.g. `color-contrast`. */
@@ -15,7 +15,7 @@ export interface Finding {
 }
 
 /** What axe-core finds serious or critical in the page as it stands; empty is what we want. */
-export async function seriousFindings(page: Page): Promise<Finding[]> {
+export async function seriousFindings(page: Page | Frame): Promise<Finding[]> {
   await page.evaluate(axe.source);
   const results = await page.evaluate(() => {
     const scope = window as unknown as { axe: { run: (at: Document) => Promise<unknown> } };
