@@ -63,17 +63,19 @@ describe.skipIf(!hasChromium)('five thousand samples', () => {
       const now = await workDone(session);
       measured.push({ work: now - done, wall });
       done = now;
+      // It has failed; a page that draws all of it would take minutes for the rest.
+      if (measured.some(({ work }) => work > limitMs)) break;
     }
     const longest = (of: keyof Frame): number => Math.max(...measured.map((frame) => frame[of]));
     console.log(
-      `5,000 samples, ${frames} frames of scrolling: ${longest('work').toFixed(0)} ms of work in the ` +
+      `5,000 samples, ${measured.length} frames of scrolling: ${longest('work').toFixed(0)} ms of work in the ` +
         `heaviest, ${longest('wall').toFixed(0)} ms by the clock in the longest`,
     );
+    expect(longest('work')).toBeGreaterThan(0);
+    expect(longest('work')).toBeLessThanOrEqual(limitMs);
     const moved = await page.locator('.scroller').evaluate(({ scrollTop }) => scrollTop);
     expect(moved).toBeGreaterThan(400_000);
     await page.locator('.sample .token').first().waitFor();
-    expect(longest('work')).toBeGreaterThan(0);
-    expect(longest('work')).toBeLessThanOrEqual(limitMs);
     expect(await page.locator('.sample').count()).toBeLessThan(40);
     expect(opened.errors).toEqual([]);
     await opened.close();

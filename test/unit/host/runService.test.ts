@@ -145,6 +145,17 @@ test.each([
   expect(requests()).toEqual([`start ${name}`, `resume ${name}`]);
 });
 
+test('a stopped run goes on to its samples only, or to the end', async () => {
+  const { service, ends, start, ended } = setUp();
+  const id = start('quick', 'samples');
+  await ended(1);
+  service.resume(id, 'samples');
+  await ended(2);
+  service.resume(id);
+  await ended(3);
+  expect(ends.map(({ outcome }) => outcome)).toEqual(['samples', 'samples', 'finished']);
+});
+
 test('an engine of another version is told apart and stopped', async () => {
   const { ends, start, ended } = setUp();
   start('gibberish');
