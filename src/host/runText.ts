@@ -101,6 +101,8 @@ export function runsToOffer(
 }
 
 function situation(run: RunInfo): string | undefined {
+  // Without a method its configuration could not be read; the tooltip says why.
+  if (run.method === undefined && run.problem !== undefined) return 'run.yaml has a mistake';
   switch (run.state) {
     case 'running':
       return progressText(run);

@@ -58,8 +58,10 @@ test('the tree says method, dataset and how far it is', () => {
   expect(describeRun(info())).toBe('CFS · tickets.jsonl · step 40 of 113, 2 min left');
   const stopped = info({ state: 'stopped', datasets: ['/a.csv', '/b.csv'] });
   expect(describeRun(stopped)).toBe('CFS · a.csv and 1 more · stopped at step 40');
-  const broken = info({ state: 'failed', method: undefined, datasets: [] });
-  expect(describeRun(broken)).toBe('failed');
+  const problem = { code: 'CONFIG_INVALID', message: 'No.', remedy: 'Mend it.', place: {} };
+  expect(describeRun(info({ state: 'failed', problem }))).toBe('CFS · tickets.jsonl · failed');
+  const broken = info({ state: 'finished', method: undefined, datasets: [], problem });
+  expect(describeRun(broken)).toBe('run.yaml has a mistake');
   expect(speakRun(info({ state: 'finished' }))).toBe(
     'tickets, Finished, CFS, tickets.jsonl, 40 steps',
   );
