@@ -189,8 +189,9 @@ if (flags.write) {
     rows,
     notes: [
       'Each cell: estimated before the run / measured in it (their ratio). Memory is the highest ' +
-        `resident size of the engine's process and must be within ${memoryFactor} × either way. The constants ` +
-        'in `src/engine/estimate/` were fitted to these runs.',
+        `resident size of the engine's process and must be within ${memoryFactor} × either way. Times are ` +
+        'estimated for a machine that does nothing else: with a load before above 1, they say little ' +
+        'here. Their constants come from the other recorded benchmarks.',
     ],
     numbers: { outcomes },
   });

@@ -1,7 +1,8 @@
 /**
  * How long work takes: its arithmetic over the measured speed of the machine, the memory it walks
- * through, and what each node and file costs by itself. The constants are fitted to measured runs
- * (`npm run bench:estimate`, bench/results/estimate.md) on the CPU.
+ * through, and what each node and file costs by itself. The constants are fitted to measurements on
+ * the CPU: bench/results/{train,generate}.md and the log of a demo run on a quiet machine (two
+ * cores). `npm run bench:estimate` holds them against whole runs.
  */
 import type { GraphCost } from '../../graph/index.js';
 import type { Architecture } from '../../model/architecture.js';
