@@ -9,6 +9,7 @@ import type { Frame, Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readRunConfig } from '../../src/runs/config.js';
 import { mistake } from '../../scripts/demo/generate.js';
+import { openRun, readEvents } from '../../src/runs/runFolder.js';
 import { seriousFindings } from '../pages/axe.js';
 import { packagedExtension } from './packaged.js';
 import { openWorkbench, type Workbench } from './workbench.js';
@@ -52,7 +53,7 @@ describe.sequential('a newcomer', () => {
   const button = (name: string, within?: Locator): Locator =>
     (within ?? workbench.page).getByRole('button', { name, exact: true });
   const mixPage = (): Promise<Frame> => workbench.webview('Start Fine-Tuning');
-  const inspector = (): Promise<Frame> => workbench.webview('Chance the model gave each token');
+  const inspector = (): Promise<Frame> => workbench.webview('Chance in %');
   const curvesPage = (): Promise<Frame> => workbench.webview('Change from base');
   /** A run in the tree, as a screen reader tells it. */
   const inTree = (words: RegExp): Locator =>
@@ -160,6 +161,8 @@ describe.sequential('a newcomer', () => {
   });
 
   it('has the samples written, and reads the same settings in run.yaml', async () => {
+    await workbench.showView('CFS Studio');
+    await workbench.webview('No samples yet');
     const page = await mixPage();
     await button('Write Samples First', page.locator('.start-bar')).click();
     const notice = page.locator('.start-bar', { hasText: 'The settings are written to' });
@@ -177,16 +180,18 @@ describe.sequential('a newcomer', () => {
     });
   });
 
-  it('sees the samples arrive', async () => {
-    await workbench.showView('CFS Studio');
+  it('sees the samples arrive', { timeout: trainingMs }, async () => {
     const page = await inspector();
     const counts = new Set<number>();
     await expect
-      .poll(async () => {
-        const count = await countOf(page);
-        counts.add(count);
-        return count;
-      }, poll)
+      .poll(
+        async () => {
+          const count = await countOf(page);
+          counts.add(count);
+          return count;
+        },
+        { ...poll, timeout: trainingMs },
+      )
       .toBe(100);
     // More than once in between: they came one after the other.
     expect(counts.size).toBeGreaterThan(2);
@@ -198,7 +203,7 @@ describe.sequential('a newcomer', () => {
     expect(await seriousFindings(page)).toEqual([]);
   });
 
-  it('leaves one out and trains on the others', async () => {
+  it('leaves one out and trains on the others', { timeout: trainingMs }, async () => {
     const page = await inspector();
     const train = page.getByRole('button', { name: 'Train on these samples' });
     await train.waitFor();
@@ -210,18 +215,20 @@ describe.sequential('a newcomer', () => {
     const excluded = readFileSync(join(dirname(runFile), 'excluded.json'), 'utf8');
     expect(JSON.parse(excluded)).toEqual({ excluded: [index] });
     await inTree(/^first try, Running/).waitFor();
+    await expect
+      .poll(() => readEvents(openRun(dirname(runFile))), { ...poll, timeout: trainingMs })
+      .toContainEqual(expect.objectContaining({ type: 'samples_chosen', excluded: [index] }));
   });
 
   it('watches the curves grow', { timeout: trainingMs }, async () => {
     await workbench.command('CFS: Show Forgetting Curves');
     const page = await curvesPage();
+    // Four tasks, before training and at step 20.
     await expect
-      .poll(() => pointsOf(page, 'loss'), { ...poll, timeout: trainingMs })
-      .toBeGreaterThan(20);
+      .poll(() => pointsOf(page, 'tasks-fraction'), { ...poll, timeout: trainingMs })
+      .toBeGreaterThanOrEqual(8);
     const before = await pointsOf(page, 'loss');
     await expect.poll(() => pointsOf(page, 'loss'), poll).toBeGreaterThan(before);
-    // Four tasks before training and at step 20.
-    expect(await pointsOf(page, 'tasks-fraction')).toBeGreaterThanOrEqual(8);
     for (const chart of ['tasks-fraction', 'loss']) {
       expect(await colorsOf(page, chart)).toBeGreaterThan(20);
     }
