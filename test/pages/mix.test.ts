@@ -326,6 +326,20 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     await eventually(() => host.openedFiles).toEqual([{ file: demoDataset, line: 7 }]);
   });
 
+  it('says why there is no estimate, and starts nothing', async () => {
+    const problem = {
+      code: 'TASK_INVALID',
+      message: 'The task has no metric.',
+      remedy: 'Name one.',
+      place: { file: 'tasks/facts.yaml', line: 3 },
+    };
+    const page = await open(hostWith({ ...preview, mix: undefined, estimate: undefined, problem }));
+    await page.getByText('The task has no metric.').waitFor();
+    await page.getByText('tasks/facts.yaml:3').waitFor();
+    await page.getByText('The preview says what is in the way.').waitFor();
+    expect(await page.getByText('No row of the dataset can be trained on.').count()).toBe(0);
+  });
+
   it('says when it will not fit, and what is wrong with a model', async () => {
     const reason = 'Lower training.maxTokensPerMicroBatch.';
     const needed = 30 * 2 ** 30;

@@ -132,7 +132,7 @@ export function createMixSide(
         try {
           const preview = await studio.preview.request(
             'preview',
-            { config: check.config },
+            { config: check.config, folder: studio.workspace() },
             { timeoutMs: previewTimeoutMs },
           );
           suggest(values, preview);

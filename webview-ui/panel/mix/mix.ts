@@ -246,6 +246,7 @@ export function createMixPage(context: PageContext): PanelPage {
     if (wrong > 0) return `Correct first: ${wrong} ${wrong === 1 ? 'setting' : 'settings'}.`;
     if (previewProblem !== undefined) return 'The preview says what is in the way.';
     if (!answer) return 'The settings are being checked.';
+    if (answer.preview?.problem) return 'The preview says what is in the way.';
     if (!answer.preview?.mix) return 'No row of the dataset can be trained on.';
     const { errors } = answer.preview.dataset;
     if (errors > 0) {

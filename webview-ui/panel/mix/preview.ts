@@ -1,5 +1,6 @@
 /** What the settings would do, drawn without running anything. */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import { CfsError } from '../../../src/errors.js';
 import { formatBytes, formatNumber, formatSeconds } from '../../../src/protocol/format.js';
 import type {
   DatasetReportData,
@@ -8,6 +9,7 @@ import type {
   ModelFacts,
   PreviewData,
 } from '../../../src/protocol/preview.js';
+import { failure } from '../../shared/failure.js';
 import { link } from '../../shared/toolkit.js';
 import { batchView, type BatchView } from './batch.js';
 
@@ -16,14 +18,15 @@ export interface PreviewView extends Omit<BatchView, 'files'> {
 }
 
 export function previewView(view: PreviewView): TemplateResult {
-  const { model, dataset, mix, estimate } = view.data;
+  const { model, dataset, mix, estimate, problem } = view.data;
   const files = dataset.files.map(({ file }) => file);
   const report = reportView(dataset, view.openFile);
   // What stands in the way comes first.
   const [first, later] = dataset.errors > 0 ? [report, nothing] : [nothing, report];
-  return html`${first} ${estimate ? estimateView(estimate) : nothing}
-  ${mix ? mixView(mix) : noRows()} ${later} ${mix ? batchView(mix, { ...view, files }) : nothing}
-  ${modelView(model)}`;
+  return html`${first} ${problem ? failure(new CfsError(problem)) : nothing}
+  ${estimate ? estimateView(estimate) : nothing}
+  ${mix ? mixView(mix) : problem ? nothing : noRows()} ${later}
+  ${mix ? batchView(mix, { ...view, files }) : nothing} ${modelView(model)}`;
 }
 
 function noRows(): TemplateResult {
