@@ -67,7 +67,8 @@ async function showProgress(studio: Studio, runId: string): Promise<void> {
   await vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
-      title: nameOf(studio, runId),
+      // A run that was made just now is not in the list before its folder has been looked at.
+      title: library.get(runId)?.name ?? library.open(runId).config.name,
       cancellable: true,
     },
     (progress, cancelled) =>

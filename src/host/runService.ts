@@ -47,9 +47,8 @@ export function createRunService(options: RunServiceOptions): RunService {
   let work: Work | undefined;
 
   const tellChange = (): void => {
-    // First, so that who listens here finds the new run, by its name, in the library.
-    library.refresh();
     changed.fire();
+    library.refresh();
   };
 
   const enqueue = (job: Job): void => {
