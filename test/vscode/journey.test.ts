@@ -16,7 +16,7 @@ import { openWorkbench, type Workbench } from './workbench.js';
 
 /** A step that trains waits for it; a busy machine takes several times what an idle one does. */
 const trainingMs = 120_000;
-const poll = { timeout: 30_000, interval: 100 };
+const poll = { timeout: 60_000, interval: 100 };
 
 describe.sequential('a newcomer', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cfs-journey-'));
@@ -36,6 +36,7 @@ describe.sequential('a newcomer', () => {
         'editor.autoClosingQuotes': 'never',
       },
     });
+    workbench.page.setDefaultTimeout(poll.timeout);
   });
   beforeEach(({ skip }) => skip(isLost, 'the step before it failed'));
   afterEach(async ({ task }) => {
@@ -167,6 +168,7 @@ describe.sequential('a newcomer', () => {
     await button('Write Samples First', page.locator('.start-bar')).click();
     const notice = page.locator('.start-bar', { hasText: 'The settings are written to' });
     runFile = await notice.locator('vscode-link').innerText();
+    await workbench.notification('first try: ').waitFor();
     const config = readRunConfig(runFile);
     expect(config).toMatchObject({
       name: 'first try',
