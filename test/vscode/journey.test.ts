@@ -151,9 +151,9 @@ describe.sequential('a newcomer', () => {
   it('sets the mix, and the preview follows', async () => {
     const page = await mixPage();
     await set(page, 'name', 'first try');
-    await set(page, 'generation.budget', '0.05');
-    await page.getByRole('row', { name: /^Samples 100 / }).waitFor();
-    await page.getByText('134 steps', { exact: true }).waitFor();
+    await set(page, 'generation.budget', '0.2');
+    await page.getByRole('row', { name: /^Samples 400 / }).waitFor();
+    await page.getByText('150 steps', { exact: true }).waitFor();
     await set(page, 'mix.lambda', '0.5');
     await set(page, 'training.learningRate', '0.001');
     await openAdvanced(page, 'evaluation.every');
@@ -175,7 +175,7 @@ describe.sequential('a newcomer', () => {
       model: join(demo(), 'model'),
       dataset: [{ path: join(demo(), 'dataset.jsonl') }],
       method: 'cfs',
-      generation: { budget: 0.05 },
+      generation: { budget: 0.2 },
       mix: { lambda: 0.5 },
       training: { learningRate: 0.001 },
       evaluation: { every: 20, subset: 20 },
@@ -194,7 +194,7 @@ describe.sequential('a newcomer', () => {
         },
         { ...poll, timeout: trainingMs },
       )
-      .toBe(100);
+      .toBe(400);
     // More than once in between: they came one after the other.
     expect(counts.size).toBeGreaterThan(2);
     const shades = page.locator('.sample .token').evaluateAll((tokens) => {
@@ -257,8 +257,8 @@ describe.sequential('a newcomer', () => {
     const page = await curvesPage();
     await page.getByRole('button', { name: 'Resume: first try' }).click();
     await workbench.notification('«first try» has finished.').waitFor({ timeout: trainingMs });
-    await inTree(/^first try, Finished, .* 134 steps/).waitFor();
-    await expect.poll(() => pointsOf(page, 'loss'), poll).toBe(3 * 134);
+    await inTree(/^first try, Finished, .* 150 steps/).waitFor();
+    await expect.poll(() => pointsOf(page, 'loss'), poll).toBe(3 * 150);
   });
 
   it('opens the report', async () => {
