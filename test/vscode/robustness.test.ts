@@ -248,12 +248,14 @@ describe('in a trusted folder', () => {
 
 describe('in a folder that is not trusted', () => {
   beforeAll(async () => {
+    const folder = makeWorkspace();
     workbench = await openWorkbench({
-      folder: (workspace = makeWorkspace()),
+      folder,
       extensions: [packagedExtension()],
       workspaceTrust: true,
       settings: { 'security.workspace.trust.startupPrompt': 'never' },
     });
+    rmSync(folder, { recursive: true, force: true });
   });
   afterAll(() => workbench.close());
 
