@@ -1,7 +1,7 @@
 // Tests inside the extension host (`npm run test:host`), bundled by scripts/vscode/testHost.mjs.
 import { defineConfig } from '@vscode/test-cli';
 import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 

@@ -43,7 +43,9 @@ function mistake(message: string): string {
   if (/Unexpected end/.test(message)) return 'it ends too early; a bracket is missing';
   if (/Expected ',' or '[}\]]'/.test(message)) return 'a comma or a closing bracket is missing';
   if (/control character/.test(message)) return 'a tab or line break in a text must be \\t or \\n';
-  return message.replace(/ in JSON at position \d+.*$| \(line \d+ column \d+\)$/, '');
+  if (/property name/.test(message)) return 'a column name must stand in double quotes';
+  if (/after JSON at/.test(message)) return 'something follows after its end';
+  return message.replace(/ in JSON at position \d+.*$/, '');
 }
 
 /** Where the text stops being JSON, from 1 (V8's own message often does not say). */

@@ -80,6 +80,19 @@ describe('JSON Lines', () => {
     expect(rows[1]?.error?.place.file).toBe(file);
   });
 
+  it.each([
+    ['{"a":"x}', 'a closing quote is missing'],
+    ['{"a":1', 'a comma or a closing bracket is missing'],
+    ['{"a":', 'it ends too early; a bracket is missing'],
+    ['{a:1}', 'a column name must stand in double quotes'],
+    ['{"a":1} x', 'something follows after its end'],
+    ['{"a":"x\ty"}', 'a tab or line break in a text must be \\t or \\n'],
+    ['{"a":"\\q"}', 'Bad escaped character'],
+  ])('says in plain words what is wrong with %s', async (line, words) => {
+    const [row] = await readAll(fileOf('mistake.jsonl', `${line}\n`));
+    expect(row?.error?.message).toBe(`This line is not valid JSON: ${words}.`);
+  });
+
   it('says which line is not UTF-8, a character cut off at the end included', async () => {
     const latin1 = Buffer.concat([
       Buffer.from('{"a":1}\n{"a":"'),
