@@ -28,7 +28,7 @@ if (hasDesktop()) {
 } else {
   const home = join(work, 'home');
   loadFromSource(join(home, 'extensions'));
-  const server = await startVsCode({ home, workspaceTrust: true });
+  const server = await startVsCode({ home });
   console.log(`Open ${server.folderUrl(workspace)}\nCtrl-C ends it.`);
   const end = (): void => void server.close();
   process.once('SIGINT', end);

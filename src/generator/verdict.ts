@@ -69,7 +69,7 @@ export function judgeSamples(
   const compared =
     others.length === 0
       ? 'no other start token to compare with'
-      : `no better than these from ${others.map(({ token }) => `«${token}»`).join(', ')}`;
+      : `starting from ${others.map(({ token }) => `«${token}»`).join(' or ')} is no better`;
   return {
     coherent: true,
     reason: `Mean entropy ${own.entropy.toFixed(2)} nats; ${compared}.`,

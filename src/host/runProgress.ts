@@ -103,7 +103,7 @@ async function tellEnd(studio: Studio, { runId, outcome, error }: RunEnd): Promi
     vscode.l10n.t('Show Forgetting Curves'),
     vscode.l10n.t('Open Report'),
     vscode.l10n.t('Inspect Samples'),
-    vscode.l10n.t('Train with Them'),
+    vscode.l10n.t('Train on These Samples'),
     vscode.l10n.t('Resume'),
     vscode.l10n.t('Show Log'),
   ];

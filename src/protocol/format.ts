@@ -34,3 +34,6 @@ export function formatBytes(bytes: number): string {
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   return `${Number((bytes / 1024 ** power).toPrecision(3))} ${units[power] ?? 'B'}`;
 }
+
+/** Half the width of a 95 % interval, in standard errors. */
+export const width95 = 1.96;

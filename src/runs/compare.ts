@@ -69,7 +69,9 @@ function settingsOf(config: RunConfig, workspace: string): Map<string, string> {
 
 function display(value: unknown, workspace: string): string {
   if (Array.isArray(value)) {
-    return value.length === 0 ? absent : value.map((part) => display(part, workspace)).join(', ');
+    const parts = value.map((part) => display(part, workspace));
+    // The order of files changes nothing.
+    return parts.length === 0 ? absent : parts.toSorted().join(', ');
   }
   if (isRecord(value)) {
     const { path, ...rest } = value;

@@ -10,7 +10,7 @@ import { createRunService } from '../../../src/host/runService.js';
 import type { RunEnd, RunService } from '../../../src/host/studio.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { readRunConfig } from '../../../src/runs/config.js';
-import { createRun, openRunWriter, runState } from '../../../src/runs/runFolder.js';
+import { createRun, openRunWriter, readEvents, runState } from '../../../src/runs/runFolder.js';
 import { jsonLines, temporaryFolder, writeWorkspace } from '../../support/tinyModel.js';
 import { madeUpConfig, timeAt } from '../runs/madeUpRun.js';
 import { createCleaner, keepLog, refusal, writeProgram } from './hostSupport.js';
@@ -225,7 +225,9 @@ test('a window that closes lets its engine end by itself', async () => {
 });
 
 test('the real engine: samples, then training, stopped, resumed, finished', async () => {
-  const source = writeWorkspace(temporaryFolder(), { training: { steps: 40 } });
+  // Many, and looked for in the folder itself: a step takes milliseconds, and it must not end first.
+  const steps = 300;
+  const source = writeWorkspace(temporaryFolder(), { training: { steps } });
   const config = readRunConfig(join(source, 'run.yaml'));
   const { service, library, ends, ended } = setUp({ script: join(inject('bundles'), 'engine.js') });
   const events: RunEvent[] = [];
@@ -243,8 +245,10 @@ test('the real engine: samples, then training, stopped, resumed, finished', asyn
   }, 10_000);
 
   service.resume(run.id);
-  const trained = (): number => events.filter(({ type }) => type === 'train_step').length;
-  await vi.waitFor(() => expect(trained()).toBeGreaterThan(0), 60_000);
+  await vi.waitFor(() => expect(readEvents(run).map(({ type }) => type)).toContain('train_step'), {
+    timeout: 60_000,
+    interval: 10,
+  });
   await service.stop(run.id);
   expect(ends[1]?.outcome).toBe('stopped');
   expect(runState(run)).toBe('stopped');
@@ -253,7 +257,7 @@ test('the real engine: samples, then training, stopped, resumed, finished', asyn
   await ended(3);
   expect(ends[2]).toEqual({ runId: run.id, outcome: 'finished' });
   await vi.waitFor(() => {
-    const facts = { state: 'finished', step: 40, hasReport: true, hasModel: true };
+    const facts = { state: 'finished', step: steps, hasReport: true, hasModel: true };
     expect(library.get(run.id)).toMatchObject(facts);
     expect(events.at(-1)?.type).toBe('run_finished');
   }, 10_000);

@@ -1,6 +1,11 @@
 /** The numbers of runs side by side, as rows: what a table needs to know, and nothing of how it looks. */
 import { taskKey } from '../../../src/protocol/curveData.js';
-import { formatChange, formatNumber, formatSeconds } from '../../../src/protocol/format.js';
+import {
+  formatChange,
+  formatNumber,
+  formatSeconds,
+  width95,
+} from '../../../src/protocol/format.js';
 import { methods } from '../../../src/protocol/methods.js';
 import { unitName, unitOf } from '../../../src/protocol/metricUnits.js';
 import type { ComparisonData } from '../../../src/protocol/panel.js';
@@ -96,9 +101,11 @@ export function factRows({ runs }: ComparisonData): FactRow[] {
         return worst && `${worst.task} (${formatNumber(worst.forgetting, 3)})`;
       }),
     ]),
-    row('Drift from the base model (KL), nats per sample', ({ results }) => {
+    row('Drift from the base model (KL), nats per sample, ± 95 %', ({ results }) => {
       const kl = results?.kl;
-      return kl && `${formatNumber(kl.mean, 3)} ± ${formatNumber(kl.stderr, 2)}`;
+      if (kl === undefined) return undefined;
+      const half = kl.stderr === null ? null : width95 * kl.stderr;
+      return `${formatNumber(kl.mean, 3)} ± ${formatNumber(half, 2)}`;
     }),
     row('Time', ({ results }) => {
       const total = results?.timings.total;

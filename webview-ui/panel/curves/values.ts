@@ -1,9 +1,6 @@
 /** The numbers of a chart: what is drawn of a line, and how it reads under the pointer. */
-import { formatChange, formatNumber } from '../../../src/protocol/format.js';
+import { formatChange, formatNumber, width95 } from '../../../src/protocol/format.js';
 import type { ChartSpec, Line, Point } from './series.js';
-
-/** Half the width of a 95 % interval, in standard errors. */
-const width95 = 1.96;
 
 export interface Drawn {
   x: number;

@@ -190,7 +190,8 @@ function fieldOf(node: SchemaNode, path: Path, values: Values, parent: SchemaNod
     path,
     id: dotted(path),
     label: node.label ?? words(name),
-    help: node.hint === undefined ? about : `${about} ${node.hint}`,
+    // A hint is the same for people; the description is written for readers of run.yaml.
+    help: node.hint ?? about,
     unit: node.unit,
     control,
     value,

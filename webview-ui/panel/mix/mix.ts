@@ -346,7 +346,7 @@ function startedNotice(
     <strong>Started.</strong> The settings are written to ${link(file, () => openFile(file))}.
     ${
       until === 'samples'
-        ? 'Read the samples in the Sample Inspector as they come; then resume the run to train.'
+        ? 'Read them in the Sample Inspector as they come; «Train on These Samples» there goes on.'
         : 'Read the samples in the Sample Inspector as they come, then watch the Curves page.'
     }
   </div>`;
