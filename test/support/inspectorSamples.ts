@@ -5,6 +5,7 @@
 import type { SampleSummary, SampleTokens } from '../../src/protocol/inspector.js';
 import type { RunInfo } from '../../src/protocol/runInfo.js';
 import { createRandom, type Random } from '../../src/random.js';
+import { runInfo } from './runInfo.js';
 
 export interface MadeSample {
   summary: SampleSummary;
@@ -76,25 +77,18 @@ function surprise(random: Random, piece: string, before: string | undefined): nu
 }
 
 export function makeRun(part: Partial<RunInfo> = {}): RunInfo {
-  return {
+  return runInfo({
     id: 'run-a',
-    folder: '/project/.cfs/runs/run-a',
     state: 'stopped',
     name: 'Demo with CFS',
-    method: 'cfs',
+    model: undefined,
     datasets: ['/project/data.jsonl'],
-    created: '2026-11-22T19:10:38.000Z',
     phase: 'generating',
-    progress: 0,
-    total: 0,
     step: 0,
-    tokensPerSecond: null,
-    secondsLeft: null,
     samples: 0,
-    checkpoints: [],
     hasReport: false,
     hasModel: false,
     trained: false,
     ...part,
-  };
+  });
 }

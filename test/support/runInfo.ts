@@ -3,7 +3,7 @@ import type { RunInfo } from '../../src/protocol/runInfo.js';
 
 export function runInfo(part: Partial<RunInfo> & { id: string }): RunInfo {
   return {
-    folder: `/work/.cfs/runs/${part.id}`,
+    folder: `/project/.cfs/runs/${part.id}`,
     state: 'finished',
     name: part.id,
     method: 'cfs',

@@ -1,24 +1,17 @@
-/** A run as the library lists it, for tests that need no folder. */
+/** A run as the library lists it before anything is known of it, for tests that need no folder. */
 import type { RunInfo } from '../../../src/protocol/runInfo.js';
+import { runInfo } from '../../support/runInfo.js';
 
 export function madeUpInfo(id: string, parts: Partial<RunInfo> = {}): RunInfo {
-  return {
+  return runInfo({
     id,
-    folder: `/workspace/.cfs/runs/${id}`,
-    state: 'finished',
-    name: id,
+    method: undefined,
+    model: undefined,
     datasets: [],
-    created: '2026-01-02T00:00:00.000Z',
-    progress: 0,
-    total: 0,
     step: 0,
-    tokensPerSecond: null,
-    secondsLeft: null,
     samples: 0,
-    checkpoints: [],
     hasReport: false,
     hasModel: false,
-    trained: true,
     ...parts,
-  };
+  });
 }
