@@ -11,6 +11,7 @@ import { createHitMarks } from './hits.js';
 import { guessHeight, sampleRow } from './sample.js';
 import { createTokenCursor } from './tokenCursor.js';
 import type { TokenSource } from './tokens.js';
+import { oncePerFrame } from '../shared/oncePerFrame.js';
 
 export interface ListContent {
   samples: readonly SampleSummary[];
@@ -58,7 +59,7 @@ export function createSampleList(options: ListOptions): SampleList {
   let rows:
     (VirtualRows & { of: ListContent; width: number; positions: Map<number, number> }) | undefined;
   let isDrawing = false;
-  let isPlanned = false;
+  const plan = oncePerFrame(draw);
 
   const virtual = createVirtualList({
     scroller,
@@ -88,15 +89,6 @@ export function createSampleList(options: ListOptions): SampleList {
 
   function hasFocus(): boolean {
     return list.contains(document.activeElement);
-  }
-
-  function plan(): void {
-    if (isPlanned) return;
-    isPlanned = true;
-    requestAnimationFrame(() => {
-      isPlanned = false;
-      draw();
-    });
   }
 
   function activate(index: number): void {

@@ -26,6 +26,7 @@ import {
 import { createTokenSource } from './tokens.js';
 import { searchedFor } from './text.js';
 import { arrange, type View } from './view.js';
+import { oncePerFrame } from '../shared/oncePerFrame.js';
 import './inspector.css';
 
 /** From this width on the statistics stand beside the list; the same as in the style sheet. */
@@ -56,7 +57,7 @@ document.body.append(scroller, spoken);
 let store: Store = emptyStore;
 let kept: Kept = readState(keptSchema, defaultKept);
 let busy = false;
-let isPlanned = false;
+const plan = oncePerFrame(draw);
 /** Where the list stood when the page was last seen, until the list is there again. */
 let returnTo = kept.place;
 const arranged = memo(arrange);
@@ -196,15 +197,6 @@ async function changeStartToken(tokenId?: number): Promise<void> {
   if (runId === undefined) return;
   const params = tokenId === undefined ? { runId } : { runId, tokenId };
   await act(() => rpc.request('changeStartToken', params, { timeoutMs: patientMs }));
-}
-
-function plan(): void {
-  if (isPlanned) return;
-  isPlanned = true;
-  requestAnimationFrame(() => {
-    isPlanned = false;
-    draw();
-  });
 }
 
 function draw(): void {

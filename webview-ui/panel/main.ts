@@ -16,6 +16,7 @@ import { createComparePage } from './compare/compare.js';
 import { createCurvesPage } from './curves/curves.js';
 import { createMixPage } from './mix/mix.js';
 import type { PageContext, PanelListeners, PanelPage } from './page.js';
+import { oncePerFrame } from '../shared/oncePerFrame.js';
 import './panel.css';
 
 const labels: Record<Page, string> = { mix: 'Mix', curves: 'Curves', compare: 'Compare' };
@@ -36,7 +37,7 @@ document.body.append(root);
 let state: State = readState(stateSchema, { pages: {} });
 let runs: readonly RunInfo[] = [];
 let problem: unknown;
-let drawing = false;
+const redraw = oncePerFrame(draw);
 
 const rpc = connect(panelPageContract, panelHostContract, {
   runs: (payload) => {
@@ -110,15 +111,6 @@ function change(part: Partial<State>): void {
 
 function current(): PanelPage | undefined {
   return state.page && all[state.page];
-}
-
-function redraw(): void {
-  if (drawing) return;
-  drawing = true;
-  requestAnimationFrame(() => {
-    drawing = false;
-    draw();
-  });
 }
 
 function draw(): void {
