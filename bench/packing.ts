@@ -7,13 +7,12 @@
  *                            [--model FOLDER] [--threads N] [--write]
  */
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
 import { defined } from '../src/errors.js';
 import { createMixer } from '../src/mixer/mixer.js';
 import type { RowStore } from '../src/mixer/rowStore.js';
-import { architectureOf } from '../src/model/architecture.js';
+import { folderArchitecture } from '../src/model/families/index.js';
 import type { Batch, TokenRow } from '../src/model/batch.js';
 import { openModelFolder } from '../src/model/folder.js';
 import { splitIntoBatches } from '../src/model/packing.js';
@@ -21,7 +20,8 @@ import { padRows } from './support/padRows.js';
 import { gradientName, trainFeeds, trainGraph } from '../src/model/trainGraph.js';
 import { chunkTargets } from '../src/model/trunk.js';
 import { floats, kernelsOf, openDevice, type Held, type Session } from '../src/runtime/index.js';
-import { createStore } from '../src/trainer/parameterStore.js';
+import { createStore } from '../src/trainer/store.js';
+import { planStore } from '../src/trainer/storePlan.js';
 import { alternate } from './support/alternate.js';
 import { e2eRows, storyRows, tokenizeOptions } from './support/data.js';
 import { missing, places } from './support/places.js';
@@ -66,14 +66,13 @@ if (skipped) {
 }
 
 const folder = openModelFolder(flags.model);
-const architecture = architectureOf(folder.config, join(flags.model, 'config.json'));
+const architecture = folderArchitecture(folder);
 const device = await openDevice({ name: 'cpu', threads });
-const store = await createStore(device, architecture.parameters, (name) =>
-  folder.tensors.read(name),
-);
+const plan = planStore(architecture.parameters, [], 'cpu');
+const store = await createStore(device, plan, (name) => folder.tensors.read(name));
 const chunks = Math.max(1, Math.ceil((maxTokens * architecture.vocabSize * 4) / logitBytes));
 const gradients = Object.fromEntries(
-  [...store.gradients].map(([name, held]) => [gradientName({ name }), held]),
+  [...store.gradients].map(([name, held]) => [gradientName(name), held]),
 );
 
 const sessions = new Map<string, Session>();

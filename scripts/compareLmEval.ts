@@ -20,13 +20,14 @@ import { scoredModel } from '../src/evaluator/scoredModel.js';
 import { loadTask } from '../src/evaluator/task.js';
 import type { Task } from '../src/evaluator/task.js';
 import { tokenizerAddsBos } from '../src/model/bos.js';
-import { architectureOf } from '../src/model/architecture.js';
 import { findBos, findEos } from '../src/model/bos.js';
+import { folderArchitecture } from '../src/model/families/index.js';
 import { openModelFolder } from '../src/model/folder.js';
 import { createScorer } from '../src/model/scoreGraph.js';
 import { loadTokenizer } from '../src/model/tokenizer.js';
-import type { Held } from '../src/runtime/index.js';
 import { openDevice } from '../src/runtime/index.js';
+import { createStore } from '../src/trainer/store.js';
+import { planFrozen } from '../src/trainer/storePlan.js';
 
 /** Both sides sum float32 log-probabilities of up to some hundred nats; nats. */
 const absoluteTolerance = 5e-4;
@@ -54,15 +55,13 @@ const oracleSchema = z.object({
 type Exchange = { request: LoglikelihoodRequest; answer: LoglikelihoodAnswer };
 
 async function openModel(folder: string, exchanges: Exchange[]) {
-  const { config, tensors } = openModelFolder(folder);
-  const architecture = architectureOf(config, folder);
+  const source = openModelFolder(folder);
+  const architecture = folderArchitecture(source);
   const tokenizer = loadTokenizer(folder);
   const device = await openDevice({ name: 'cpu' });
-  const held = new Map<string, Held>();
-  for (const { name, shape } of architecture.parameters) {
-    held.set(name, await device.hold(tensors.read(name), shape));
-  }
-  const scorer = createScorer(device, architecture, held);
+  const plan = planFrozen(architecture.parameters, 'cpu');
+  const store = await createStore(device, plan, (name) => source.tensors.read(name));
+  const scorer = createScorer(device, architecture, store.weights);
   const prefixId = findBos(folder, tokenizer).id;
   const addBos = tokenizerAddsBos(folder);
   const inner = scoredModel({

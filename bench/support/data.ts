@@ -1,12 +1,11 @@
 /** Real rows for the benchmarks that train on data. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { defined } from '../../src/errors.js';
 import { loadDataset } from '../../src/mixer/dataset.js';
 import { contextFreeRow, type TokenizeOptions } from '../../src/mixer/rows.js';
 import { storeRows, type RowStore } from '../../src/mixer/rowStore.js';
-import { architectureOf } from '../../src/model/architecture.js';
 import { findBos, findEos } from '../../src/model/bos.js';
+import { folderArchitecture } from '../../src/model/families/index.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
 import { createRandom } from '../../src/random.js';
@@ -14,13 +13,12 @@ import { places } from './places.js';
 
 /** How the rows for a model folder are tokenized: as in a run, up to the model's context. */
 export function tokenizeOptions(folder: string): TokenizeOptions & { bos: number } {
-  const { config } = openModelFolder(folder);
   const tokenizer = loadTokenizer(folder);
   return {
     tokenizer,
     bos: findBos(folder, tokenizer).id,
     eos: defined(findEos(folder, tokenizer)[0], 'end token'),
-    maxLength: architectureOf(config, join(folder, 'config.json')).contextLength,
+    maxLength: folderArchitecture(openModelFolder(folder)).contextLength,
   };
 }
 

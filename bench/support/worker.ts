@@ -9,34 +9,39 @@ import { createInterface } from 'node:readline';
 import { defined, messageOf } from '../../src/errors.js';
 import { generate } from '../../src/generator/generate.js';
 import { Graph, matmul } from '../../src/graph/index.js';
-import { architectureOf } from '../../src/model/architecture.js';
 import { createDecoder, stepsPerRun, type Decoder } from '../../src/model/decoder.js';
+import { folderArchitecture } from '../../src/model/families/index.js';
 import { openModelFolder } from '../../src/model/folder.js';
+import { parameterCount } from '../../src/model/parameters.js';
 import { loadTokenizer, type Tokenizer } from '../../src/model/tokenizer.js';
 import { createRandom } from '../../src/random.js';
 import { float32, kernelsOf, openDevice } from '../../src/runtime/index.js';
-import { createAdamW } from '../../src/trainer/adamw.js';
 import { objectives } from '../../src/trainer/objective.js';
-import { createStore } from '../../src/trainer/parameterStore.js';
+import { createOptimizer, stateOf } from '../../src/trainer/optimizer.js';
 import { createGradientComputer } from '../../src/trainer/step.js';
+import { createStore } from '../../src/trainer/store.js';
+import { planFrozen, planStore } from '../../src/trainer/storePlan.js';
+import { adamW } from '../../src/trainer/transforms.js';
 import { residentBytes } from './memory.js';
 import { requests, type Answers, type Command, type Requests } from './requests.js';
 
 const baselineBytes = residentBytes('VmRSS');
 
 async function openModel(folder: string, threads: number) {
-  const { config, tensors } = openModelFolder(folder);
-  const architecture = architectureOf(config, join(folder, 'config.json'));
+  const source = openModelFolder(folder);
+  const architecture = folderArchitecture(source);
   const device = await openDevice({ name: 'cpu', threads });
-  const read = (name: string): Float32Array => tensors.read(name);
-  const store = await createStore(device, architecture.parameters, read);
-  return { architecture, device, store };
+  const read = (name: string): Float32Array => source.tensors.read(name);
+  return { architecture, device, read };
 }
 
 async function openTrainer(settings: Requests['trainer']) {
-  const { architecture, device, store } = await openModel(settings.folder, settings.threads);
+  const { architecture, device, read } = await openModel(settings.folder, settings.threads);
+  const transforms = adamW(settings);
+  const plan = planStore(architecture.parameters, stateOf(transforms), 'cpu');
+  const store = await createStore(device, plan, read);
   const gradients = createGradientComputer(device, architecture, store, settings);
-  const adamW = await createAdamW(device, store, settings);
+  const optimizer = await createOptimizer(device, store, transforms);
   const objective = defined(objectives.sft, 'objective sft')({ lambda: 1 });
   let updates = 0;
   const step = async ({ rows, learningRate }: Requests['step']): Promise<Answers['step']> => {
@@ -53,7 +58,7 @@ async function openTrainer(settings: Requests['trainer']) {
     const start = performance.now();
     const { loss, norm } = await gradients.compute(mixed, objective);
     const afterGradients = performance.now();
-    await adamW.update(++updates, learningRate, Math.min(1, settings.clip / (norm + 1e-6)));
+    await optimizer.update(++updates, learningRate, Math.min(1, settings.clip / (norm + 1e-6)));
     const end = performance.now();
     return {
       loss,
@@ -62,8 +67,7 @@ async function openTrainer(settings: Requests['trainer']) {
       optimizer: (end - afterGradients) / 1000,
     };
   };
-  const sizes = architecture.parameters.map(({ shape }) => shape.reduce((n, d) => n * d, 1));
-  return { step, parameters: sizes.reduce((sum, size) => sum + size, 0) };
+  return { step, parameters: parameterCount(architecture.parameters) };
 }
 
 async function timeSquare({ size, repeats, threads }: Requests['square']) {
@@ -75,7 +79,8 @@ async function timeSquare({ size, repeats, threads }: Requests['square']) {
   const random = createRandom(1);
   const values = (): Float32Array => new Float32Array(size * size).map(() => random.uniform());
   const feeds = { a: float32(values(), [size, size]), b: float32(values(), [size, size]) };
-  const y = await device.hold(new Float32Array(size * size), [size, size]);
+  const { tensors } = await device.allocate([[size, size]], size * size);
+  const y = defined(tensors[0], 'result');
   await session.run(feeds, { y });
   const seconds: number[] = [];
   for (let i = 0; i < repeats; i++) {
@@ -100,7 +105,8 @@ const numbersAsText: Tokenizer = {
 
 async function openGenerator(settings: Requests['decoder']) {
   const { folder, threads, bos, batch, tokens, sampling } = settings;
-  const { architecture, device, store } = await openModel(folder, threads);
+  const { architecture, device, read } = await openModel(folder, threads);
+  const store = await createStore(device, planFrozen(architecture.parameters, 'cpu'), read);
   const decoder = await createDecoder(device, architecture, store.weights, {
     batch,
     sampling: sampling === 'greedy' ? 'greedy' : { temperature: 1 },

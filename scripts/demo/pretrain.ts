@@ -8,14 +8,19 @@ import { join } from 'node:path';
 import { storeRows } from '../../src/mixer/rowStore.js';
 import { contextFreeRow } from '../../src/mixer/rows.js';
 import { createMixer } from '../../src/mixer/mixer.js';
-import { architectureOf, type Parameter } from '../../src/model/architecture.js';
+import { architectureOf } from '../../src/model/families/index.js';
+import { elementCount } from '../../src/model/parameters.js';
 import { writeSafetensors } from '../../src/model/safetensors.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
+import type { Parameter } from '../../src/model/weights.js';
 import { createRandom } from '../../src/random.js';
 import { openDevice } from '../../src/runtime/index.js';
 import { objectives } from '../../src/trainer/objective.js';
-import { createStore } from '../../src/trainer/parameterStore.js';
+import { stateOf } from '../../src/trainer/optimizer.js';
+import { createStore } from '../../src/trainer/store.js';
+import { planStore } from '../../src/trainer/storePlan.js';
 import { train } from '../../src/trainer/trainer.js';
+import { adamW } from '../../src/trainer/transforms.js';
 import { defined } from '../../src/errors.js';
 import { generateCorpus } from './corpus.js';
 import { modelConfig } from './modelConfig.js';
@@ -26,13 +31,25 @@ const steps = 4_000;
 const folder = join('media', 'demo', 'model');
 const work = join('.cfs', 'demo-pretraining');
 
-const architecture = architectureOf(modelConfig, join(folder, 'config.json'));
+const architecture = architectureOf({
+  config: { ...modelConfig },
+  file: join(folder, 'config.json'),
+  hasTensor: () => true,
+});
 const tokenizer = loadTokenizer(folder);
 const rows = storeRows(documentRows());
 console.log(`${rows.count} documents, ${rows.tokens} tokens`);
 
 const device = await openDevice({ name: 'cpu' });
-const store = await createStore(device, architecture.parameters, initialWeights());
+const optimizer = adamW({
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-8,
+  weightDecay: 0.1,
+  decayVectors: false,
+});
+const plan = planStore(architecture.parameters, stateOf(optimizer), 'cpu');
+const store = await createStore(device, plan, initialWeights());
 mkdirSync(work, { recursive: true });
 const started = performance.now();
 await train({
@@ -43,10 +60,11 @@ await train({
     createMixer({ dataset: rows, cfs: undefined, mode: 'per-batch', batchRows: 80, seed, cursor }),
   objective: defined(objectives.sft, 'objective')({ lambda: 1 }),
   shape: { time: modelConfig.max_position_embeddings, maxTokens: 8192 },
-  adamW: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decayVectors: false },
+  optimizer,
   schedule: { name: 'cosine', learningRate: 2.5e-3, warmupSteps: 100, steps },
   clipNorm: 1,
-  checkpoints: { folder: work, every: 500, keep: 1 },
+  // The start follows from the seed alone.
+  checkpoints: { folder: work, every: 500, keep: 1, base: `random weights of seed ${seed}` },
   evaluateEvery: 0,
   evaluate: () => Promise.resolve(undefined),
   signal: new AbortController().signal,
@@ -84,9 +102,10 @@ function* documentRows() {
 function initialWeights(): (name: string) => Float32Array {
   const random = createRandom(seed);
   const residual = 1 / Math.sqrt(2 * modelConfig.num_hidden_layers);
-  const initialize = ({ name, shape, vector }: Parameter): Float32Array => {
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (vector) return new Float32Array(size).fill(1);
+  const initialize = (parameter: Parameter): Float32Array => {
+    const { name, role } = parameter;
+    const size = elementCount(parameter);
+    if (role === 'vector') return new Float32Array(size).fill(1);
     const factor = /o_proj|down_proj/.test(name) ? residual : 1;
     const deviation = modelConfig.initializer_range * factor;
     return Float32Array.from({ length: size }, () => random.normal() * deviation);

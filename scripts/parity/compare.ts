@@ -5,24 +5,20 @@
 import { join } from 'node:path';
 import { defined } from '../../src/errors.js';
 import { greedy } from '../../src/generator/greedy.js';
-import { Graph, linear, type Value } from '../../src/graph/index.js';
-import { architectureOf, type Architecture } from '../../src/model/architecture.js';
+import type { Architecture } from '../../src/model/architecture.js';
 import type { Batch } from '../../src/model/batch.js';
 import { createDecoder } from '../../src/model/decoder.js';
+import { folderArchitecture } from '../../src/model/families/index.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { packRows } from '../../src/model/packing.js';
-import { batchFeeds, forward } from '../../src/model/trunk.js';
-import {
-  floats,
-  kernelsOf,
-  openDevice,
-  type Device,
-  type ProviderName,
-} from '../../src/runtime/index.js';
-import { createAdamW } from '../../src/trainer/adamw.js';
+import { openDevice, type Device, type ProviderName } from '../../src/runtime/index.js';
 import { objectives } from '../../src/trainer/objective.js';
-import { createStore, type ParameterStore } from '../../src/trainer/parameterStore.js';
+import { createOptimizer, stateOf, type Transform } from '../../src/trainer/optimizer.js';
 import { createGradientComputer } from '../../src/trainer/step.js';
+import { createStore, type ParameterStore } from '../../src/trainer/store.js';
+import { planStore } from '../../src/trainer/storePlan.js';
+import { adamW } from '../../src/trainer/transforms.js';
+import { logitsOf } from './logits.js';
 import {
   readOracle,
   type AdamWVariant,
@@ -57,7 +53,7 @@ export async function compareWithOracle(
   const oracle = readOracle(folder);
   const longest = Math.max(...oracle.rows.map(({ ids }) => ids.length));
   const loaded: Loaded = {
-    architecture: architectureOf(model.config, join(folder, 'config.json')),
+    architecture: folderArchitecture(model),
     device: await openDevice({ name: provider }),
     oracle,
     batch: packRows(oracle.rows, { maxTime: longest, multiple: 1 }),
@@ -114,24 +110,7 @@ async function compareLogits({
   batch,
   read,
 }: Loaded): Promise<Finding> {
-  const g = new Graph(kernelsOf(device.provider.name));
-  const values = new Map<string, Value>();
-  for (const { name, shape } of architecture.parameters) {
-    values.set(name, g.initializer(name, read(name), shape));
-  }
-  const p = (name: string): Value => defined(values.get(name), name);
-  const hidden = architecture.finish(g, p, forward(g, architecture, p, batch.time));
-  g.output('logits', linear(g, hidden, p(architecture.outputWeight)));
-  const session = await device.session(g.encode());
-  const { ids, unique, positions, segments } = batchFeeds(batch, 1);
-  const feeds = Object.fromEntries(
-    Object.entries({ ids, unique, positions, segments }).filter(
-      ([name, tensor]) => tensor && g.inputs.some((input) => input.name === name),
-    ),
-  );
-  const logits = floats((await session.run(feeds as Parameters<typeof session.run>[0])).logits);
-  await session.release();
-
+  const logits = await logitsOf(device, architecture, batch, read);
   const worst = new Worst('logits', tolerances.logits);
   const { vocabSize } = architecture;
   // Packing may have put row 1 first: find each row's line by its tokens.
@@ -159,9 +138,9 @@ function lineStart(batch: Batch, ids: Int32Array): number {
 }
 
 async function compareGradients(loaded: Loaded): Promise<Finding[]> {
-  const { architecture, oracle, read, device } = loaded;
+  const { oracle } = loaded;
   const { expected } = oracle;
-  const store = await createStore(device, architecture.parameters, read);
+  const store = await storeFor(loaded, []);
   const { loss, norm, nll } = await computeGradients(loaded, store);
 
   const tokens = new Worst('token losses', tolerances.tokenNll);
@@ -191,6 +170,18 @@ async function compareGradients(loaded: Loaded): Promise<Finding[]> {
   return [tokens, losses, norms, values, squares, sums].map((worst) => worst.finding());
 }
 
+function storeFor(
+  { architecture, device, read }: Loaded,
+  transforms: readonly Transform[],
+): Promise<ParameterStore> {
+  const provider = device.provider.name;
+  return createStore(
+    device,
+    planStore(architecture.parameters, stateOf(transforms), provider),
+    read,
+  );
+}
+
 /** Gradients of the mean loss over the oracle's batch; token losses in the batch's own order. */
 async function computeGradients(
   { architecture, device, oracle, batch }: Loaded,
@@ -211,8 +202,9 @@ async function computeGradients(
   return report;
 }
 
-async function compareGreedy({ architecture, device, oracle, read }: Loaded): Promise<Finding> {
-  const store = await createStore(device, architecture.parameters, read);
+async function compareGreedy(loaded: Loaded): Promise<Finding> {
+  const { architecture, device, oracle } = loaded;
+  const store = await storeFor(loaded, []);
   const { prompt, continuation } = oracle.expected.greedy;
   const decoder = await createDecoder(device, architecture, store.weights, {
     batch: 1,
@@ -237,11 +229,12 @@ async function compareAdamW(
   name: VariantName,
   expected: AdamWVariant,
 ): Promise<Finding[]> {
-  const { architecture, device, read } = loaded;
-  const store = await createStore(device, architecture.parameters, read);
+  const { device, read } = loaded;
   const settings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1 };
   const decayVectors = name !== 'noclip_trainer_groups';
-  const adamW = await createAdamW(device, store, { ...settings, decayVectors });
+  const transforms = adamW({ ...settings, decayVectors });
+  const store = await storeFor(loaded, transforms);
+  const optimizer = await createOptimizer(device, store, transforms);
   const losses = new Worst(`AdamW ${name}, losses`, tolerances.adamWLoss);
   const norms = new Worst(`AdamW ${name}, gradient norms`, tolerances.adamWNorm);
   for (const [i, loss] of [...expected.losses, expected.loss_after_3_steps].entries()) {
@@ -251,7 +244,7 @@ async function compareAdamW(
     if (norm === undefined) break;
     norms.note(Math.abs(report.norm - norm) / norm, `step ${i + 1}`);
     const scale = name === 'clip1' ? Math.min(1, 1 / (report.norm + 1e-6)) : 1;
-    await adamW.update(i + 1, 1e-3, scale);
+    await optimizer.update(i + 1, 1e-3, scale);
   }
   const values = new Worst(`AdamW ${name}, parameters`, tolerances.adamWParameters);
   const deltas = new Worst(`AdamW ${name}, changes Σ²`, tolerances.adamWDeltas);
@@ -264,7 +257,7 @@ async function compareAdamW(
     const wanted = defined(expected.deltas[parameter], parameter).sumsq;
     deltas.note(Math.abs(sumsOf(change)[1] - wanted) / wanted, parameter);
   }
-  await adamW.release();
+  await optimizer.release();
   store.release();
   return [losses, norms, values, deltas].map((worst) => worst.finding());
 }

@@ -10,13 +10,12 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { PeerPython } from '../../bench/peers/python.js';
 import { CfsError, assert, defined } from '../../src/errors.js';
-import { Graph, linear, type Value } from '../../src/graph/index.js';
-import { architectureOf } from '../../src/model/architecture.js';
+import { folderArchitecture } from '../../src/model/families/index.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { packRows } from '../../src/model/packing.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
-import { batchFeeds, forward } from '../../src/model/trunk.js';
-import { floats, kernelsOf, openDevice } from '../../src/runtime/index.js';
+import { openDevice } from '../../src/runtime/index.js';
+import { logitsOf as batchLogits } from '../parity/logits.js';
 
 /** The packages that a Python needs for the check. */
 export const neededPackages = ['torch', 'transformers', 'tokenizers', 'safetensors'] as const;
@@ -116,30 +115,19 @@ function askTransformers(folder: string, { command }: PeerPython) {
 
 /** Our logits of every token of every row, row after row, `[tokens, vocab]` each. */
 async function logitsOf(folder: string, rows: readonly number[][]): Promise<Float32Array> {
-  const { config, tensors } = openModelFolder(folder);
-  const architecture = architectureOf(config, join(folder, 'config.json'));
-  const { vocabSize, parameters } = architecture;
+  const source = openModelFolder(folder);
+  const architecture = folderArchitecture(source);
   const device = await openDevice({ name: 'cpu' });
   const parts: Float32Array[] = [];
   for (const row of rows) {
     const ids = Int32Array.from(row);
     const supervised = new Uint8Array(ids.length).fill(1, 1);
     const batch = packRows([{ ids, supervised }], { maxTime: ids.length, multiple: 1 });
-    const g = new Graph(kernelsOf(device.provider.name));
-    const values = new Map<string, Value>();
-    for (const { name, shape } of parameters) {
-      values.set(name, g.initializer(name, tensors.read(name), shape));
-    }
-    const p = (name: string): Value => defined(values.get(name), name);
-    const hidden = architecture.finish(g, p, forward(g, architecture, p, batch.time));
-    g.output('logits', linear(g, hidden, p(architecture.outputWeight)));
-    const session = await device.session(g.encode());
-    const wanted = new Set(g.inputs.map(({ name }) => name));
-    const feeds = Object.entries(batchFeeds(batch, 1)).filter(([name]) => wanted.has(name));
-    const logits = floats((await session.run(Object.fromEntries(feeds))).logits);
-    assert(logits.length === ids.length * vocabSize, 'one row of logits per token');
+    const logits = await batchLogits(device, architecture, batch, (name) =>
+      source.tensors.read(name),
+    );
+    assert(logits.length === ids.length * architecture.vocabSize, 'one row of logits per token');
     parts.push(logits);
-    await session.release();
   }
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -16,7 +16,7 @@ import type {
 } from '../protocol/records.js';
 import { chooseProvider, fastest, openDevice, probeProviders } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
-import { createStore } from '../trainer/parameterStore.js';
+import { openFrozen } from './baseModel.js';
 import { addReports, loadDownstream, loadSources, splitRows, wantedSamples } from './dataset.js';
 import { createEstimator } from './estimate/index.js';
 import { createEvaluator, taskScore } from './evaluation.js';
@@ -199,9 +199,7 @@ export async function doctorCommand(): Promise<DoctorData> {
 async function openWeights(config: RunConfig, folder: string) {
   const model = openModel(folder, config.generation.bos);
   const device = await openDevice(await chooseProvider(config.provider, config.threads));
-  const { parameters } = model.architecture;
-  const store = await createStore(device, parameters, (name) => model.folder.tensors.read(name));
-  return { model, device, store };
+  return { model, device, store: await openFrozen(device, model) };
 }
 
 async function plannedSamples(config: RunConfig, model: Model): Promise<number> {

@@ -3,7 +3,8 @@ import type { Phase, RunEvent } from '../protocol/records.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { RunFolder, RunWriter } from '../runs/runFolder.js';
-import type { ParameterStore } from '../trainer/parameterStore.js';
+import type { ParameterStore } from '../trainer/store.js';
+import type { BaseModel } from './baseModel.js';
 import type { Model } from './model.js';
 import { now } from './progress.js';
 
@@ -16,6 +17,7 @@ export interface Job {
   device: Device;
   model: Model;
   store: ParameterStore;
+  base: BaseModel;
   /** Seconds spent, by phase. */
   timings: Record<string, number>;
 }

@@ -4,13 +4,14 @@
  * it is there already, so a job can be killed at any moment and resumed.
  */
 import { rmSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { CfsError } from '../errors.js';
 import { requireValid } from '../mixer/dataset.js';
 import type { Until } from '../protocol/engine.js';
 import type { Phase, RunEvent } from '../protocol/records.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
 import { errorRecord } from '../protocol/errorRecord.js';
+import { formatBytes } from '../protocol/format.js';
 import { writeReport } from '../runs/report.js';
 import { openRunWriter, readEvents, type RunFolder } from '../runs/runFolder.js';
 import {
@@ -19,7 +20,10 @@ import {
   newestCheckpoint,
   type TrainingState,
 } from '../trainer/checkpoint.js';
-import { createStore } from '../trainer/parameterStore.js';
+import { stateOf } from '../trainer/optimizer.js';
+import { createStore } from '../trainer/store.js';
+import { planStore, storeBytes, type StorePlan } from '../trainer/storePlan.js';
+import { createBaseModel } from './baseModel.js';
 import { phase, type Job } from './context.js';
 import { loadDownstream, loadSources, maxRowLength, sampleRows, splitRows } from './dataset.js';
 import { removeLeftovers } from './leftovers.js';
@@ -29,7 +33,7 @@ import { now } from './progress.js';
 import { saveResults } from './results.js';
 import { chooseSamples, judgement, prepareSamples } from './samplePhase.js';
 import { describeSamples } from './sampling.js';
-import { trainModel } from './trainPhase.js';
+import { optimizerOf, trainModel } from './trainPhase.js';
 import { versions } from './versions.js';
 
 export interface JobOptions {
@@ -103,43 +107,43 @@ async function runPhases(
   report({ type: 'bos_found', time: now(), id, token, reason });
   const device = await openDevice(provider);
   const { architecture, folder } = model;
-  requireMemory(architecture.parameters, provider.name);
-  const store = await createStore(device, architecture.parameters, (name) =>
-    folder.tensors.read(name),
-  );
-  const job: Job = { ...start, config, device, model, store, timings };
+  const plan = planStore(architecture.parameters, stateOf(optimizerOf(config)), provider.name);
+  requireMemory(plan);
+  const store = await createStore(device, plan, (name) => folder.tensors.read(name));
+  const base = createBaseModel(device, model, store);
+  const job: Job = { ...start, config, device, model, store, base, timings };
   try {
     const stop = (step: number): void => report({ type: 'run_stopped', time: now(), step });
     const dataset = await timed(job, 'preparing', () => prepareDataset(job));
     const samples = await timed(job, 'generating', () => prepareSamples(job, dataset.rows.count));
     if (signal.aborted || until === 'samples') return stop(lastStep(run));
     const evaluator = createJobEvaluator(job, samples.heldOut, dataset.downstream);
-    const base = await timed(job, 'evaluating', () => scoreBase(job, evaluator));
+    const baseScores = await timed(job, 'evaluating', () => scoreBase(job, evaluator));
     if (signal.aborted) return stop(lastStep(run));
     const trained = chooseSamples(job, samples.trained);
     const cfs = trained.length > 0 ? sampleRows(trained, maxRowLength(config, model)) : undefined;
     const end = await timed(job, 'training', () =>
-      trainModel(job, dataset.rows, cfs, evaluator, base),
+      trainModel(job, dataset.rows, cfs, evaluator, baseScores),
     );
     if (end.kind === 'stopped') return stop(end.state.step);
 
     const savedStep = await restoreBest(job, end.state);
     const final = await timed(job, 'evaluating', () =>
-      measure(job, evaluator, base, config.evaluation.full ? 'full' : 'subset', savedStep),
+      measure(job, evaluator, baseScores, config.evaluation.full ? 'full' : 'subset', savedStep),
     );
     await evaluator.release();
     report(phase('saving', 0, 1));
     timings.total = (performance.now() - began) / 1000;
     await saveResults({
       ...job,
-      base,
+      base: baseScores,
       final: final.scores,
       kl: final.kl,
       state: end.state,
       savedStep,
       samples:
         trained.length > 0 ? { ...describeSamples(trained), verdict: judgement(run) } : undefined,
-      items: evaluator.items(base, final.scores),
+      items: evaluator.items(baseScores, final.scores),
     });
     writeReport(run);
     // Last: from here on there is nothing to resume.
@@ -173,11 +177,11 @@ async function prepareDataset({ config, model, report }: Job) {
 
 /** Loads the best checkpoint where one was asked for; the step whose weights the store then holds. */
 async function restoreBest(job: Job, state: TrainingState): Promise<number> {
-  const { config, run, store, report } = job;
+  const { config, run, store, base, report } = job;
   const { best } = state;
   if (config.evaluation.bestBy === 'last' || !best || best.step === state.step) return state.step;
   try {
-    await loadCheckpoint(run.paths.checkpoints, best.step, store);
+    await loadCheckpoint(run.paths.checkpoints, best.step, store, base.hash);
     return best.step;
   } catch (error) {
     // The store still holds the last weights: they are saved rather than none.
@@ -231,16 +235,13 @@ function refuseOldCheckpoints(run: RunFolder): void {
   });
 }
 
-/** Weights, gradients and two moments are held at least; more than the machine has cannot work. */
-function requireMemory(parameters: { shape: number[] }[], provider: string): void {
-  if (provider !== 'cpu') return;
-  const count = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const needed = count * 4 * 4;
-  if (needed < totalmem()) return;
-  const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GB`;
+/** What the store keeps has to fit into the machine at least; more than it has cannot work. */
+function requireMemory(plan: StorePlan): void {
+  const needed = storeBytes(plan);
+  if (plan.place !== 'host' || needed < totalmem()) return;
   throw new CfsError({
     code: 'MEMORY_SHORT',
-    message: `Training ${(count / 1e9).toFixed(2)} B parameters takes at least ${gigabytes(needed)}, and this machine (${cpus().length} cores) has ${gigabytes(totalmem())}.`,
+    message: `Training this model takes at least ${formatBytes(needed)}, and this machine has ${formatBytes(totalmem())}.`,
     remedy: 'Choose a smaller base model.',
     place: { field: 'model' },
   });

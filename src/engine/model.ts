@@ -1,8 +1,9 @@
 /** The base model of a job, opened and checked: everything about it that needs no device. */
 import { join } from 'node:path';
 import { CfsError, defined } from '../errors.js';
-import { architectureOf, type Architecture } from '../model/architecture.js';
+import type { Architecture } from '../model/architecture.js';
 import { findBos, findEos, tokenizerAddsBos, type BosFinding } from '../model/bos.js';
+import { folderArchitecture } from '../model/families/index.js';
 import { openModelFolder, type ModelFolder } from '../model/folder.js';
 import { checkTokenizer, loadTokenizer, type Tokenizer } from '../model/tokenizer.js';
 
@@ -20,7 +21,7 @@ export interface Model {
 /** Throws whatever is wrong with the folder, as a `CfsError`. */
 export function openModel(path: string, bosOverride?: number | string): Model {
   const folder = openModelFolder(path);
-  const architecture = architectureOf(folder.config, join(path, 'config.json'));
+  const architecture = folderArchitecture(folder);
   for (const { name, shape } of architecture.parameters) checkShape(folder, name, shape);
   const tokenizer = loadTokenizer(path);
   checkTokenizer(tokenizer, architecture.vocabSize, path);
@@ -41,7 +42,11 @@ export function eosOf({ eosIds }: Model): number {
   return defined(eosIds[0], 'end token');
 }
 
-function checkShape({ folder, tensors }: ModelFolder, name: string, shape: number[]): void {
+function checkShape(
+  { folder, tensors }: ModelFolder,
+  name: string,
+  shape: readonly number[],
+): void {
   const found = tensors.info(name).shape;
   if (found.length === shape.length && found.every((size, i) => size === shape[i])) return;
   throw new CfsError({

@@ -10,7 +10,7 @@ import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { RunFolder, RunWriter } from '../runs/runFolder.js';
 import type { TrainingState } from '../trainer/checkpoint.js';
-import type { ParameterStore } from '../trainer/parameterStore.js';
+import type { ParameterStore } from '../trainer/store.js';
 import { compareScores, downstreamTask, finite, headlines, type Scores } from './evaluation.js';
 import type { Model } from './model.js';
 import { versions } from './versions.js';
@@ -69,7 +69,7 @@ async function saveModel(options: SaveOptions, comparisons: Comparison[]): Promi
   const { run, config, model, store } = options;
   const weights = new Map<string, Float32Array>();
   for await (const { name, data } of store.read('weight')) weights.set(name, data);
-  const { outputWeight } = model.architecture;
+  const { aliases } = model.architecture;
   const card = modelCard({
     baseModel: config.model,
     method: config.method,
@@ -87,9 +87,8 @@ async function saveModel(options: SaveOptions, comparisons: Comparison[]): Promi
   saveModelFolder({
     source: model.folder,
     target: run.paths.model,
-    // A source may store a tied output layer a second time; it must not keep its old values.
-    weights: (name) =>
-      weights.get(name) ?? (name === 'lm_head.weight' ? weights.get(outputWeight) : undefined),
+    // What the source stores a second time must not keep its old values.
+    weights: (name) => weights.get(name) ?? weights.get(aliases[name] ?? ''),
     card,
   });
 }

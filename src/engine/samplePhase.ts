@@ -5,7 +5,7 @@ import type { RunEventOf, SampleRecord } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { readExclusions } from '../runs/exclusions.js';
 import { readEvents, readHeldOutSamples, readSamples, type RunFolder } from '../runs/runFolder.js';
-import type { ParameterStore } from '../trainer/parameterStore.js';
+import type { ParameterStore } from '../trainer/store.js';
 import { phase, type Job } from './context.js';
 import { wantedSamples } from './dataset.js';
 import { now } from './progress.js';

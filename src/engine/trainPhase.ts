@@ -7,8 +7,10 @@ import type { RunEvent } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { listCheckpoints } from '../trainer/checkpoint.js';
 import { objectives } from '../trainer/objective.js';
+import type { Transform } from '../trainer/optimizer.js';
 import type { StepShape } from '../trainer/step.js';
 import { train, type StepReport } from '../trainer/trainer.js';
+import { adamW } from '../trainer/transforms.js';
 import { phase, type Job } from './context.js';
 import { downstreamTask, finite, headlines, type Evaluator, type Scores } from './evaluation.js';
 import { measure } from './measurePhase.js';
@@ -37,7 +39,7 @@ export async function trainModel(
     createMixer: (cursor) => createMixer({ dataset, cfs, ...settings, seed, cursor }),
     objective: defined(objectives[method], `objective ${method}`)({ lambda }),
     shape: stepShape(config, architecture, Math.max(dataset.longest, cfs?.longest ?? 0)),
-    adamW: { ...training, decayVectors: false },
+    optimizer: optimizerOf(config),
     schedule: {
       name: training.schedule,
       learningRate: training.learningRate,
@@ -49,6 +51,7 @@ export async function trainModel(
       folder: run.paths.checkpoints,
       every: training.checkpointEvery,
       keep: training.keepCheckpoints,
+      base: job.base.hash,
     },
     evaluateEvery: evaluation.every,
     evaluate: async (step) => {
@@ -82,6 +85,11 @@ export async function trainModel(
     onWarning: ({ code, message, remedy }) =>
       report({ type: 'warning', time: now(), code, message, remedy }),
   });
+}
+
+/** What turns gradients into updates; the store keeps what it remembers. */
+export function optimizerOf({ training }: RunConfig): Transform[] {
+  return adamW({ ...training, decayVectors: false });
 }
 
 /** Steps win over epochs. */

@@ -1,22 +1,29 @@
 /**
- * What a model family has to say about itself: one file per family in `architectures/` turns a
- * `config.json` into an `Architecture`. How the blocks attend (over a whole line when training and
+ * What a model family says about itself: one short file per family in `families/` turns a
+ * `config.json` into an `Architecture`. Weights are asked for by name (`weights.ts`), so a family
+ * does not know what stands behind them; how its blocks attend (over a whole line when training and
  * scoring, over a cache when decoding) is the caller's business and comes in as `attend`.
  */
-import { CfsError } from '../errors.js';
 import type { Graph, Lookup, Value } from '../graph/index.js';
-import { llama } from './architectures/llama.js';
+import type { Parameter, Weights } from './weights.js';
 
-export interface Parameter {
-  /** Its name in a Hugging Face checkpoint. */
-  name: string;
-  shape: number[];
-  /** Whether weight decay usually spares it (norms and biases). */
-  vector: boolean;
+/** Rotary position embedding of one kind of layer. Layers that share it share the object. */
+export interface Rope {
+  /** θ of every rotated pair of a head's leading elements; the elements after them pass through. */
+  inverseFrequencies: readonly number[];
 }
 
-/** The graph value of a parameter, by its name. */
-export type Parameters = (name: string) => Value;
+/** How one layer attends. */
+export interface AttentionRule {
+  /** Tokens a query sees, itself included; `Infinity` for all before it. */
+  window: number;
+  /** Factor on q·k before the softmax. */
+  scale: number;
+  /** Scores are cap·tanh(score/cap). */
+  softcap?: number;
+  /** Left out where positions enter elsewhere, or nowhere. */
+  rope?: Rope;
+}
 
 /**
  * Attention of one layer: `q` `[tokens, heads·headDim]`, `k` and `v` `[tokens, kvHeads·headDim]`, not
@@ -24,7 +31,26 @@ export type Parameters = (name: string) => Value;
  */
 export type Attend = (layer: number, q: Value, k: Value, v: Value) => Value;
 
-export interface Architecture {
+/** What the first layer is made from. */
+export interface TokensAndPositions {
+  tokens: Lookup;
+  /** The position of each token in its row, for learned position embeddings. */
+  positions: () => Lookup;
+}
+
+/** The output layer: logits = softcap(scale · hidden · weightᵀ). */
+export interface OutputLayer {
+  /** After the final norm. `[tokens, hidden]` */
+  hidden: Value;
+  /** `[vocab, hidden]`: the embedding itself where they are tied. */
+  weight: Value;
+  scale?: number;
+  /** Logits are cap·tanh(logit/cap). */
+  softcap?: number;
+}
+
+/** What a family's file gives. */
+export interface Family {
   family: string;
   vocabSize: number;
   layers: number;
@@ -33,38 +59,28 @@ export interface Architecture {
   headDim: number;
   /** Longest sequence the model was made for, in tokens. */
   contextLength: number;
-  /** Factor on q·k before the softmax. */
-  attentionScale: number;
-  /** Tokens a query of this layer sees, itself included; `Infinity` for all before it. */
-  window(layer: number): number;
-  /** θ of every rotated pair of a head's elements; empty without rotary embedding. */
-  inverseFrequencies: readonly number[];
-  parameters: Parameter[];
-  /** Token embeddings `[tokens, hidden]`. */
-  embed(g: Graph, p: Parameters, tokens: Lookup): Value;
+  attention(layer: number): AttentionRule;
+  /** Embeddings `[tokens, hidden]`. */
+  embed(g: Graph, w: Weights, at: TokensAndPositions): Value;
   /** One transformer block, residuals included: `[tokens, hidden]` → the same. */
-  block(g: Graph, p: Parameters, layer: number, x: Value, attend: Attend): Value;
-  /** The final norm, `[tokens, hidden]` → the same. */
-  finish(g: Graph, p: Parameters, x: Value): Value;
-  /** The output layer's weight, `[vocab, hidden]`: the embedding itself where they are tied. */
-  outputWeight: string;
+  block(g: Graph, w: Weights, layer: number, x: Value, attend: Attend): Value;
+  /** The final norm and the output layer, from `[tokens, hidden]`. */
+  head(g: Graph, w: Weights, x: Value): OutputLayer;
+  /** Names under which a folder may store a parameter a second time, as tied heads are. */
+  aliases: Readonly<Record<string, string>>;
 }
 
-const families: Record<string, (config: Record<string, unknown>, file: string) => Architecture> = {
-  llama,
-};
+export interface Architecture extends Family {
+  /** Everything that the family asks for, in that order. */
+  parameters: readonly Parameter[];
+}
 
-/** The architecture that a parsed `config.json` describes. Throws `MODEL_UNSUPPORTED`. */
-export function architectureOf(config: Record<string, unknown>, file: string): Architecture {
-  const family = String(config.model_type);
-  const make = families[family];
-  if (!make) {
-    throw new CfsError({
-      code: 'MODEL_UNSUPPORTED',
-      message: `Models of type «${family}» are not supported yet.`,
-      remedy: `Choose a model of one of these types: ${Object.keys(families).join(', ')}.`,
-      place: { file, field: 'model_type' },
-    });
-  }
-  return make(config, file);
+/** What a family's factory is told of a model folder. */
+export interface FamilySource {
+  /** `config.json`, parsed. */
+  config: Record<string, unknown>;
+  /** Its path, for errors. */
+  file: string;
+  /** Whether the weights hold a tensor of this name. */
+  hasTensor(name: string): boolean;
 }

@@ -18,6 +18,7 @@ import type { Architecture } from './architecture.js';
 import { createDecoderCache } from './decoderCache.js';
 import { decodeGraph, prefillGraph, type DecoderShape } from './decoderGraph.js';
 import type { Sampling } from './decoderSampling.js';
+import { stored } from './weights.js';
 
 export interface DecoderOptions {
   /** Rows decoded side by side. */
@@ -86,11 +87,14 @@ export async function createDecoder(
   const maxTokens = options.maxTokens ?? architecture.contextLength;
   const shape: DecoderShape = { batch, positions: maxTokens + stepsPerRun };
   const provider = device.provider.name;
-  const stored =
+  const values =
     options.frozen && storedBytes(architecture) <= maxStoredBytes
       ? await readAll(device, held)
       : undefined;
-  const decode = await device.session(decodeGraph(architecture, provider, shape, sampling, stored));
+  const backing = values && stored((name) => defined(values.get(name), `weight ${name}`));
+  const decode = await device.session(
+    decodeGraph(architecture, provider, shape, sampling, backing),
+  );
   // Most samples have no prompt, so the second session is made when one comes.
   let prefillSession: Session | undefined;
 
@@ -141,7 +145,7 @@ export async function createDecoder(
     run: async (last, steps, uniforms) => {
       cache.reserve(steps);
       const outputs = await decode.run({
-        ...(stored ? {} : weights()),
+        ...(values ? {} : weights()),
         ...cache.feeds(),
         tokens: int32(
           last.map((token) => Math.max(token, 0)),

@@ -12,17 +12,19 @@ import {
   matmul,
   reshapeRaw,
   rotary,
-  rotaryTables,
+  softcap,
   times,
   transposeRaw,
   type Dim,
   type RotaryTables,
-  type TensorData,
   type Value,
 } from '../graph/index.js';
 import { kernelsOf, type ProviderName } from '../runtime/index.js';
-import type { Architecture, Attend, Parameters } from './architecture.js';
+import type { Architecture, Attend, Rope } from './architecture.js';
 import { chooseToken, type Sampling } from './decoderSampling.js';
+import { outputLogits } from './outputLayer.js';
+import { positionLookup, ropeTables } from './positions.js';
+import { createWeights, trainedInputs, type BackingFor, type Weights } from './weights.js';
 
 export interface DecoderShape {
   /** Rows decoded side by side. */
@@ -30,9 +32,6 @@ export interface DecoderShape {
   /** Positions that may occur, those beyond a row's end within a run included. */
   positions: number;
 }
-
-/** The values of the weights to store in the graph, by name; without them they are graph inputs. */
-export type StoredWeights = ReadonlyMap<string, TensorData>;
 
 /** Keys and values of one layer, both `[batch, kvHeads, n, headDim]`. */
 interface KeysAndValues {
@@ -65,7 +64,7 @@ interface Times {
 /**
  * Inputs: `tokens` int32 `[batch]` (the last token of each row, not yet in the cache), `positions`
  * int64 `[batch, 1]` of those tokens, `uniforms` `[steps, batch, 1]`, the past (`lengths`, `slots`,
- * `pastKeys0` …, `pastValues0` …) and, unless `stored`, the parameters.
+ * `pastKeys0` …, `pastValues0` …) and the weights, unless the backing stores them.
  * Outputs: `chosen` int32, `logprobs`, `entropies`, all `[steps, batch]`, and `keys0` …, `values0` …
  * `[batch, kvHeads, steps, headDim]` of the tokens that were fed: the last and all chosen but one.
  *
@@ -77,13 +76,12 @@ export function decodeGraph(
   provider: ProviderName,
   shape: DecoderShape,
   sampling: Sampling,
-  stored?: StoredWeights,
+  backing: BackingFor = trainedInputs,
 ): Uint8Array {
   const { layers, kvHeads, headDim } = architecture;
   const { batch } = shape;
   const g = new Graph(kernelsOf(provider));
-  const p = declareParameters(g, architecture, stored);
-  const tables = rotaryTables(g, architecture.inverseFrequencies, shape.positions);
+  const tablesOf = ropeTables(g, shape.positions);
   const past = declarePast(g, architecture, batch);
   const openBias = pastBias(g, past, past.lengths, Infinity);
   const uniforms = g.input('uniforms', 'float32', ['steps', batch, 1]);
@@ -118,7 +116,7 @@ export function decodeGraph(
     batch,
     time: 1,
     positions: position,
-    tables,
+    tablesOf,
     past,
     times: stepTimes,
     openBias,
@@ -132,15 +130,14 @@ export function decodeGraph(
       return joined;
     },
   });
-  let x = architecture.embed(body, p, { ids: token, unique: token });
-  for (let layer = 0; layer < layers; layer++) x = architecture.block(body, p, layer, x, attend);
-  const hidden = architecture.finish(body, p, x);
-  const logits = body.emit(
-    'Gemm',
-    [hidden, p(architecture.outputWeight)],
-    [batch, architecture.vocabSize],
-    { attributes: { transB: 1 } },
-  );
+  // The loop's body reads weights that are declared around it.
+  const w = createWeights(body, backing(g));
+  const x = runBlocks(body, architecture, w, attend, {
+    tokens: token,
+    positions: reshapeRaw(body, position, [batch]),
+    length: shape.positions,
+  });
+  const logits = outputLogits(body, architecture.head(body, w, x));
   const uniform = body.emit('Gather', [uniforms, iteration], [batch, 1]);
   const choice = chooseToken(body, logits, uniform, sampling);
   const next = body.emit('Add', [position, body.ints([1])], [batch, 1], { type: 'int64' });
@@ -192,7 +189,7 @@ export function decodeGraph(
 /**
  * Inputs: `tokens` int32 `[batch·time]`, `positions` int64 `[batch, time]`, `queryTimes`
  * `[1, 1, group·time, 1]` (0 … time − 1 for each of the query heads that share a key head),
- * `keyTimes` `[1, 1, 1, time]`, the past and the parameters.
+ * `keyTimes` `[1, 1, 1, time]`, the past and the weights.
  * Outputs: `keys0` …, `values0` … `[batch, kvHeads, time, headDim]`.
  */
 export function prefillGraph(
@@ -202,7 +199,6 @@ export function prefillGraph(
 ): Uint8Array {
   const group = architecture.heads / architecture.kvHeads;
   const g = new Graph(kernelsOf(provider));
-  const p = declareParameters(g, architecture);
   const past = declarePast(g, architecture, batch);
   const keyTimes = g.input('keyTimes', 'float32', [1, 1, 1, 'time']);
   const queryTimes = g.input('queryTimes', 'float32', [1, 1, times('time', group), 1]);
@@ -213,21 +209,23 @@ export function prefillGraph(
     attributes: { axis: 0 },
   });
   const fresh: KeysAndValues[] = [];
+  const places = g.input('positions', 'int64', [batch, 'time']);
   const attend = cachedAttention(g, architecture, {
     batch,
     time: 'time',
-    positions: g.input('positions', 'int64', [batch, 'time']),
-    tables: rotaryTables(g, architecture.inverseFrequencies, positions),
+    positions: places,
+    tablesOf: ropeTables(g, positions),
     past,
     times: { queries: queryTimes, keys: () => keyTimes, causal: true, parts },
     openBias: pastBias(g, past, past.lengths, Infinity),
     join: (layer, added) => (fresh[layer] = added),
   });
-  const tokens = g.input('tokens', 'int32', [times('time', batch)]);
-  let x = architecture.embed(g, p, { ids: tokens, unique: tokens });
-  for (let layer = 0; layer < architecture.layers; layer++) {
-    x = architecture.block(g, p, layer, x, attend);
-  }
+  const count = times('time', batch);
+  runBlocks(g, architecture, createWeights(g, trainedInputs(g)), attend, {
+    tokens: g.input('tokens', 'int32', [count]),
+    positions: reshapeRaw(g, places, [count]),
+    length: positions,
+  });
   fresh.forEach(({ keys, values }, layer) => {
     g.output(`keys${layer}`, keys);
     g.output(`values${layer}`, values);
@@ -241,7 +239,7 @@ interface CachedAttention {
   time: Dim;
   /** int64 `[batch, time]` */
   positions: Value;
-  tables: RotaryTables;
+  tablesOf: (rope: Rope) => RotaryTables;
   past: Past;
   times: Times;
   /** The mask of the past for layers without a window. `[batch, 1, 1, slots]` */
@@ -252,7 +250,7 @@ interface CachedAttention {
 
 /** Attention over the cache and over the keys of this run, under one softmax. */
 function cachedAttention(g: Graph, architecture: Architecture, about: CachedAttention): Attend {
-  const { heads, kvHeads, headDim, attentionScale } = architecture;
+  const { heads, kvHeads, headDim } = architecture;
   const { batch, time, past, times: at } = about;
   const group = heads / kvHeads;
   const queries = times(time, group);
@@ -268,10 +266,9 @@ function cachedAttention(g: Graph, architecture: Architecture, about: CachedAtte
     biases.set(window, made);
     return made;
   };
-  const rotate = (x: Value, count: number): Value => {
+  const rotate = (x: Value, count: number, rope: Rope | undefined): Value => {
     const lines = reshapeRaw(g, x, [batch, time, count * headDim]);
-    if (architecture.inverseFrequencies.length === 0) return lines;
-    return rotary(g, lines, about.positions, about.tables, count);
+    return rope ? rotary(g, lines, about.positions, about.tablesOf(rope), count) : lines;
   };
   const toKeyHeads = (x: Value): Value => {
     if (time === 1) return reshapeRaw(g, x, [batch, kvHeads, 1, headDim]);
@@ -291,17 +288,21 @@ function cachedAttention(g: Graph, architecture: Architecture, about: CachedAtte
   };
 
   return (layer, q, k, v) => {
-    const bias = biasOf(architecture.window(layer));
+    const { window, scale, softcap: cap, rope } = architecture.attention(layer);
+    const bias = biasOf(window);
     const old = defined(past.layers[layer], `layer ${layer}`);
     const fresh = about.join(layer, {
-      keys: toKeyHeads(rotate(k, kvHeads)),
+      keys: toKeyHeads(rotate(k, kvHeads, rope)),
       values: toKeyHeads(v),
     });
     // Scaled here and not in the product: only a plain product of one row has a fast kernel.
-    const rotated = rotate(q, heads);
-    const query = toQueryHeads(g.emit('Mul', [rotated, g.float(attentionScale)], rotated.shape));
-    const oldScores = matmul(g, query, old.keys, { transB: true });
-    const freshScores = matmul(g, query, fresh.keys, { transB: true });
+    const rotated = rotate(q, heads, rope);
+    const query = toQueryHeads(g.emit('Mul', [rotated, g.float(scale)], rotated.shape));
+    const scored = (keys: Value): Value => {
+      const products = matmul(g, query, keys, { transB: true });
+      return cap === undefined ? products : softcap(g, products, cap);
+    };
+    const [oldScores, freshScores] = [scored(old.keys), scored(fresh.keys)];
     const scores = g.emit(
       'Concat',
       [
@@ -359,19 +360,22 @@ function hide(g: Graph, where: Value): Value {
   return g.emit('Mul', [toFloat(g, where), g.float(-1e9)], where.shape);
 }
 
-function declareParameters(
+/** int32 `tokens` and int64 `positions` below `length`, both `[tokens]`, through all blocks. */
+function runBlocks(
   g: Graph,
   architecture: Architecture,
-  stored?: StoredWeights,
-): Parameters {
-  const values = new Map<string, Value>();
-  for (const { name, shape } of architecture.parameters) {
-    const value = stored
-      ? g.initializer(name, defined(stored.get(name), `weight ${name}`), shape)
-      : g.input(name, 'float32', shape);
-    values.set(name, value);
+  w: Weights,
+  attend: Attend,
+  { tokens, positions, length }: { tokens: Value; positions: Value; length: number },
+): Value {
+  let x = architecture.embed(g, w, {
+    tokens: { ids: tokens, unique: tokens },
+    positions: () => positionLookup(g, positions, length),
+  });
+  for (let layer = 0; layer < architecture.layers; layer++) {
+    x = architecture.block(g, w, layer, x, attend);
   }
-  return (name) => defined(values.get(name), `parameter ${name}`);
+  return x;
 }
 
 function declarePast(g: Graph, architecture: Architecture, batch: number): Past {

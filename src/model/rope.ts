@@ -1,13 +1,17 @@
 /** Rotary frequencies from a config, in the spellings of transformers 4 and 5. */
 import { z } from 'zod';
 import { CfsError } from '../errors.js';
+import type { Rope } from './architecture.js';
+import { configError } from './families/config.js';
+
+const share = z.number().positive().max(1);
 
 const scaling = z.looseObject({
   rope_type: z.string().optional(),
   /** The name of `rope_type` before transformers 4.43. */
   type: z.string().optional(),
   rope_theta: z.number().positive().optional(),
-  partial_rotary_factor: z.number().positive().max(1).optional(),
+  partial_rotary_factor: share.optional(),
 });
 
 const llama3 = z.looseObject({
@@ -20,6 +24,7 @@ const llama3 = z.looseObject({
 /** The fields of `config.json` that describe rotary embedding. */
 export const ropeFields = {
   rope_theta: z.number().positive().optional(),
+  partial_rotary_factor: share.optional(),
   rope_scaling: scaling.nullish(),
   /** transformers 5 */
   rope_parameters: scaling.nullish(),
@@ -27,30 +32,39 @@ export const ropeFields = {
 
 interface RopeConfig {
   rope_theta?: number;
+  partial_rotary_factor?: number;
   rope_scaling?: z.infer<typeof scaling> | null;
   rope_parameters?: z.infer<typeof scaling> | null;
 }
 
 /**
- * θ_i = base^(−2i/dim) for the `dim` rotated elements of a head, bent for long contexts where
- * the config says so (Llama 3's rule). Throws `MODEL_UNSUPPORTED` for other rules.
+ * θ_i = base^(−2i/n) for the n rotated elements of a head (`partial_rotary_factor` of `headDim`),
+ * bent for long contexts where the config says so (Llama 3's rule). Throws `MODEL_UNSUPPORTED` for
+ * other rules and `MODEL_CONFIG_INVALID` for a share that leaves half a pair.
  */
-export function inverseFrequencies(config: RopeConfig, dim: number, file: string): number[] {
+export function ropeOf(config: RopeConfig, headDim: number, file: string): Rope {
+  const section = config.rope_parameters ? 'rope_parameters' : 'rope_scaling';
   const rules = config.rope_parameters ?? config.rope_scaling ?? {};
   const base = config.rope_parameters?.rope_theta ?? config.rope_theta ?? 10_000;
-  const plain = Array.from({ length: dim / 2 }, (_, i) => base ** ((-2 * i) / dim));
-  const kind = rules.rope_type ?? rules.type ?? 'default';
-  if (kind === 'default') return plain;
-  const parsed = llama3.safeParse(rules);
-  if (kind !== 'llama3' || !parsed.success) {
-    throw new CfsError({
-      code: 'MODEL_UNSUPPORTED',
-      message: `The rope scaling «${kind}» is not supported${kind === 'llama3' ? ' with these fields' : ''}.`,
-      remedy: 'Choose a model with plain rotary embedding or with the scaling of Llama 3.',
-      place: { file, field: config.rope_parameters ? 'rope_parameters' : 'rope_scaling' },
-    });
+  const part = rules.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
+  const rotated = Math.floor(headDim * part);
+  if (rotated < 2 || rotated % 2 !== 0) {
+    const message = `Rotating ${part} of a head of ${headDim} elements leaves no whole pairs.`;
+    throw configError(file, 'partial_rotary_factor', message);
   }
-  return plain.map((frequency) => bend(frequency, parsed.data));
+  const plain = Array.from({ length: rotated / 2 }, (_, i) => base ** ((-2 * i) / rotated));
+  const kind = rules.rope_type ?? rules.type ?? 'default';
+  if (kind === 'default') return { inverseFrequencies: plain };
+  const parsed = llama3.safeParse(rules);
+  if (kind === 'llama3' && parsed.success) {
+    return { inverseFrequencies: plain.map((frequency) => bend(frequency, parsed.data)) };
+  }
+  throw new CfsError({
+    code: 'MODEL_UNSUPPORTED',
+    message: `The rope scaling “${kind}” is not supported${kind === 'llama3' ? ' with these fields' : ''}.`,
+    remedy: 'Choose a model with plain rotary embedding or with the scaling of Llama 3.',
+    place: { file, field: section },
+  });
 }
 
 /** Llama 3.1: low frequencies are divided by `factor`, high ones kept, those between blended. */

@@ -1,11 +1,12 @@
 /** Scoring rows of tokens: log-probabilities of their targets, without gradients. */
 import { defined } from '../errors.js';
-import { Graph, type Kernels, type Value } from '../graph/index.js';
+import { Graph, type Kernels } from '../graph/index.js';
 import { floats, kernelsOf, type Device, type Held, type Session } from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
 import type { Batch, TokenRow } from './batch.js';
 import { splitIntoBatches } from './packing.js';
 import { batchFeeds, chunkTargets, trunk } from './trunk.js';
+import { createWeights, trainedInputs } from './weights.js';
 
 /** The scores of a row's targets, in the order of the tokens. */
 export interface RowScores {
@@ -75,15 +76,11 @@ export function createScorer(
   };
 }
 
-/** The graph with inputs as `trunk` and the parameters, outputs `nll0`…, `margin0`… . */
+/** The graph with inputs as `trunk` and the weights, outputs `nll0`…, `margin0`… . */
 export function scoreGraph(architecture: Architecture, kernels: Kernels, time: number): Graph {
   const g = new Graph(kernels);
-  const values = new Map<string, Value>();
-  for (const { name, shape } of architecture.parameters) {
-    values.set(name, g.input(name, 'float32', shape));
-  }
-  const p = (name: string): Value => defined(values.get(name), `parameter ${name}`);
-  trunk(g, architecture, p, time, scoreChunks).forEach(({ nll, margin }, i) => {
+  const w = createWeights(g, trainedInputs(g));
+  trunk(g, architecture, w, time, scoreChunks).forEach(({ nll, margin }, i) => {
     g.output(`nll${i}`, nll);
     g.output(`margin${i}`, margin);
   });

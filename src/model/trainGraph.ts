@@ -1,21 +1,13 @@
 /**
  * The graph of one training step: forward, weighted loss, backward. It knows nothing of methods: the
- * loss is Σ weight · (−log p) over the targets, and what the weights are is the objective's choice.
+ * loss is Σ weight · (−log p) over the targets, and what the weights are is the method's choice.
  */
-import { defined } from '../errors.js';
-import {
-  add,
-  differentiate,
-  Graph,
-  mul,
-  sumAll,
-  type Kernels,
-  type Value,
-} from '../graph/index.js';
+import { add, differentiate, Graph, mul, sumAll, type Kernels } from '../graph/index.js';
 import { float32, type Feeds } from '../runtime/index.js';
-import type { Architecture, Parameter } from './architecture.js';
+import type { Architecture } from './architecture.js';
 import type { Batch } from './batch.js';
 import { batchFeeds, chunkTargets, trunk } from './trunk.js';
+import { createWeights, trainedInputs, type BackingFor } from './weights.js';
 
 export interface TrainGraphOptions {
   kernels: Kernels;
@@ -25,29 +17,32 @@ export interface TrainGraphOptions {
   chunks: number;
   /** Whether gradients are added to those of earlier micro-batches, fed as `sum.NAME`. */
   accumulate: boolean;
+  /** What stands behind the weights; inputs that are trained when left out. */
+  backing?: BackingFor;
 }
 
 /**
- * Inputs: those of `trunk`, `targetWeights0`…, every parameter by its name, and `sum.NAME` where
- * gradients accumulate. Outputs: `nll0`… `[targets]`; `squaredNorm` `[]` of all gradients together;
- * `gradient.NAME` for every parameter.
+ * Inputs: those of `trunk`, `targetWeights0`…, the weights, and `sum.NAME` where gradients
+ * accumulate. Outputs: `nll0`… `[targets]`; `squaredNorm` `[]` of all gradients together;
+ * `gradient.NAME` for everything that is trained.
  */
 export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Graph {
-  const { kernels, time, chunks, accumulate } = options;
+  const { kernels, time, chunks, accumulate, backing: back = trainedInputs } = options;
   const g = new Graph(kernels);
-  const declare = (prefix: string): Value[] =>
-    architecture.parameters.map(({ name, shape }) => g.input(prefix + name, 'float32', shape));
-  const values = declare('');
-  const sums = accumulate ? declare('sum.') : [];
-  const byName = new Map(values.map((value) => [value.name, value]));
-  const p = (name: string): Value => defined(byName.get(name), `parameter ${name}`);
-
-  const losses = trunk(g, architecture, p, time, chunks).map(({ nll }, i) => {
-    const weights = g.input(`targetWeights${i}`, 'float32', nll.shape);
-    g.output(`nll${i}`, nll);
-    return sumAll(g, mul(g, nll, weights));
-  });
+  const backing = back(g);
+  const losses = trunk(g, architecture, createWeights(g, backing), time, chunks).map(
+    ({ nll }, i) => {
+      const weights = g.input(`targetWeights${i}`, 'float32', nll.shape);
+      g.output(`nll${i}`, nll);
+      return sumAll(g, mul(g, nll, weights));
+    },
+  );
   const loss = losses.reduce((total, part) => add(g, total, part));
+  const trained = backing.trainable();
+  const values = trained.map(({ value }) => value);
+  const sums = accumulate
+    ? trained.map(({ name, value }) => g.input(`sum.${name}`, value.type, value.shape))
+    : [];
   const gradients = differentiate(g, loss, values, sums);
   const squares = gradients.map((gradient) =>
     g.emit('ReduceSumSquare', [gradient], [], { attributes: { keepdims: 0 } }),
@@ -56,13 +51,15 @@ export function trainGraph(architecture: Architecture, options: TrainGraphOption
     'squaredNorm',
     squares.reduce((total, part) => g.emit('Add', [total, part], [])),
   );
-  gradients.forEach((gradient, i) => {
-    g.output(gradientName(architecture.parameters[i] as Parameter), gradient);
+  trained.forEach(({ name }, i) => {
+    const gradient = gradients[i];
+    if (gradient) g.output(gradientName(name), gradient);
   });
   return g;
 }
 
-export function gradientName({ name }: Pick<Parameter, 'name'>): string {
+/** The output that holds the gradient of what is trained under `name`. */
+export function gradientName(name: string): string {
   return `gradient.${name}`;
 }
 

@@ -1,6 +1,6 @@
 /**
  * A whole line at a time: the forward pass that training and scoring share, from token ids to the
- * hidden state at each target.
+ * scores of each target.
  */
 import {
   attention,
@@ -8,56 +8,56 @@ import {
   gatherRows,
   linearCrossEntropy,
   reshape,
+  reshapeRaw,
   rotary,
-  rotaryTables,
   times,
   type Graph,
+  type Lookup,
   type TokenScores,
   type Value,
 } from '../graph/index.js';
 import { float32, int32, int64, type Feeds } from '../runtime/index.js';
-import type { Architecture, Attend, Parameters } from './architecture.js';
+import type { Architecture, Attend } from './architecture.js';
 import type { Batch } from './batch.js';
+import { positionLookup, ropeTables } from './positions.js';
+import type { Weights } from './weights.js';
 
 /**
  * Declares the inputs of a pass over `[batch, time]` tokens and emits it, up to the last block:
  * hidden states `[batch·time, hidden]` before the final norm.
  */
-export function forward(g: Graph, architecture: Architecture, p: Parameters, time: number): Value {
-  const { layers, heads, kvHeads, headDim, inverseFrequencies, attentionScale } = architecture;
-  const tokens = times('batch', time);
-  const lookup = {
-    ids: g.input('ids', 'int32', [tokens]),
+export function forward(g: Graph, architecture: Architecture, w: Weights, time: number): Value {
+  const { layers, heads, kvHeads, headDim } = architecture;
+  const count = times('batch', time);
+  const tokens: Lookup = {
+    ids: g.input('ids', 'int32', [count]),
     unique: g.input('unique', 'int32', ['unique']),
   };
   const positions = g.input('positions', 'int64', ['batch', time]);
   const segments = g.input('segments', 'float32', ['batch', time]);
 
-  const tables = rotaryTables(g, inverseFrequencies, time);
+  const tablesOf = ropeTables(g, time);
   const biases = new Map<number, Value>();
   const biasOf = (window: number): Value => {
     const bias = biases.get(window) ?? attentionBias(g, segments, 'batch', time, window);
     biases.set(window, bias);
     return bias;
   };
-  const rotate = (x: Value, count: number): Value => {
-    if (inverseFrequencies.length === 0) return x;
-    const lines = reshape(g, x, ['batch', time, count * headDim]);
-    return reshape(g, rotary(g, lines, positions, tables, count), x.shape);
+  const attend: Attend = (layer, q, k, v) => {
+    const { window, scale, softcap, rope } = architecture.attention(layer);
+    const rotate = (x: Value, count: number): Value => {
+      if (!rope) return x;
+      const lines = reshape(g, x, ['batch', time, count * headDim]);
+      return reshape(g, rotary(g, lines, positions, tablesOf(rope), count), x.shape);
+    };
+    const shape = { batch: 'batch', time, heads, kvHeads, headDim };
+    const [queries, keys] = [rotate(q, heads), rotate(k, kvHeads)];
+    return attention(g, queries, keys, v, biasOf(window), shape, { scale, softcap });
   };
-  const attend: Attend = (layer, q, k, v) =>
-    attention(
-      g,
-      rotate(q, heads),
-      rotate(k, kvHeads),
-      v,
-      biasOf(architecture.window(layer)),
-      { batch: 'batch', time, heads, kvHeads, headDim },
-      attentionScale,
-    );
 
-  let x = architecture.embed(g, p, lookup);
-  for (let layer = 0; layer < layers; layer++) x = architecture.block(g, p, layer, x, attend);
+  const lookup = () => positionLookup(g, reshapeRaw(g, positions, [count]), time);
+  let x = architecture.embed(g, w, { tokens, positions: lookup });
+  for (let layer = 0; layer < layers; layer++) x = architecture.block(g, w, layer, x, attend);
   return x;
 }
 
@@ -68,17 +68,17 @@ export function forward(g: Graph, architecture: Architecture, p: Parameters, tim
 export function trunk(
   g: Graph,
   architecture: Architecture,
-  p: Parameters,
+  w: Weights,
   time: number,
   chunks: number,
 ): TokenScores[] {
-  const x = forward(g, architecture, p, time);
+  const x = forward(g, architecture, w, time);
   return Array.from({ length: chunks }, (_, index) => {
     const count = `targets${index}`;
     const rows = gatherRows(g, x, g.input(`targetPositions${index}`, 'int32', [count]));
-    const hidden = architecture.finish(g, p, rows);
+    const { hidden, weight, scale, softcap } = architecture.head(g, w, rows);
     const ids = g.input(`targetIds${index}`, 'int32', [count]);
-    return linearCrossEntropy(g, hidden, p(architecture.outputWeight), ids);
+    return linearCrossEntropy(g, hidden, weight, ids, { scale, softcap });
   });
 }
 

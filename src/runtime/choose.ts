@@ -1,5 +1,5 @@
 /**
- * Which provider computes: each candidate does a tiny training step, its numbers are held against
+ * Which provider computes: each candidate does a tiny training step, its numbers are compared with
  * the CPU's, and `auto` takes the fastest that is right. A provider that was asked for by name is
  * never silently replaced.
  */
@@ -17,7 +17,8 @@ import {
   sumAll,
 } from '../graph/index.js';
 import { createRandom } from '../random.js';
-import { kernelsOf, providerNames, type Provider, type ProviderName } from './providers.js';
+import { providerNames, type ProviderChoice, type ProviderName } from '../protocol/providers.js';
+import { kernelsOf, providers, type Provider } from './providers.js';
 import { float32, floats, int32, openDevice, type Feeds } from './session.js';
 
 /** What a probe found. */
@@ -50,10 +51,7 @@ export function fastest(results: readonly ProbeResult[]): ProviderName {
  * The provider for a job. Throws `PROVIDER_FAILED` when one that was asked for by name does not
  * work, with why and what to do.
  */
-export async function chooseProvider(
-  wanted: ProviderName | 'auto',
-  threads?: number,
-): Promise<Provider> {
+export async function chooseProvider(wanted: ProviderChoice, threads?: number): Promise<Provider> {
   if (wanted === 'cpu') return { name: 'cpu', threads };
   if (wanted === 'auto') return { name: fastest(await probeProviders(threads)), threads };
   const expected = await probeStep({ name: 'cpu', threads });
@@ -67,13 +65,11 @@ export async function chooseProvider(
   });
 }
 
-const defaultRemedy = 'Set provider: auto or cpu, or run «cfs-studio doctor» to see what works.';
-
-/** Relative deviation from the CPU beyond which a provider is wrong. */
-const tolerance = 2e-3;
+const defaultRemedy = 'Set provider: auto or cpu, or run `cfs-studio doctor` to see what works.';
 
 async function probe(provider: Provider, expected: number[]): Promise<ProbeResult> {
   const { name } = provider;
+  const { tolerance, remedy } = providers[name];
   try {
     const { numbers, milliseconds } = await probeStep(provider);
     const wrong = numbers.some((value, i) => {
@@ -85,19 +81,8 @@ async function probe(provider: Provider, expected: number[]): Promise<ProbeResul
     return { name, works: false, reason, remedy: 'Update the graphics driver, or use another.' };
   } catch (error) {
     const cause = error instanceof CfsError && error.cause ? error.cause : error;
-    return { name, works: false, reason: firstLine(cause), remedy: remedyFor(name) };
+    return { name, works: false, reason: firstLine(cause), remedy };
   }
-}
-
-function remedyFor(name: ProviderName): string {
-  const remedies: Record<ProviderName, string> = {
-    cpu: 'Install the extension for this platform.',
-    webgpu: 'WebGPU needs a GPU with a current driver (Vulkan on Linux, Direct3D 12 on Windows).',
-    cuda: 'CUDA needs Linux, an NVIDIA GPU, and ONNX Runtime’s CUDA libraries installed by you.',
-    dml: 'DirectML needs Windows.',
-    coreml: 'Core ML needs a Mac with Apple silicon.',
-  };
-  return remedies[name];
 }
 
 function firstLine(error: unknown): string {

@@ -1,8 +1,11 @@
-/** The execution providers of ONNX Runtime and what each can do for us. */
+/**
+ * The execution providers of ONNX Runtime: one row of a table says everything in which they differ
+ * for us.
+ */
 import type { Kernels } from '../graph/index.js';
+import type { ProviderName } from '../protocol/providers.js';
 
-export const providerNames = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
-export type ProviderName = (typeof providerNames)[number];
+export type { ProviderName } from '../protocol/providers.js';
 
 export interface Provider {
   name: ProviderName;
@@ -10,13 +13,61 @@ export interface Provider {
   threads?: number;
 }
 
-/** Kernels that decide how a graph is emitted for a provider. */
-export function kernelsOf(provider: ProviderName): Kernels {
-  // Elsewhere FusedMatMul has no kernel and would fall back to the CPU with copies.
-  return { fusedMatMul: provider === 'cpu' };
+export interface ProviderTraits {
+  /** Kernels that decide how a graph is emitted. */
+  kernels: Kernels;
+  /** Where tensors lie that outlive a run; outputs stay on a device on WebGPU only. */
+  residency: 'host' | 'device';
+  /** Where a graph computes, and so where its activations lie. */
+  computesOn: 'host' | 'device';
+  /** Relative deviation from the CPU beyond which its numbers are wrong. */
+  tolerance: number;
+  /** What to do where it does not work. */
+  remedy: string;
 }
 
-/** Whether outputs can stay on the device between runs (design decision 3). */
-export function keepsTensors(provider: ProviderName): boolean {
-  return provider === 'webgpu';
+/** Elsewhere FusedMatMul has no kernel and would fall back to the CPU with copies. */
+const withoutFusion: Kernels = { fusedMatMul: false };
+const tolerance = 2e-3;
+
+export const providers: Record<ProviderName, ProviderTraits> = {
+  cpu: {
+    kernels: { fusedMatMul: true },
+    residency: 'host',
+    computesOn: 'host',
+    tolerance,
+    remedy: 'Install the extension for this platform.',
+  },
+  webgpu: {
+    kernels: withoutFusion,
+    residency: 'device',
+    computesOn: 'device',
+    tolerance,
+    remedy: 'WebGPU needs a GPU with a current driver (Vulkan on Linux, Direct3D 12 on Windows).',
+  },
+  cuda: {
+    kernels: withoutFusion,
+    residency: 'host',
+    computesOn: 'device',
+    tolerance,
+    remedy: 'CUDA needs Linux, an NVIDIA GPU, and ONNX Runtime’s CUDA libraries installed by you.',
+  },
+  dml: {
+    kernels: withoutFusion,
+    residency: 'host',
+    computesOn: 'device',
+    tolerance,
+    remedy: 'DirectML needs Windows.',
+  },
+  coreml: {
+    kernels: withoutFusion,
+    residency: 'host',
+    computesOn: 'device',
+    tolerance,
+    remedy: 'Core ML needs a Mac with Apple silicon.',
+  },
+};
+
+export function kernelsOf(provider: ProviderName): Kernels {
+  return providers[provider].kernels;
 }

@@ -6,7 +6,7 @@
 import * as ort from 'onnxruntime-node';
 import { CfsError, defined, messageOf } from '../errors.js';
 import { encodeIdentity } from '../graph/index.js';
-import { keepsTensors, type Provider } from './providers.js';
+import { providers, type Provider } from './providers.js';
 
 // What goes wrong is thrown; the library's own printing of it would only confuse.
 ort.env.logLevel = 'fatal';
@@ -37,11 +37,24 @@ export interface Device {
    * provider's for a graph that one thread runs best. Throws `SESSION_FAILED`.
    */
   session(model: Uint8Array, held?: readonly string[], threads?: number): Promise<Session>;
-  /** Takes over `data` (on the CPU without a copy). */
-  hold(data: Float32Array, dims: readonly number[]): Promise<Held>;
+  /**
+   * Zeros of these shapes, and the same memory cut into the parts in which an elementwise graph
+   * walks it best. On the CPU the tensors are contiguous and a part has at most `partSize` elements,
+   * so that it fits the cache; on a GPU every tensor is a buffer, and a part, of its own.
+   */
+  allocate(shapes: readonly (readonly number[])[], partSize: number): Promise<Allocation>;
   /** The values; on the CPU the array itself, not a copy. */
   read(held: Held): Promise<Float32Array>;
+  /** Overwrites the values. */
+  write(held: Held, data: Float32Array): Promise<void>;
   release(held: Held): void;
+}
+
+/** What `Device.allocate` gives: two views of the same memory. */
+export interface Allocation {
+  /** In the order of the shapes. */
+  tensors: Held[];
+  parts: Held[];
 }
 
 export function runtimeVersion(): string {
@@ -49,7 +62,8 @@ export function runtimeVersion(): string {
 }
 
 export async function openDevice(provider: Provider): Promise<Device> {
-  return keepsTensors(provider.name) ? openResidentDevice(provider) : openHostDevice(provider);
+  const { residency } = providers[provider.name];
+  return residency === 'device' ? openResidentDevice(provider) : openHostDevice(provider);
 }
 
 export function float32(data: Float32Array, dims: readonly number[]): Tensor {
@@ -86,8 +100,24 @@ function openHostDevice(provider: Provider): Device {
         release: () => session.release(),
       };
     },
-    hold: (data, dims) => Promise.resolve({ tensor: float32(data, dims) }),
+    allocate: (shapes, partSize) => {
+      const memory = new Float32Array(shapes.reduce((sum, dims) => sum + sizeOf(dims), 0));
+      const view = (from: number, dims: readonly number[]): Held => ({
+        tensor: float32(memory.subarray(from, from + sizeOf(dims)), dims),
+      });
+      let next = 0;
+      const tensors = shapes.map((dims) => view((next += sizeOf(dims)) - sizeOf(dims), dims));
+      const parts: Held[] = [];
+      for (let from = 0; from < memory.length; from += partSize) {
+        parts.push(view(from, [Math.min(partSize, memory.length - from)]));
+      }
+      return Promise.resolve({ tensors, parts });
+    },
     read: (held) => Promise.resolve(floats(held.tensor)),
+    write: (held, data) => {
+      floats(held.tensor).set(data);
+      return Promise.resolve();
+    },
     release: (held) => held.tensor.dispose(),
   };
 }
@@ -96,6 +126,8 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
   const identity = encodeIdentity();
   const upload = await create(identity, provider, { y: 'gpu-buffer' });
   const download = await create(identity, provider, {});
+  const toDevice = async (data: Float32Array, dims: readonly number[]): Promise<Tensor> =>
+    defined((await upload.run({ x: float32(data, dims) })).y, 'uploaded tensor');
   return {
     provider,
     session: async (model, held = []) => {
@@ -116,13 +148,25 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
         release: () => (held.length > 0 ? Promise.resolve() : session.release()),
       };
     },
-    hold: async (data, dims) => {
-      const { y } = await upload.run({ x: float32(data, dims) });
-      return { tensor: defined(y, 'uploaded tensor') };
+    allocate: async (shapes) => {
+      const tensors: Held[] = [];
+      for (const dims of shapes) {
+        tensors.push({ tensor: await toDevice(new Float32Array(sizeOf(dims)), dims) });
+      }
+      return { tensors, parts: tensors };
+    },
+    write: async (held, data) => {
+      const fresh = await toDevice(data, held.tensor.dims);
+      held.tensor.dispose();
+      held.tensor = fresh;
     },
     read: async (held) => floats((await download.run({ x: held.tensor })).y),
     release: (held) => held.tensor.dispose(),
   };
+}
+
+function sizeOf(dims: readonly number[]): number {
+  return dims.reduce((n, size) => n * size, 1);
 }
 
 async function create(

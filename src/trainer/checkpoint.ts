@@ -1,7 +1,8 @@
 /**
- * Checkpoints: all that a run needs to go on as if it had never stopped. A checkpoint is a folder
- * `checkpoints/STEP/` that is filled under another name and renamed, so it is there whole or not at
- * all; its tensors carry a checksum, so a damaged one is noticed and an older one used instead.
+ * Checkpoints: all that a run needs to go on as if it had never stopped. A checkpoint holds what is
+ * trained, and the hash of the base model for what is not. It is a folder `checkpoints/STEP/` that is
+ * filled under another name and renamed, so it is there whole or not at all; its tensors carry a
+ * checksum, so a damaged one is noticed and an older one used instead.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -18,7 +19,8 @@ import { assert, CfsError, defined, messageOf } from '../errors.js';
 import { replaceFolder, writeError, writeFileAtomic } from '../files.js';
 import { mixerCursorSchema, type MixerCursor } from '../mixer/mixer.js';
 import { openSafetensors, writeSafetensors } from '../model/safetensors.js';
-import type { Kind, ParameterStore } from './parameterStore.js';
+import type { ParameterStore } from './store.js';
+import { checkpointKinds, trainedTensors } from './storePlan.js';
 
 /** What the loop knows besides tensors. */
 export interface TrainingState {
@@ -35,8 +37,10 @@ export interface TrainingState {
 }
 
 const stateSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   sha256: z.string(),
+  /** Content hash of the base model that the run began with. */
+  base: z.string(),
   state: z.object({
     step: z.int().nonnegative(),
     updates: z.int().nonnegative(),
@@ -46,30 +50,37 @@ const stateSchema = z.object({
     cursor: mixerCursorSchema.optional(),
   }),
 });
+type CheckpointContent = z.infer<typeof stateSchema>;
 
-/** What is stored; gradients are not: they are made anew by the next step. */
-const stored = ['weight', 'firstMoment', 'secondMoment'] as const satisfies Kind[];
+const formatSchema = z.object({ format: z.int() });
 
 /** Writes `checkpoints/STEP/` and returns its path. Throws `WRITE_FAILED`. */
 export async function saveCheckpoint(
   folder: string,
   store: ParameterStore,
   state: TrainingState,
+  base: string,
 ): Promise<string> {
   const target = join(folder, String(state.step));
   const temporary = join(folder, `tmp-${state.step}`);
   rmSync(temporary, { recursive: true, force: true });
   try {
-    const tensors = new Map<string, { shape: number[]; data: Float32Array }>();
-    for (const kind of stored) {
+    const trained = new Set(trainedTensors(store.plan).map(({ name }) => name));
+    const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+    for (const kind of checkpointKinds) {
       for await (const { name, shape, data } of store.read(kind)) {
-        tensors.set(`${kind}.${name}`, { shape, data });
+        if (trained.has(name)) tensors.set(`${kind}.${name}`, { shape, data });
       }
     }
     const specs = [...tensors].map(([name, { shape }]) => ({ name, shape, dtype: 'F32' }));
     const file = join(temporary, tensorFile);
     writeSafetensors(file, specs, ({ name }) => defined(tensors.get(name), name).data);
-    const content = { format: 1, sha256: await checksum(file), state };
+    const content: CheckpointContent = {
+      format: 2,
+      sha256: await checksum(file),
+      base,
+      state,
+    };
     writeFileAtomic(join(temporary, stateFile), `${JSON.stringify(content, null, 2)}\n`);
     replaceFolder(temporary, target);
   } catch (error) {
@@ -121,34 +132,42 @@ function putAside(path: string): void {
 }
 
 /**
- * Fills the store from `checkpoints/STEP/` and returns the loop's state. Throws
- * `CHECKPOINT_DAMAGED` before anything in the store has changed.
+ * Fills the store from `checkpoints/STEP/` and returns the loop's state. `base` is the hash of the
+ * base model as it is now. Throws `CHECKPOINT_DAMAGED`, `CHECKPOINT_OUTDATED` and
+ * `CHECKPOINT_OTHER_BASE` before anything in the store has changed.
  */
 export async function loadCheckpoint(
   folder: string,
   step: number,
   store: ParameterStore,
+  base: string,
 ): Promise<TrainingState> {
   const path = join(folder, String(step));
   const content = await readChecked(path);
+  if (content.base !== base) throw otherBase(path);
   const file = openSafetensors(join(path, tensorFile));
-  for (const kind of stored) {
-    for (const { name } of store.parameters) {
+  for (const kind of checkpointKinds) {
+    for (const { name } of trainedTensors(store.plan)) {
       await store.write(kind, name, file.read(`${kind}.${name}`));
     }
   }
-  return content;
+  return content.state;
 }
 
-/** Reads and checks a checkpoint without loading it. Throws `CHECKPOINT_DAMAGED`. */
-async function readChecked(path: string): Promise<TrainingState> {
+/**
+ * Reads and checks a checkpoint without loading it. Throws `CHECKPOINT_DAMAGED`, and
+ * `CHECKPOINT_OUTDATED` for one of an earlier version, which is not damaged and stays where it is.
+ */
+async function readChecked(path: string): Promise<CheckpointContent> {
   try {
-    const text = readFileSync(join(path, stateFile), 'utf8');
-    const { sha256, state } = stateSchema.parse(JSON.parse(text));
+    const json: unknown = JSON.parse(readFileSync(join(path, stateFile), 'utf8'));
+    if (formatSchema.safeParse(json).data?.format === 1) throw outdated(path);
+    const content = stateSchema.parse(json);
     const found = await checksum(join(path, tensorFile));
-    assert(found === sha256, 'the checksum of its tensors differs');
-    return state;
+    assert(found === content.sha256, 'the checksum of its tensors differs');
+    return content;
   } catch (error) {
+    if (error instanceof CfsError) throw error;
     throw new CfsError({
       code: 'CHECKPOINT_DAMAGED',
       message: `The checkpoint cannot be used: ${messageOf(error)}`,
@@ -157,6 +176,26 @@ async function readChecked(path: string): Promise<TrainingState> {
       cause: error,
     });
   }
+}
+
+function outdated(path: string): CfsError {
+  return new CfsError({
+    code: 'CHECKPOINT_OUTDATED',
+    message:
+      'This checkpoint was written by an earlier version of CFS Studio, which noted its place in the data in another way.',
+    remedy:
+      'Start a new run with the same run.yaml, or resume this one with the version that began it.',
+    place: { file: path },
+  });
+}
+
+function otherBase(path: string): CfsError {
+  return new CfsError({
+    code: 'CHECKPOINT_OTHER_BASE',
+    message: 'This checkpoint was made from a base model whose weights were different.',
+    remedy: 'Put the base model back as it was, or start a new run.',
+    place: { file: path },
+  });
 }
 
 /** Deletes all but the newest `keep` checkpoints, sparing `best`. */

@@ -10,7 +10,8 @@ import { chunkTargets } from '../model/trunk.js';
 import type { MixedStep } from '../mixer/mixer.js';
 import { floats, kernelsOf, type Device, type Held, type Session } from '../runtime/index.js';
 import { countTargets, type Objective } from './objective.js';
-import type { ParameterStore } from './parameterStore.js';
+import type { ParameterStore } from './store.js';
+import { trainedTensors } from './storePlan.js';
 
 export interface StepShape {
   /** Tokens per line: no row may be longer. */
@@ -55,7 +56,7 @@ export function createGradientComputer(
   { time, maxTokens, lossChunks }: StepShape,
 ): GradientComputer {
   const chunks = lossChunks ?? lossChunksFor(architecture, maxTokens);
-  const names = architecture.parameters.map(gradientName);
+  const names = trainedTensors(store.plan).map(({ name }) => gradientName(name));
   const sessions = new Map<boolean, Promise<Session>>();
   const sessionFor = (accumulate: boolean): Promise<Session> => {
     const known = sessions.get(accumulate);
@@ -67,7 +68,7 @@ export function createGradientComputer(
     return session;
   };
   const into: Record<string, Held> = {};
-  for (const [name, held] of store.gradients) into[gradientName({ name })] = held;
+  for (const [name, held] of store.gradients) into[gradientName(name)] = held;
 
   const run = async (batch: Batch, weights: Float32Array, first: boolean): Promise<Passed> => {
     const session = await sessionFor(!first);

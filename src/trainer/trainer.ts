@@ -3,7 +3,6 @@ import { CfsError, defined } from '../errors.js';
 import type { Mixer, MixerCursor } from '../mixer/mixer.js';
 import type { Architecture } from '../model/architecture.js';
 import type { Device } from '../runtime/index.js';
-import { createAdamW, type AdamWSettings } from './adamw.js';
 import {
   loadCheckpoint,
   newestCheckpoint,
@@ -12,9 +11,10 @@ import {
   type TrainingState,
 } from './checkpoint.js';
 import type { Objective } from './objective.js';
-import type { ParameterStore } from './parameterStore.js';
+import { createOptimizer, type Transform } from './optimizer.js';
 import { learningRateAt, type Schedule } from './schedule.js';
 import { createGradientComputer, type GradientReport, type StepShape } from './step.js';
+import type { ParameterStore } from './store.js';
 
 export interface TrainerOptions {
   device: Device;
@@ -24,11 +24,13 @@ export interface TrainerOptions {
   createMixer(cursor: MixerCursor | undefined): Mixer;
   objective: Objective;
   shape: StepShape;
-  adamW: AdamWSettings;
+  /** From gradient to update; its state is kept by the store. */
+  optimizer: readonly Transform[];
   schedule: Schedule;
   /** Gradients with a larger global norm are scaled down to it. */
   clipNorm: number;
-  checkpoints: { folder: string; every: number; keep: number };
+  /** `base`: the content hash of the base model. */
+  checkpoints: { folder: string; every: number; keep: number; base: string };
   /** Evaluation every so many steps; 0 for none. */
   evaluateEvery: number;
   /** Measures the current weights; the answer, higher is better, chooses the best checkpoint. */
@@ -63,13 +65,13 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
   const state = (await resume(options)) ?? { step: 0, updates: 0, skipped: 0, skippedInARow: 0 };
   const mixer = options.createMixer(state.cursor);
   const gradients = createGradientComputer(device, architecture, store, options.shape);
-  const adamW = await createAdamW(device, store, options.adamW);
+  const optimizer = await createOptimizer(device, store, options.optimizer);
   let saved = state.step;
 
   const save = async (): Promise<void> => {
     if (saved === state.step) return;
     state.cursor = mixer.cursor();
-    const path = await saveCheckpoint(checkpoints.folder, store, state);
+    const path = await saveCheckpoint(checkpoints.folder, store, state, checkpoints.base);
     saved = state.step;
     const best = state.best?.step === state.step;
     options.onCheckpoint({ step: state.step, path, best });
@@ -85,7 +87,7 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
       state.updates++;
       // As torch.nn.utils.clip_grad_norm_ does it.
       const scale = Math.min(1, options.clipNorm / (report.norm + 1e-6));
-      await adamW.update(state.updates, learningRate, scale);
+      await optimizer.update(state.updates, learningRate, scale);
     }
     state.step++;
     state.skipped += finite ? 0 : 1;
@@ -117,15 +119,15 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
     return { kind: 'finished', state };
   } finally {
     await gradients.release();
-    await adamW.release();
+    await optimizer.release();
   }
 }
 
 /** Loads the newest checkpoint that is whole, warning of each that is not. */
 async function resume(options: TrainerOptions): Promise<TrainingState | undefined> {
-  const { folder } = options.checkpoints;
+  const { folder, base } = options.checkpoints;
   const step = await newestCheckpoint(folder, (warning) => options.onWarning(warning));
-  return step === undefined ? undefined : loadCheckpoint(folder, step, options.store);
+  return step === undefined ? undefined : loadCheckpoint(folder, step, options.store, base);
 }
 
 function isDue(step: number, every: number): boolean {

@@ -15,7 +15,13 @@ import type { ProviderName } from '../../src/runtime/index.js';
 import { objectives } from '../../src/trainer/objective.js';
 import { train } from '../../src/trainer/trainer.js';
 import { testProvider } from '../support/provider.js';
-import { deviation, randomRows, snapshot, tinyTraining } from '../support/tinyTraining.js';
+import {
+  deviation,
+  randomRows,
+  snapshot,
+  tinyOptimizer,
+  tinyTraining,
+} from '../support/tinyTraining.js';
 
 const program = fileURLToPath(new URL('../support/placementChild.ts', import.meta.url));
 
@@ -34,18 +40,18 @@ async function trainOn(provider: ProviderName) {
         createMixer({ ...data, mode: 'per-batch', batchRows: 6, seed: 4, cursor }),
       objective: defined(objectives.cfs, 'cfs')({ lambda: 0.5 }),
       shape: { time: 32, maxTokens: 64 },
-      adamW: { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, decayVectors: false },
+      optimizer: tinyOptimizer(),
       schedule: { name: 'constant', learningRate: 0.003, warmupSteps: 0, steps: 8 },
       clipNorm: 1,
-      checkpoints: { folder, every: 4, keep: 1 },
+      checkpoints: { folder, every: 4, keep: 1, base: 'tiny' },
       evaluateEvery: 0,
       evaluate: () => Promise.resolve(undefined),
       signal: new AbortController().signal,
       onStep: ({ loss, norm }) => {
         losses?.push(loss);
         norms?.push(norm);
-        for (const { weight, gradient, firstMoment, secondMoment } of store.pieces) {
-          for (const { tensor } of [weight, gradient, firstMoment, secondMoment]) {
+        for (const { weight, gradient, state } of store.pieces) {
+          for (const { tensor } of [weight, gradient, ...Object.values(state)]) {
             locations.add(tensor.location);
           }
         }

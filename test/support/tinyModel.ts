@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
-import { architectureOf } from '../../src/model/architecture.js';
 import { writeSafetensors } from '../../src/model/safetensors.js';
 import { createRandom } from '../../src/random.js';
+import { configArchitecture } from './configArchitecture.js';
 
 export const demoFolder = fileURLToPath(new URL('../../media/demo/', import.meta.url));
 
@@ -53,9 +53,11 @@ export function writeTinyModel(folder: string, overrides: Record<string, unknown
 /** Normal weights, spread enough that the model prefers some tokens to others. */
 function writeWeights(file: string, config: Record<string, unknown>): void {
   const random = createRandom(11);
-  const { parameters } = architectureOf(config, file);
+  const { parameters } = configArchitecture(config);
   const specs = parameters.map(({ name, shape }) => ({ name, shape, dtype: 'F32' }));
-  const vectors = new Set(parameters.filter(({ vector }) => vector).map(({ name }) => name));
+  const vectors = new Set(
+    parameters.filter(({ role }) => role === 'vector').map(({ name }) => name),
+  );
   writeSafetensors(file, specs, ({ name, shape }) =>
     Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () =>
       vectors.has(name) ? 1 + 0.1 * random.normal() : 0.2 * random.normal(),

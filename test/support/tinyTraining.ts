@@ -1,15 +1,31 @@
 /** A tiny random Llama with its parameters on a device, and rows to train it on. */
-import { architectureOf, type Architecture } from '../../src/model/architecture.js';
+import type { Architecture } from '../../src/model/architecture.js';
 import type { TokenRow } from '../../src/model/batch.js';
 import type { MixedStep, Source } from '../../src/mixer/mixer.js';
 import { createRandom } from '../../src/random.js';
 import { openDevice, type Device, type ProviderName } from '../../src/runtime/index.js';
-import { createStore, type Kind, type ParameterStore } from '../../src/trainer/parameterStore.js';
+import { stateOf, type Transform } from '../../src/trainer/optimizer.js';
+import { createStore, type ParameterStore } from '../../src/trainer/store.js';
+import { planStore, type Kind } from '../../src/trainer/storePlan.js';
+import { adamW, type AdamWSettings } from '../../src/trainer/transforms.js';
+import { configArchitecture } from './configArchitecture.js';
 
 export interface TinyTraining {
   device: Device;
   architecture: Architecture;
   store: ParameterStore;
+}
+
+/** A chain whose state every store made here keeps. */
+export function tinyOptimizer(overrides: Partial<AdamWSettings> = {}): Transform[] {
+  return adamW({
+    beta1: 0.9,
+    beta2: 0.99,
+    epsilon: 1e-8,
+    weightDecay: 0.01,
+    decayVectors: false,
+    ...overrides,
+  });
 }
 
 /** 2 layers, 24 wide, grouped heads, 160 words, untied. */
@@ -29,19 +45,20 @@ export async function tinyTraining(
   provider: ProviderName = 'cpu',
   scale = 0.2,
 ): Promise<TinyTraining> {
-  const architecture = architectureOf(tinyArchitecture, 'tiny');
+  const architecture = configArchitecture(tinyArchitecture);
   const device = await openDevice({ name: provider, threads: 1 });
   const random = createRandom(3);
   const values = new Map(
-    architecture.parameters.map(({ name, shape, vector }) => [
+    architecture.parameters.map(({ name, shape, role }) => [
       name,
       Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () =>
-        vector ? 1 + 0.1 * random.normal() : scale * random.normal(),
+        role === 'vector' ? 1 + 0.1 * random.normal() : scale * random.normal(),
       ),
     ]),
   );
   const read = (name: string): Float32Array => values.get(name) ?? new Float32Array();
-  return { device, architecture, store: await createStore(device, architecture.parameters, read) };
+  const plan = planStore(architecture.parameters, stateOf(tinyOptimizer()), provider);
+  return { device, architecture, store: await createStore(device, plan, read) };
 }
 
 /** Rows of 4 to `longest` random tokens; the first third of each is not trained on. */

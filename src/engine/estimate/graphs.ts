@@ -5,6 +5,7 @@
  */
 import { planCost, type GraphCost, type Sizes } from '../../graph/index.js';
 import type { Architecture } from '../../model/architecture.js';
+import { parameterCount } from '../../model/parameters.js';
 import { scoreChunks, scoreGraph } from '../../model/scoreGraph.js';
 import { trainGraph } from '../../model/trainGraph.js';
 import { kernelsOf, type ProviderName } from '../../runtime/index.js';
@@ -22,10 +23,6 @@ export interface GraphCosts {
   train(shape: StepShape, accumulate: boolean, size: PassSize): GraphCost;
   /** Lines of `time` tokens. */
   score(time: number, size: PassSize): GraphCost;
-}
-
-export function parameterCount({ parameters }: Architecture): number {
-  return parameters.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1), 0);
 }
 
 export function createGraphCosts(architecture: Architecture, provider: ProviderName): GraphCosts {
@@ -84,11 +81,7 @@ export function decodeStep(
   };
 }
 
-/** Weights that every token is multiplied with: a table that is only looked up multiplies nothing. */
-export function multiplied(architecture: Architecture): number {
-  const { parameters, outputWeight, vocabSize } = architecture;
-  const looked = parameters.filter(
-    ({ name, shape }) => shape.length === 2 && shape[0] === vocabSize && name !== outputWeight,
-  );
-  return parameterCount(architecture) - parameterCount({ ...architecture, parameters: looked });
+/** Weights that every token is multiplied by: a table that is only looked up multiplies nothing. */
+export function multiplied({ parameters }: Architecture): number {
+  return parameterCount(parameters.filter(({ role }) => role !== 'lookup'));
 }

@@ -14,7 +14,8 @@ import { createCache } from '../cache.js';
 import { expectedSamples } from '../mixPreview.js';
 import type { Model } from '../model.js';
 import { fileStamp } from '../stamp.js';
-import { createGraphCosts, parameterCount, type GraphCosts } from './graphs.js';
+import { parameterCount } from '../../model/parameters.js';
+import { createGraphCosts, type GraphCosts } from './graphs.js';
 import { availableMemory, freeDisk, measureSpeed } from './machine.js';
 import { memoryParts } from './memory.js';
 import { requestsOf, type Requests } from './requests.js';
@@ -101,7 +102,7 @@ export function createEstimator(): Estimator {
       };
       const folder = request.folder ?? dirname(defined(config.dataset[0], 'dataset').path);
       const disk = {
-        needed: diskBytes(config, parameterCount(architecture), checkpoints),
+        needed: diskBytes(config, parameterCount(architecture.parameters), checkpoints),
         available: await freeDisk(folder),
       };
       return {

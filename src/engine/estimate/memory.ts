@@ -4,7 +4,8 @@
  * (`npm run bench:estimate`, bench/results/estimate.md).
  */
 import type { Architecture } from '../../model/architecture.js';
-import { parameterCount, type GraphCosts } from './graphs.js';
+import { parameterCount } from '../../model/parameters.js';
+import type { GraphCosts } from './graphs.js';
 import type { Requests } from './requests.js';
 import { widthOf } from './seconds.js';
 import type { TrainingWork, WritingWork } from './work.js';
@@ -37,7 +38,7 @@ export function memoryParts(
   },
 ): MemoryParts {
   const { training, writing, evaluating, rowTokens } = work;
-  const weights = 4 * parameterCount(architecture);
+  const weights = 4 * parameterCount(architecture.parameters);
   const first = costs.train(training.shape, false, training.largest).peakBytes;
   // The passes that add to a first one have a session, and so memory, of their own.
   const next =

@@ -6,7 +6,8 @@
  */
 import type { GraphCost } from '../../graph/index.js';
 import type { Architecture } from '../../model/architecture.js';
-import { decodeStep, multiplied, parameterCount, type GraphCosts } from './graphs.js';
+import { parameterCount } from '../../model/parameters.js';
+import { decodeStep, multiplied, type GraphCosts } from './graphs.js';
 import type { Requests } from './requests.js';
 import type { TrainingWork, WritingWork } from './work.js';
 
@@ -51,7 +52,7 @@ export function trainingSeconds(
   checkpoints: number,
   speed: Speed,
 ): number {
-  const parameters = parameterCount(architecture);
+  const parameters = parameterCount(architecture.parameters);
   const first = costs.train(work.shape, false, work.first);
   const next = work.more > 0 ? costs.train(work.shape, true, work.next) : undefined;
   const step =
@@ -67,7 +68,7 @@ export function writingSeconds(
   architecture: Architecture,
   speed: Speed,
 ): number {
-  const making = perDecoder + perStored * parameterCount(architecture);
+  const making = perDecoder + perStored * parameterCount(architecture.parameters);
   return work.reduce((sum, { samples, length, batch }) => {
     // A row that ends takes up the next sample: all rows are at work until the samples run out.
     const tokens = Math.ceil(samples / batch) * length;

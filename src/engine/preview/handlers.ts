@@ -15,7 +15,7 @@ import { checkFields, fieldName } from '../../runs/configCheck.js';
 import type { DatasetSource, RunConfig } from '../../runs/configSchema.js';
 import { doctorCommand } from '../commands.js';
 import { addReports, maxRowLength, splitRows } from '../dataset.js';
-import { parameterCount } from '../estimate/graphs.js';
+import { parameterCount } from '../../model/parameters.js';
 import { createEstimator } from '../estimate/index.js';
 import { previewRun, readSource } from '../mixPreview.js';
 import { openModel, type Model } from '../model.js';
@@ -148,7 +148,7 @@ function modelFacts({ folder, architecture, tokenizer, bos }: Model): ModelFacts
   return {
     folder: folder.folder,
     architecture: family,
-    parameters: parameterCount(architecture),
+    parameters: parameterCount(architecture.parameters),
     layers,
     vocabulary: vocabSize,
     contextLength,

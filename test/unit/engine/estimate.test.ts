@@ -20,7 +20,7 @@ import { evaluatingWork, trainingWork, writingWork } from '../../../src/engine/e
 import { openModel } from '../../../src/engine/model.js';
 import { loadTask } from '../../../src/evaluator/task.js';
 import { storeRows, type RowStore } from '../../../src/mixer/rowStore.js';
-import { architectureOf } from '../../../src/model/architecture.js';
+import { configArchitecture } from '../../support/configArchitecture.js';
 import { readRunConfig } from '../../../src/runs/config.js';
 import type { RunConfig } from '../../../src/runs/configSchema.js';
 import { temporaryFolder, tinyConfig, writeWorkspace } from '../../support/tinyModel.js';
@@ -61,7 +61,7 @@ function total(parts: Record<string, number>): number {
 describe('what is counted', () => {
   it('counts parameters, and those that each token is multiplied with', () => {
     expect(multiplied(architecture)).toBe(parameterCount(architecture));
-    const untied = architectureOf({ ...tinyConfig, tie_word_embeddings: false }, 'config.json');
+    const untied = configArchitecture({ ...tinyConfig, tie_word_embeddings: false });
     const table = 1024 * 48;
     expect(parameterCount(untied)).toBe(parameterCount(architecture) + table);
     expect(multiplied(untied)).toBe(parameterCount(architecture));
@@ -141,7 +141,7 @@ describe('memory', () => {
     const small = withTraining({ maxTokensPerMicroBatch: 96, batchRows: 64 });
     const large = withTraining({ maxTokensPerMicroBatch: 4096, batchRows: 64 });
     expect(memoryOf(large).activations).toBeGreaterThan(2 * memoryOf(small).activations);
-    const deeper = architectureOf({ ...tinyConfig, num_hidden_layers: 4 }, 'config.json');
+    const deeper = configArchitecture({ ...tinyConfig, num_hidden_layers: 4 });
     expect(total(memoryOf(config, deeper))).toBeGreaterThan(total(memoryOf(config)));
   });
 });

@@ -1,9 +1,9 @@
 /** What a graph costs, counted by hand for small ones and held against known formulas for a Llama. */
 import { describe, expect, it } from 'vitest';
 import { Graph, linear, planCost, silu } from '../../../src/graph/index.js';
-import { architectureOf } from '../../../src/model/architecture.js';
 import { trainGraph } from '../../../src/model/trainGraph.js';
 import { configOf, shapes, stepFlops } from '../../../bench/shapes.js';
+import { configArchitecture } from '../../support/configArchitecture.js';
 
 const kernels = { fusedMatMul: true };
 
@@ -32,7 +32,7 @@ describe('the cost of a graph', () => {
 
   it('agrees with 6 · parameters · tokens and the attention products for a training step', () => {
     for (const shape of Object.values(shapes)) {
-      const architecture = architectureOf(configOf(shape), 'config.json');
+      const architecture = configArchitecture(configOf(shape));
       const [lines, time] = [16, 128];
       const graph = trainGraph(architecture, { kernels, time, chunks: 1, accumulate: false });
       const targets0 = lines * time;

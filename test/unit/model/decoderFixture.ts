@@ -1,13 +1,18 @@
 /** Models for the tests of decoding: tiny random ones, and real folders where they are at hand. */
-import { architectureOf, type Architecture } from '../../../src/model/architecture.js';
+import { defined } from '../../../src/errors.js';
+import type { Architecture } from '../../../src/model/architecture.js';
+import { folderArchitecture } from '../../../src/model/families/index.js';
 import { openModelFolder } from '../../../src/model/folder.js';
 import { createRandom } from '../../../src/random.js';
 import { openDevice, type Device, type Held } from '../../../src/runtime/index.js';
+import { createStore } from '../../../src/trainer/store.js';
+import { planFrozen } from '../../../src/trainer/storePlan.js';
+import { configArchitecture } from '../../support/configArchitecture.js';
 
 export interface Loaded {
   device: Device;
   architecture: Architecture;
-  held: Map<string, Held>;
+  held: ReadonlyMap<string, Held>;
 }
 
 /** A Llama with grouped heads and random weights; logits are spread enough to tell tokens apart. */
@@ -25,16 +30,16 @@ export async function randomModel(overrides: Record<string, unknown> = {}): Prom
     ...overrides,
   };
   const random = createRandom(7);
-  return load(architectureOf(config, 'random'), ({ shape, vector }) =>
+  return load(configArchitecture(config), ({ shape, role }) =>
     Float32Array.from({ length: shape.reduce((n, d) => n * d, 1) }, () =>
-      vector ? 1 + 0.1 * random.normal() : 0.3 * random.normal(),
+      role === 'vector' ? 1 + 0.1 * random.normal() : 0.3 * random.normal(),
     ),
   );
 }
 
 export async function folderModel(folder: string): Promise<Loaded> {
-  const { config, tensors } = openModelFolder(folder);
-  return load(architectureOf(config, folder), ({ name }) => tensors.read(name));
+  const source = openModelFolder(folder);
+  return load(folderArchitecture(source), ({ name }) => source.tensors.read(name));
 }
 
 async function load(
@@ -42,9 +47,8 @@ async function load(
   values: (parameter: Architecture['parameters'][number]) => Float32Array,
 ): Promise<Loaded> {
   const device = await openDevice({ name: 'cpu', threads: 2 });
-  const held = new Map<string, Held>();
-  for (const parameter of architecture.parameters) {
-    held.set(parameter.name, await device.hold(values(parameter), parameter.shape));
-  }
-  return { device, architecture, held };
+  const drawn = new Map(architecture.parameters.map((p) => [p.name, values(p)]));
+  const plan = planFrozen(architecture.parameters, 'cpu');
+  const store = await createStore(device, plan, (name) => defined(drawn.get(name), name));
+  return { device, architecture, held: store.weights };
 }

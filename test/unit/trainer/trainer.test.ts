@@ -28,13 +28,15 @@ import {
   type TrainerOptions,
   type TrainingEnd,
 } from '../../../src/trainer/trainer.js';
-import { randomRows, snapshot, tinyTraining } from '../../support/tinyTraining.js';
+import { randomRows, snapshot, tinyOptimizer, tinyTraining } from '../../support/tinyTraining.js';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'cfs-trainer-'))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const steps = 11;
+/** The content hash of the base model. */
+const base = 'b'.repeat(64);
 /** 7 rows a step from 26 + 9: several micro-batches, both sources, three epochs. */
 const data = { dataset: storeRows(randomRows(26, 5)), cfs: storeRows(randomRows(9, 6)) };
 
@@ -66,10 +68,10 @@ async function run(
         createMixer({ ...data, mode: 'per-batch', batchRows: 7, seed: 4, cursor }),
       objective: defined(objectives.cfs, 'cfs')({ lambda: 0.5 }),
       shape: { time: 32, maxTokens: 64 },
-      adamW: { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, decayVectors: false },
+      optimizer: tinyOptimizer(),
       schedule: { name: 'cosine', learningRate: 0.01, warmupSteps: 2, steps },
       clipNorm: 1,
-      checkpoints: { folder, every: 4, keep: 2 },
+      checkpoints: { folder, every: 4, keep: 2, base },
       evaluateEvery: 0,
       evaluate: () => Promise.resolve(undefined),
       signal: controller.signal,
@@ -142,7 +144,7 @@ describe('train', () => {
       },
     });
     expect(reports.filter(({ skipped }) => skipped).map(({ step }) => step)).toEqual([...broken]);
-    expect(end.state).toMatchObject({ step: 11, updates: 6, skipped: 5, skippedInARow: 0 });
+    expect(end.state).toMatchObject({ step: 11, updates: 6, skipped: 5, skippedInARow: 0 }, base);
     for (const data of weights.values()) expect(data.every(Number.isFinite)).toBe(true);
   });
 
@@ -184,7 +186,7 @@ describe('train', () => {
         asked.push(step);
         return Promise.resolve(scores.get(step));
       },
-      checkpoints: { folder, every: 3, keep: 2 },
+      checkpoints: { folder, every: 3, keep: 2, base },
     });
     expect(asked).toEqual([2, 4, 6, 8, 10, 11]);
     expect(end.state.best).toEqual({ step: 4, score: 3 });
@@ -207,7 +209,7 @@ describe('checkpoints', () => {
     const { store } = await tinyTraining();
     const names = ['weight', 'firstMoment', 'secondMoment'] as const;
     for (const [k, kind] of names.entries()) {
-      for (const { name, shape } of store.parameters) {
+      for (const { name, shape } of store.plan.tensors) {
         const size = shape.reduce((a, b) => a * b, 1);
         const values = Float32Array.from({ length: size }, (_, i) => Math.sin(i + k));
         await store.write(kind, name, values);
@@ -216,12 +218,12 @@ describe('checkpoints', () => {
     const before = await Promise.all(names.map((kind) => snapshot(store, kind)));
     const best = { step: 3, score: -0.5 };
     const state = { step: 7, updates: 6, skipped: 1, skippedInARow: 0, best };
-    await saveCheckpoint(folder, store, state);
+    await saveCheckpoint(folder, store, state, base);
     const other = (await tinyTraining('cpu', 0.9)).store;
-    expect(await loadCheckpoint(folder, 7, other)).toEqual(state);
+    expect(await loadCheckpoint(folder, 7, other, base)).toEqual(state);
     expect(await Promise.all(names.map((kind) => snapshot(other, kind)))).toEqual(before);
     // Again over itself, and nothing temporary stays.
-    await saveCheckpoint(folder, store, state);
+    await saveCheckpoint(folder, store, state, base);
     expect(readdirSync(folder)).toEqual(['7']);
   });
 
@@ -236,9 +238,9 @@ describe('checkpoints', () => {
     'no tensors': (path) => rmSync(join(path, 'tensors.safetensors')),
     'no state': (path) => rmSync(join(path, 'state.json')),
     'half a state': (path) => truncateSync(join(path, 'state.json'), 40),
-    'another format': (path) => {
+    'a later format': (path) => {
       const file = join(path, 'state.json');
-      writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 1', '"format": 2'));
+      writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 2', '"format": 3'));
     },
   };
 
@@ -248,7 +250,7 @@ describe('checkpoints', () => {
     damage(join(folder, '9'));
     const { store } = await tinyTraining('cpu', 0.5);
     const untouched = await snapshot(store, 'weight');
-    await expect(loadCheckpoint(folder, 9, store)).rejects.toMatchObject({
+    await expect(loadCheckpoint(folder, 9, store, base)).rejects.toMatchObject({
       code: 'CHECKPOINT_DAMAGED',
       place: { file: join(folder, '9') },
     });
@@ -259,6 +261,24 @@ describe('checkpoints', () => {
     expect(resumed.reports.map(({ step }) => step)).toEqual([9]);
     expect(resumed.weights).toEqual(whole.weights);
     expect(existsSync(join(folder, '9.damaged'))).toBe(true);
+  });
+
+  it('of an earlier version are refused with a sentence, and stay', async () => {
+    await run({}, { stopAfter: 9 });
+    const file = join(folder, '9', 'state.json');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 2', '"format": 1'));
+    const outdated = { code: 'CHECKPOINT_OUTDATED', place: { file: join(folder, '9') } };
+    await expect(run()).rejects.toMatchObject(outdated);
+    expect(listCheckpoints(folder)).toEqual([9, 8]);
+  });
+
+  it('are not put on another base model', async () => {
+    await run({}, { stopAfter: 9 });
+    const { store } = await tinyTraining();
+    await expect(loadCheckpoint(folder, 9, store, 'another')).rejects.toMatchObject({
+      code: 'CHECKPOINT_OTHER_BASE',
+    });
+    expect(store.holdsBase).toBe(true);
   });
 
   it('that are all damaged leave nothing to go on from', async () => {
@@ -273,7 +293,7 @@ describe('checkpoints', () => {
   it('are pruned to the newest, sparing the best', async () => {
     const { store } = await tinyTraining();
     for (const step of [1, 2, 9, 10, 11]) {
-      await saveCheckpoint(folder, store, { step, updates: 0, skipped: 0, skippedInARow: 0 });
+      await saveCheckpoint(folder, store, { step, updates: 0, skipped: 0, skippedInARow: 0 }, base);
     }
     pruneCheckpoints(folder, 2, 1);
     expect(listCheckpoints(folder)).toEqual([11, 10, 1]);

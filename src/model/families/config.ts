@@ -1,0 +1,62 @@
+/** What the families' `config.json`s have in common, and the one error of a config that is wrong. */
+import { z } from 'zod';
+import { CfsError } from '../../errors.js';
+import type { FamilySource } from '../architecture.js';
+
+/** A size that a config has to state. */
+export const size = z.int().positive();
+
+/** The fields in which Hugging Face describes the heads of most families. */
+export const headFields = {
+  hidden_size: size,
+  num_attention_heads: size,
+  num_key_value_heads: size.optional(),
+  head_dim: size.nullish(),
+};
+
+interface HeadConfig {
+  hidden_size: number;
+  num_attention_heads: number;
+  num_key_value_heads?: number;
+  head_dim?: number | null;
+}
+
+/** `config.json` through a family's schema. Throws `MODEL_CONFIG_INVALID` naming the field. */
+export function parseConfig<T>(schema: z.ZodType<T>, { config, file }: FamilySource): T {
+  const result = schema.safeParse(config);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const family = String(config.model_type);
+  throw configError(
+    file,
+    issue?.path.join('.'),
+    `The model's config.json does not describe a model of type “${family}”: ${issue?.message ?? 'unreadable'}.`,
+  );
+}
+
+/** Heads, key/value heads and their size. Throws `MODEL_CONFIG_INVALID` where they do not fit. */
+export function headsOf(
+  config: HeadConfig,
+  file: string,
+): { heads: number; kvHeads: number; headDim: number } {
+  const heads = config.num_attention_heads;
+  const kvHeads = config.num_key_value_heads ?? heads;
+  const headDim = config.head_dim ?? config.hidden_size / heads;
+  if (heads % kvHeads === 0 && Number.isInteger(headDim) && headDim % 2 === 0) {
+    return { heads, kvHeads, headDim };
+  }
+  throw configError(
+    file,
+    'num_attention_heads',
+    `${heads} attention heads do not fit ${kvHeads} key/value heads of size ${headDim}.`,
+  );
+}
+
+export function configError(file: string, field: string | undefined, message: string): CfsError {
+  return new CfsError({
+    code: 'MODEL_CONFIG_INVALID',
+    message,
+    remedy: 'Download the model folder again, or choose another base model.',
+    place: { file, field },
+  });
+}

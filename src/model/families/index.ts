@@ -1,0 +1,33 @@
+/** The model families by the `model_type` of their `config.json`: a family is added here. */
+import { join } from 'node:path';
+import { CfsError } from '../../errors.js';
+import type { Architecture, Family, FamilySource } from '../architecture.js';
+import type { ModelFolder } from '../folder.js';
+import { traceParameters } from '../parameters.js';
+import { llama } from './llama.js';
+
+const families: Record<string, (source: FamilySource) => Family> = { llama };
+
+/** The architecture of a model folder. Throws what `architectureOf` throws. */
+export function folderArchitecture({ folder, config, tensors }: ModelFolder): Architecture {
+  const hasTensor = (name: string): boolean => tensors.has(name);
+  return architectureOf({ config, file: join(folder, 'config.json'), hasTensor });
+}
+
+/** Throws `MODEL_UNSUPPORTED` and `MODEL_CONFIG_INVALID`. */
+export function architectureOf(source: FamilySource): Architecture {
+  const type = String(source.config.model_type);
+  const make = Object.hasOwn(families, type) ? families[type] : undefined;
+  if (make) return withParameters(make(source));
+  throw new CfsError({
+    code: 'MODEL_UNSUPPORTED',
+    message: `Models of type “${type}” are not supported yet.`,
+    remedy: `Choose a model of one of these types: ${Object.keys(families).join(', ')}.`,
+    place: { file: source.file, field: 'model_type' },
+  });
+}
+
+/** A family with the list of its parameters. */
+export function withParameters(family: Family): Architecture {
+  return { ...family, parameters: traceParameters(family) };
+}
