@@ -53,7 +53,7 @@ export function forward(g: Graph, architecture: Architecture, p: Parameters, tim
       v,
       biasOf(architecture.window(layer)),
       { batch: 'batch', time, heads, kvHeads, headDim },
-      attentionScale,
+      { scale: attentionScale },
     );
 
   let x = architecture.embed(g, p, lookup);

@@ -77,12 +77,12 @@ function adamWGraph(device: Device, { beta1, beta2 }: AdamWSettings): Uint8Array
   // The clipping factor s is folded into both factors: (1−β1)·s and (1−β2)·s².
   const newFirst = op(
     'Add',
-    op('Mul', first, g.float(beta1)),
+    op('Mul', first, g.scalar(beta1, first)),
     op('Mul', gradient, number('firstFactor')),
   );
   const newSecond = op(
     'Add',
-    op('Mul', second, g.float(beta2)),
+    op('Mul', second, g.scalar(beta2, second)),
     op('Mul', op('Mul', gradient, gradient), number('secondFactor')),
   );
   const divisor = op('Add', op('Sqrt', newSecond), number('epsilon'));
