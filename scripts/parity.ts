@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { providerNames, type ProviderName } from '../src/runtime/index.js';
+import { providerNames, type ProviderName } from '../src/protocol/providers.js';
 import { compareWithOracle } from './parity/compare.js';
 
 const { values, positionals } = parseArgs({

@@ -2,7 +2,6 @@
  * Ours against a Hugging Face oracle folder: logits, token losses, loss, every gradient, the greedy
  * continuation, and AdamW after three steps, each with its tolerance.
  */
-import { join } from 'node:path';
 import { defined } from '../../src/errors.js';
 import { greedy } from '../../src/generator/greedy.js';
 import type { Architecture } from '../../src/model/architecture.js';

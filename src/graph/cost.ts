@@ -4,6 +4,7 @@
  * architecture without a formula for each.
  */
 import type { Dim, Shape } from './dims.js';
+import { elementBytes } from './elements.js';
 import type { Graph, Node } from './graph.js';
 
 export interface GraphCost {
@@ -34,7 +35,7 @@ export function planCost(graph: Graph): (sizes: Sizes) => GraphCost {
   return (sizes) => {
     const bytes = (name: string): number => {
       const value = graph.values.get(name);
-      return value === undefined ? 0 : elements(value.shape, sizes) * (widths[value.type] ?? 4);
+      return value === undefined ? 0 : elements(value.shape, sizes) * elementBytes[value.type];
     };
     const live = new Map<string, number>();
     let [flops, movedBytes, held, peakBytes] = [0, 0, 0, 0];
@@ -69,7 +70,6 @@ export function planCost(graph: Graph): (sizes: Sizes) => GraphCost {
 const products = new Set(['Gemm', 'MatMul', 'FusedMatMul']);
 /** The same bytes under another shape or name. */
 const views = new Set(['Reshape', 'Identity']);
-const widths: Partial<Record<string, number>> = { int64: 8, bool: 1 };
 
 /** 2 operations for each element of the result and of the axis that is summed over. */
 function productFlops(graph: Graph, node: Node, sizes: Sizes): number {

@@ -27,7 +27,7 @@ export function differentiate(
     for (const output of outputs) depends.add(output.name);
   }
 
-  const gradients = new Map<string, Value>([[loss.name, graph.float(1)]]);
+  const gradients = new Map<string, Value>([[loss.name, graph.scalar(1, loss)]]);
   parameters.forEach((parameter, i) => {
     const earlier = start[i];
     if (earlier) gradients.set(parameter.name, earlier);

@@ -3,7 +3,9 @@
  * a tape of operations: what each one read and wrote and how its gradient is emitted. Operators
  * (`ops/`) put nodes and tape entries in; `differentiate` walks the tape; `encode` writes the file.
  */
+import { defined } from '../errors.js';
 import { anyShape, type Dim, type Shape } from './dims.js';
+import { elementsOf, type TensorData } from './elements.js';
 import { attributeTypes, dataTypes, irVersion, Model, opsets } from './onnxSchema.js';
 import type { ElementType } from './onnxSchema.js';
 
@@ -52,8 +54,6 @@ export interface NodeOptions {
   /** Operator domain; '' is ONNX's own. */
   domain?: '' | 'com.microsoft';
 }
-
-export type TensorData = Float32Array | Int32Array | BigInt64Array;
 
 interface Initializer {
   value: Value;
@@ -111,34 +111,47 @@ export class Graph {
     return named;
   }
 
-  /** A tensor stored in the graph file. */
-  initializer(name: string, data: TensorData, shape: number[]): Value {
-    const value = this.know({ name, type: elementType(data), shape });
+  /** A tensor stored in the graph file. `type` tells the 16-bit float types apart. */
+  initializer(name: string, data: TensorData, shape: number[], type = elementType(data)): Value {
+    const value = this.know({ name, type, shape });
     this.initializers.push({ value, data });
     return value;
   }
 
-  /** A small float32 constant; equal ones are shared. */
-  float(value: number): Value {
-    return this.constant(`f${value}`, () => [Float32Array.of(value), []]);
+  /** The tensor that `make` returns, stored once however often it is asked for by this `key`. */
+  constant(key: string, shape: number[], type: ElementType, make: () => TensorData): Value {
+    const known = this.constants.get(key);
+    if (known) return known;
+    const name = `${this.prefix}const_${this.constants.size}`;
+    const value = this.initializer(name, make(), shape, type);
+    this.constants.set(key, value);
+    return value;
+  }
+
+  /** A number of the element type of `like`, the operand that it meets; shape `[]`. */
+  scalar(value: number, { type }: Pick<Value, 'type'>): Value {
+    return this.constant(`${type} ${value}`, [], type, () => elementsOf([value], type));
   }
 
   /** A small int64 vector, for shapes, axes and the like; equal ones are shared. */
   ints(values: number[]): Value {
-    return this.constant(`i${values.join(',')}`, () => [
-      BigInt64Array.from(values, BigInt),
-      [values.length],
-    ]);
+    const key = `int64 [${values.join()}]`;
+    return this.constant(key, [values.length], 'int64', () => elementsOf(values, 'int64'));
   }
 
-  /** Emits one ONNX node; `outputs` are the element types and shapes of its results. */
+  /**
+   * Emits one ONNX node; `outputs` are the shapes of its results and their element types, which are
+   * that of the first input where they are not given.
+   */
   node(
     opType: string,
     inputs: (Value | undefined)[],
     outputs: { type?: ElementType; shape: Shape }[],
     options: NodeOptions = {},
   ): Value[] {
-    const values = outputs.map(({ type = 'float32', shape }) => this.fresh(opType, type, shape));
+    const first = defined(inputs[0], `input of ${opType}`).type;
+    if (ofOneType.has(opType)) refuseMixedTypes(opType, inputs);
+    const values = outputs.map(({ type = first, shape }) => this.fresh(opType, type, shape));
     this.nodes.push({
       opType,
       domain: options.domain ?? '',
@@ -200,19 +213,12 @@ export class Graph {
     };
   }
 
-  private constant(key: string, make: () => [TensorData, number[]]): Value {
-    const known = this.constants.get(key);
-    if (known) return known;
-    const value = this.initializer(`${this.prefix}const_${this.constants.size}`, ...make());
-    this.constants.set(key, value);
-    return value;
-  }
-
   private fresh(opType: string, type: ElementType, shape: Shape): Value {
     return this.know({ name: `${this.prefix}${opType}_${this.counter++}`, type, shape });
   }
 
   private know(value: Value): Value {
+    if (this.values.has(value.name)) throw new Error(`Two values are called ${value.name}`);
     this.values.set(value.name, value);
     return value;
   }
@@ -220,7 +226,23 @@ export class Graph {
 
 function elementType(data: TensorData): ElementType {
   if (data instanceof Float32Array) return 'float32';
-  return data instanceof Int32Array ? 'int32' : 'int64';
+  if (data instanceof Int32Array) return 'int32';
+  if (data instanceof BigInt64Array) return 'int64';
+  throw new Error('Bits of 16-bit floats need their element type');
+}
+
+/** Operators whose inputs all have one element type. ONNX Runtime would refuse others much later. */
+const ofOneType = new Set(
+  'Add Sub Mul Div Min Max Equal Less LessOrEqual Greater GreaterOrEqual Concat MatMul FusedMatMul Gemm'.split(
+    ' ',
+  ),
+);
+
+function refuseMixedTypes(opType: string, inputs: (Value | undefined)[]): void {
+  const described = inputs.flatMap((input) => (input ? [input] : []));
+  if (described.every(({ type }) => type === described[0]?.type)) return;
+  const operands = described.map(({ type, shape }) => `${type} [${shape.join(', ')}]`);
+  throw new Error(`${opType} takes operands of one type, not ${operands.join(' and ')}: cast one`);
 }
 
 function encodeValueInfo(value: Value): object {

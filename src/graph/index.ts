@@ -1,11 +1,13 @@
 /** What the rest of the program uses of the graph room. */
 export * from './dims.js';
+export * from './elements.js';
 export * from './graph.js';
 export * from './cost.js';
 export { differentiate } from './differentiate.js';
 export * from './ops/activation.js';
 export * from './ops/arithmetic.js';
 export * from './ops/attention.js';
+export * from './ops/cast.js';
 export * from './ops/crossEntropy.js';
 export * from './ops/gather.js';
 export * from './ops/matmul.js';

@@ -72,7 +72,14 @@ const root = protobuf.Root.fromJSON({
 export const Model = root.lookupType('Model');
 
 /** `TensorProto.DataType` of the element types we use. */
-export const dataTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export const dataTypes = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
+} as const;
 export type ElementType = keyof typeof dataTypes;
 
 /** `AttributeProto.AttributeType` of the attributes we write. */

@@ -8,10 +8,13 @@
  */
 import { defined } from '../errors.js';
 import {
+  cast,
   Graph,
+  hiddenScore,
   matmul,
   reshapeRaw,
   rotary,
+  rotaryTables,
   softcap,
   times,
   transposeRaw,
@@ -23,7 +26,7 @@ import { kernelsOf, type ProviderName } from '../runtime/index.js';
 import type { Architecture, Attend, Rope } from './architecture.js';
 import { chooseToken, type Sampling } from './decoderSampling.js';
 import { outputLogits } from './outputLayer.js';
-import { positionLookup, ropeTables } from './positions.js';
+import { positionLookup } from './positions.js';
 import { createWeights, trainedInputs, type BackingFor, type Weights } from './weights.js';
 
 export interface DecoderShape {
@@ -81,7 +84,7 @@ export function decodeGraph(
   const { layers, kvHeads, headDim } = architecture;
   const { batch } = shape;
   const g = new Graph(kernelsOf(provider));
-  const tablesOf = ropeTables(g, shape.positions);
+  const tablesOf = (rope: Rope) => rotaryTables(g, rope.inverseFrequencies, shape.positions);
   const past = declarePast(g, architecture, batch);
   const openBias = pastBias(g, past, past.lengths, Infinity);
   const uniforms = g.input('uniforms', 'float32', ['steps', batch, 1]);
@@ -104,7 +107,7 @@ export function decodeGraph(
     type: 'int64',
   });
   const stepTimes: Times = {
-    queries: reshapeRaw(body, toFloat(body, iteration), [1, 1, 1, 1]),
+    queries: reshapeRaw(body, cast(body, iteration, 'float32'), [1, 1, 1, 1]),
     keys: () => countUp(body, freshCount),
     causal: false,
     parts: body.emit('Concat', [slotCount, freshCount], [2], {
@@ -154,8 +157,8 @@ export function decodeGraph(
     type: 'int64',
     attributes: { start: 0, end: 1 },
   });
-  const grown = { shape: [batch, kvHeads, 'steps', headDim] };
-  const perStep = { shape: ['steps', batch] };
+  const grown = { type: 'float32' as const, shape: [batch, kvHeads, 'steps', headDim] };
+  const perStep = { type: 'float32' as const, shape: ['steps', batch] };
   const results = g.node(
     'Loop',
     [
@@ -169,7 +172,7 @@ export function decodeGraph(
       { type: 'int32', shape: [batch] },
       { type: 'int64', shape: [batch, 1] },
       ...Array.from({ length: 2 * layers }, () => grown),
-      { type: 'int32', ...perStep },
+      { ...perStep, type: 'int32' },
       perStep,
       perStep,
     ],
@@ -214,7 +217,7 @@ export function prefillGraph(
     batch,
     time: 'time',
     positions: places,
-    tablesOf: ropeTables(g, positions),
+    tablesOf: (rope) => rotaryTables(g, rope.inverseFrequencies, positions),
     past,
     times: { queries: queryTimes, keys: () => keyTimes, causal: true, parts },
     openBias: pastBias(g, past, past.lengths, Infinity),
@@ -297,7 +300,7 @@ function cachedAttention(g: Graph, architecture: Architecture, about: CachedAtte
     });
     // Scaled here and not in the product: only a plain product of one row has a fast kernel.
     const rotated = rotate(q, heads, rope);
-    const query = toQueryHeads(g.emit('Mul', [rotated, g.float(scale)], rotated.shape));
+    const query = toQueryHeads(g.emit('Mul', [rotated, g.scalar(scale, rotated)], rotated.shape));
     const scored = (keys: Value): Value => {
       const products = matmul(g, query, keys, { transB: true });
       return cap === undefined ? products : softcap(g, products, cap);
@@ -339,7 +342,7 @@ function pastBias(g: Graph, past: Past, places: Value, window: number): Value {
     { type: 'bool' },
   );
   if (window === Infinity) return hide(g, empty);
-  const edge = g.emit('Sub', [places, g.float(window)], places.shape);
+  const edge = g.emit('Sub', [places, g.scalar(window, places)], places.shape);
   const far = g.emit('LessOrEqual', [past.slots, edge], shape, { type: 'bool' });
   return hide(g, g.emit('Or', [empty, far], shape, { type: 'bool' }));
 }
@@ -351,13 +354,14 @@ function freshBias(g: Graph, at: Times, window: number, queries: Dim): Value | u
   const shape = [1, 1, queries, keys.shape[3] as Dim];
   const later = g.emit('Greater', [keys, at.queries], shape, { type: 'bool' });
   if (window === Infinity) return hide(g, later);
-  const edge = g.emit('Sub', [at.queries, g.float(window)], at.queries.shape);
+  const edge = g.emit('Sub', [at.queries, g.scalar(window, at.queries)], at.queries.shape);
   const far = g.emit('LessOrEqual', [keys, edge], shape, { type: 'bool' });
   return hide(g, g.emit('Or', [later, far], shape, { type: 'bool' }));
 }
 
 function hide(g: Graph, where: Value): Value {
-  return g.emit('Mul', [toFloat(g, where), g.float(-1e9)], where.shape);
+  const flags = cast(g, where, 'float32');
+  return g.emit('Mul', [flags, g.scalar(hiddenScore('float32'), flags)], where.shape);
 }
 
 /** int32 `tokens` and int64 `positions` below `length`, both `[tokens]`, through all blocks. */
@@ -414,9 +418,5 @@ function countUp(g: Graph, count: Value): Value {
   const range = g.emit('Range', [zero, reshapeRaw(g, count, []), one], ['fresh'], {
     type: 'int64',
   });
-  return reshapeRaw(g, toFloat(g, range), [1, 1, 1, 'fresh']);
-}
-
-function toFloat(g: Graph, x: Value): Value {
-  return g.emit('Cast', [x], x.shape, { attributes: { to: 1 } });
+  return reshapeRaw(g, cast(g, range, 'float32'), [1, 1, 1, 'fresh']);
 }

@@ -3,7 +3,7 @@
  * a uniform number that JavaScript drew, so the same seed gives the same token on every provider
  * and no vocabulary-sized tensor ever leaves the graph.
  */
-import { matmul, numeric, type Dim, type Graph, type Value } from '../graph/index.js';
+import { cast, matmul, numeric, type Dim, type Graph, type Value } from '../graph/index.js';
 
 /** How the next token is chosen. */
 export type Sampling =
@@ -55,14 +55,14 @@ function pickToken(g: Graph, logits: Value, p: Value, uniform: Value, sampling: 
       type: 'int64',
       attributes: { axis: 1 },
     });
-    return toInt32(g, best);
+    return cast(g, best, 'int32');
   }
   const { temperature, topK, topP } = sampling;
   const vocab = numeric(logits.shape[1]);
   const weights =
     temperature === 1
       ? p
-      : softmaxRaw(g, g.emit('Mul', [logits, g.float(1 / temperature)], logits.shape));
+      : softmaxRaw(g, g.emit('Mul', [logits, g.scalar(1 / temperature, logits)], logits.shape));
   if (topK !== undefined && topK < vocab) return pickAmong(g, weights, uniform, topK, topP ?? 1);
   if (topP !== undefined && topP < 1) return pickNucleus(g, weights, uniform, topP);
   return pickInBlocks(g, weights, uniform);
@@ -85,7 +85,7 @@ function pickNucleus(g: Graph, weights: Value, uniform: Value, topP: number): Va
   const held = g.emit('ReduceSum', [likeliest, g.ints([1])], uniform.shape);
   const least = g.emit('ReduceMin', [held], [], { attributes: { keepdims: 0 } });
   // A little above p, because the two sums are rounded differently.
-  const enough = g.emit('Greater', [least, g.float(topP + 1e-5)], [], { type: 'bool' });
+  const enough = g.emit('Greater', [least, g.scalar(topP + 1e-5, least)], [], { type: 'bool' });
   const branch = (name: string, count: number): Graph => {
     const body = g.subgraph(name);
     body.output(`${name}_token`, pickAmong(body, weights, uniform, count, topP));
@@ -121,7 +121,7 @@ function pickAmong(g: Graph, weights: Value, uniform: Value, count: number, topP
     type: 'int64',
     attributes: { axis: 1 },
   });
-  return toInt32(g, token);
+  return cast(g, token, 'int32');
 }
 
 /** Zero for every weight of `sorted` before which the sum has already reached `topP` of the total. */
@@ -130,9 +130,11 @@ function cutToNucleus(g: Graph, sorted: Value, topP: number): Value {
     attributes: { exclusive: 1 },
   });
   const total = g.emit('ReduceSum', [sorted, g.ints([1])], [numeric(sorted.shape[0]), 1]);
-  const limit = g.emit('Mul', [total, g.float(topP)], total.shape);
+  const limit = g.emit('Mul', [total, g.scalar(topP, total)], total.shape);
   const inside = g.emit('Less', [before, limit], sorted.shape, { type: 'bool' });
-  return g.emit('Where', [inside, sorted, g.float(0)], sorted.shape);
+  return g.emit('Where', [inside, sorted, g.scalar(0, sorted)], sorted.shape, {
+    type: sorted.type,
+  });
 }
 
 /** The whole vocabulary in two levels: the block by the blocks' sums, then the token inside it. */
@@ -170,7 +172,7 @@ interface Inverted {
 function invert(g: Graph, weights: Value, uniform: Value): Inverted {
   const total = g.emit('ReduceSum', [weights, g.ints([1])], uniform.shape);
   // Not exactly 0: weights too small for a normal float32 are never drawn.
-  const above = g.emit('Max', [uniform, g.float(2 ** -25)], uniform.shape);
+  const above = g.emit('Max', [uniform, g.scalar(2 ** -25, uniform)], uniform.shape);
   return invertAt(g, weights, g.emit('Mul', [above, total], uniform.shape));
 }
 
@@ -184,11 +186,11 @@ function invertAt(g: Graph, weights: Value, target: Value): Inverted {
   const column = [rows, 1];
   const sums = g.emit('CumSum', [weights, g.ints([1])], weights.shape);
   const last = g.emit('Slice', [sums, g.ints([n - 1]), g.ints([n]), g.ints([1])], column);
-  const highest = g.emit('Mul', [last, g.float(1 - 2 ** -22)], column);
-  const low = g.emit('Max', [target, g.float(0)], column);
+  const highest = g.emit('Mul', [last, g.scalar(1 - 2 ** -22, last)], column);
+  const low = g.emit('Max', [target, g.scalar(0, target)], column);
   const safe = g.emit('Min', [low, highest], column);
   const passed = g.emit('LessOrEqual', [sums, safe], weights.shape, { type: 'bool' });
-  const ones = g.emit('Cast', [passed], weights.shape, { attributes: { to: 1 } });
+  const ones = cast(g, passed, weights.type);
   // The sum before the chosen weight is the largest one passed; sums are never negative.
   const before = g.emit(
     'ReduceMax',
@@ -196,7 +198,7 @@ function invertAt(g: Graph, weights: Value, target: Value): Inverted {
     column,
   );
   return {
-    index: toInt32(g, g.emit('ReduceSum', [ones, g.ints([1])], column)),
+    index: cast(g, g.emit('ReduceSum', [ones, g.ints([1])], column), 'int32'),
     rest: g.emit('Sub', [safe, before], column),
   };
 }
@@ -215,10 +217,6 @@ function softmaxRaw(g: Graph, x: Value): Value {
   return g.emit('Softmax', [x], x.shape, { attributes: { axis: -1 } });
 }
 
-function toInt32(g: Graph, x: Value): Value {
-  return g.emit('Cast', [x], x.shape, { type: 'int32', attributes: { to: 6 } });
-}
-
 function reshapeTo(g: Graph, x: Value, shape: number[]): Value {
-  return g.emit('Reshape', [x, g.ints(shape)], shape, { type: x.type });
+  return g.emit('Reshape', [x, g.ints(shape)], shape);
 }

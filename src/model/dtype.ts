@@ -4,6 +4,7 @@
  * Bytes are little-endian, as in the file and on every machine ONNX Runtime ships for.
  */
 import { defined } from '../errors.js';
+import { roundToBf16, roundToF16 } from '../graph/index.js';
 
 /** The dtypes a weight may have for us; others can lie in a file but not be read as numbers. */
 export type FloatDtype = 'F32' | 'F16' | 'BF16';
@@ -53,30 +54,8 @@ export function firstNonFinite(values: Float32Array): number {
   return -1;
 }
 
-function roundToBf16(bits: number): number {
-  // A NaN whose payload lies in the low half would turn into infinity: keep it quiet instead.
-  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
-  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
-}
-
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
-
-/** After F. Giesen's `float_to_half_fast3_rtne` (public domain). */
-function roundToF16(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff);
-  if (magnitude >= 0x47800000) return sign | 0x7c00;
-  if (magnitude < 0x38800000) {
-    // Below 2^-14: adding 0.5 makes the float32 adder round to the subnormals' spacing of 2^-24.
-    scratchBits[0] = magnitude;
-    scratch[0] = (scratch[0] as number) + 0.5;
-    return sign | (defined(scratchBits[0], 'scratch word') - 0x3f000000);
-  }
-  const odd = (magnitude >>> 13) & 1;
-  return sign | ((magnitude - 0x38000000 + 0xfff + odd) >>> 13);
-}
 
 let table: Uint32Array | undefined;
 

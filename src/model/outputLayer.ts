@@ -9,6 +9,7 @@ export function outputLogits(
 ): Value {
   const shape = [hidden.shape[0] as Dim, weight.shape[0] as Dim];
   const product = g.emit('Gemm', [hidden, weight], shape, { attributes: { transB: 1 } });
-  const scaled = scale === undefined ? product : g.emit('Mul', [product, g.float(scale)], shape);
+  const scaled =
+    scale === undefined ? product : g.emit('Mul', [product, g.scalar(scale, product)], shape);
   return cap === undefined ? scaled : softcap(g, scaled, cap);
 }

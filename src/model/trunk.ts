@@ -10,6 +10,7 @@ import {
   reshape,
   reshapeRaw,
   rotary,
+  rotaryTables,
   times,
   type Graph,
   type Lookup,
@@ -19,7 +20,7 @@ import {
 import { float32, int32, int64, type Feeds } from '../runtime/index.js';
 import type { Architecture, Attend } from './architecture.js';
 import type { Batch } from './batch.js';
-import { positionLookup, ropeTables } from './positions.js';
+import { positionLookup } from './positions.js';
 import type { Weights } from './weights.js';
 
 /**
@@ -36,7 +37,6 @@ export function forward(g: Graph, architecture: Architecture, w: Weights, time: 
   const positions = g.input('positions', 'int64', ['batch', time]);
   const segments = g.input('segments', 'float32', ['batch', time]);
 
-  const tablesOf = ropeTables(g, time);
   const biases = new Map<number, Value>();
   const biasOf = (window: number): Value => {
     const bias = biases.get(window) ?? attentionBias(g, segments, 'batch', time, window);
@@ -48,7 +48,11 @@ export function forward(g: Graph, architecture: Architecture, w: Weights, time: 
     const rotate = (x: Value, count: number): Value => {
       if (!rope) return x;
       const lines = reshape(g, x, ['batch', time, count * headDim]);
-      return reshape(g, rotary(g, lines, positions, tablesOf(rope), count), x.shape);
+      return reshape(
+        g,
+        rotary(g, lines, positions, rotaryTables(g, rope.inverseFrequencies, time), count),
+        x.shape,
+      );
     };
     const shape = { batch: 'batch', time, heads, kvHeads, headDim };
     const [queries, keys] = [rotate(q, heads), rotate(k, kvHeads)];

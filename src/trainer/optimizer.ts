@@ -125,7 +125,7 @@ function optimizerGraph(device: Device, transforms: readonly Transform[]) {
     },
     remember: (kind, value) => remembered.set(kind, value),
     number,
-    constant: (value) => g.float(value),
+    constant: (value) => g.scalar(value, weight),
     op,
     keep: (factor) => {
       const before = keep;

@@ -42,6 +42,7 @@ const cases: Record<string, GradientCase> = {
   sigmoid: { inputs: { x: [2, 3] }, build: (g, i) => ops.sigmoid(g, x(i)) },
   tanh: { inputs: { x: [2, 3] }, build: (g, i) => ops.tanh(g, x(i)) },
   erf: { inputs: { x: [2, 3] }, build: (g, i) => ops.erf(g, x(i)) },
+  softcap: { inputs: { x: [2, 3] }, build: (g, i) => ops.softcap(g, x(i), 1.2) },
   silu: { inputs: { x: [3, 4] }, build: (g, i) => ops.silu(g, x(i)) },
   'gelu with erf': { inputs: { x: [3, 4] }, build: (g, i) => ops.geluErf(g, x(i)) },
   'gelu with tanh': { inputs: { x: [3, 4] }, build: (g, i) => ops.geluTanh(g, x(i)) },
@@ -142,6 +143,21 @@ const cases: Record<string, GradientCase> = {
     build: (g, i) => ops.linearCrossEntropy(g, x(i), w(i), g.input('t', 'int32', [4])).nll,
     feeds: { t: int32(Int32Array.of(5, 0, 2, 2), [4]) },
   },
+  'linearCrossEntropy of scaled logits': {
+    inputs: { x: [4, 3], w: [6, 3] },
+    build: (g, i) =>
+      ops.linearCrossEntropy(g, x(i), w(i), g.input('t', 'int32', [4]), { scale: 0.4 }).nll,
+    feeds: { t: int32(Int32Array.of(5, 0, 2, 2), [4]) },
+  },
+  'linearCrossEntropy of soft-capped logits': {
+    inputs: { x: [4, 3], w: [6, 3] },
+    build: (g, i) =>
+      ops.linearCrossEntropy(g, x(i), w(i), g.input('t', 'int32', [4]), {
+        scale: 1.3,
+        softcap: 1.5,
+      }).nll,
+    feeds: { t: int32(Int32Array.of(5, 0, 2, 2), [4]) },
+  },
 };
 
 for (const transA of [false, true]) {
@@ -163,18 +179,22 @@ for (const rotated of [4, 8]) {
     feeds: { positions: int64(Int32Array.of(0, 1, 2, 0, 5, 9), [2, 3]) },
   };
 }
-for (const [kvHeads, window] of [
-  [4, Infinity],
-  [2, Infinity],
-  [1, 2],
+for (const [kvHeads, window, softcap] of [
+  [4, Infinity, undefined],
+  [2, Infinity, undefined],
+  [1, 2, undefined],
+  [2, 3, 0.8],
 ] as const) {
-  cases[`attention, 4 heads on ${kvHeads}, window ${window}`] = {
+  cases[`attention, 4 heads on ${kvHeads}, window ${window}, softcap ${softcap}`] = {
     inputs: { q: [8, 8], k: [8, 2 * kvHeads], v: [8, 2 * kvHeads] },
     build: (g, i) => {
       const segments = g.initializer('segments', Float32Array.of(1, 1, 2, 2, 1, 1, 1, 0), [2, 4]);
       const bias = ops.attentionBias(g, segments, 2, 4, window);
       const shape = { batch: 2, time: 4, heads: 4, kvHeads, headDim: 2 };
-      return ops.attention(g, of('q')(i), of('k')(i), of('v')(i), bias, shape, 0.7);
+      return ops.attention(g, of('q')(i), of('k')(i), of('v')(i), bias, shape, {
+        scale: 0.7,
+        softcap,
+      });
     },
   };
 }

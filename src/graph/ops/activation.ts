@@ -14,7 +14,7 @@ export function silu(g: Graph, x: Value): Value {
     gradient: ([dy]) => {
       if (!dy) return [];
       // σ + y − yσ = y + σ(1 − y)
-      const rest = g.emit('Mul', [s, g.emit('Sub', [g.float(1), y], y.shape)], y.shape);
+      const rest = g.emit('Mul', [s, g.emit('Sub', [g.scalar(1, y), y], y.shape)], y.shape);
       return [g.emit('Mul', [dy, g.emit('Add', [y, rest], y.shape)], y.shape)];
     },
   });

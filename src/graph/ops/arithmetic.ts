@@ -31,12 +31,12 @@ export const div = binary('Div', (g, _a, b, dy, y) => [
 
 /** `a · factor` for a number known when the graph is built. */
 export function scale(g: Graph, a: Value, factor: number): Value {
-  return mul(g, a, g.float(factor));
+  return mul(g, a, g.scalar(factor, a));
 }
 
 /** `a + offset` for a number known when the graph is built. */
 export function shift(g: Graph, a: Value, offset: number): Value {
-  return add(g, a, g.float(offset));
+  return add(g, a, g.scalar(offset, a));
 }
 
 export function neg(g: Graph, a: Value): Value {

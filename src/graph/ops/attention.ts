@@ -3,11 +3,13 @@
  * each carry their gradient.
  */
 import type { Dim } from '../dims.js';
+import { elementsOf, type FloatType, type TensorData } from '../elements.js';
 import type { Graph, Value } from '../graph.js';
 import { add } from './arithmetic.js';
 import { matmul } from './matmul.js';
 import { reshape, reshapeRaw, transpose } from './shape.js';
 import { softmax } from './softmax.js';
+import { softcap } from './unary.js';
 
 export interface AttentionShape {
   /** Lines in the batch; may be symbolic. */
@@ -19,8 +21,16 @@ export interface AttentionShape {
   headDim: number;
 }
 
+/** What may differ from layer to layer. */
+export interface AttentionOptions {
+  /** Factor on q kᵀ. */
+  scale: number;
+  /** Bound of the scores before the mask, for `softcap`. */
+  softcap?: number | undefined;
+}
+
 /**
- * softmax(`factor` · q kᵀ + bias) v.
+ * softmax(softcap(`scale` · q kᵀ) + bias) v.
  * `q` `[batch·time, heads·headDim]`, `k` and `v` `[batch·time, kvHeads·headDim]`,
  * `bias` `[batch, 1, time, time]` → `[batch·time, heads·headDim]`.
  */
@@ -31,7 +41,7 @@ export function attention(
   v: Value,
   bias: Value,
   { batch, time, heads, kvHeads, headDim }: AttentionShape,
-  factor: number,
+  options: AttentionOptions,
 ): Value {
   const group = heads / kvHeads;
   // Query heads that share a key head stand below each other, so neither k nor v is repeated.
@@ -43,9 +53,11 @@ export function attention(
   const keys = toHeads(g, k, [batch, time, kvHeads, headDim]);
   const values = toHeads(g, v, [batch, time, kvHeads, headDim]);
 
-  const scores = matmul(g, queries, keys, { transB: true, alpha: factor });
+  const scores = matmul(g, queries, keys, { transB: true, alpha: options.scale });
   const shaped = reshape(g, scores, [batch, heads, time, time]);
-  const weights = softmax(g, add(g, shaped, bias));
+  const { softcap: cap } = options;
+  const bounded = cap === undefined ? shaped : softcap(g, shaped, cap);
+  const weights = softmax(g, add(g, bounded, bias));
   const mixed = matmul(g, reshape(g, weights, [batch, kvHeads, group * time, time]), values);
 
   const apart = reshape(g, mixed, [batch, kvHeads, group, time, headDim]);
@@ -53,10 +65,9 @@ export function attention(
 }
 
 /**
- * The additive attention mask `[batch, 1, time, time]`: 0 where a query may look, very negative
- * elsewhere. A token sees itself and what precedes it within its own segment, at most `window`
- * tokens including itself. `segments` is float32 `[batch, time]`; finite everywhere, so padding can
- * never make a NaN.
+ * The additive attention mask `[batch, 1, time, time]` for scores of `type`: 0 where a query may
+ * look, `hiddenScore` elsewhere. A token sees itself and what precedes it within its own segment, at
+ * most `window` tokens including itself. `segments` is float32 `[batch, time]`.
  */
 export function attentionBias(
   g: Graph,
@@ -64,24 +75,35 @@ export function attentionBias(
   batch: Dim,
   time: number,
   window = Infinity,
+  type: FloatType = 'float32',
 ): Value {
-  const causal = new Float32Array(time * time);
-  for (let query = 0; query < time; query++) {
-    for (let key = 0; key < time; key++) {
-      if (key > query || query - key >= window) causal[query * time + key] = hidden;
-    }
-  }
   const rows = reshapeRaw(g, segments, [batch, 1, time, 1]);
   const columns = reshapeRaw(g, segments, [batch, 1, 1, time]);
-  const apart = g.emit('Sub', [rows, columns], [batch, 1, time, time]);
-  const squared = g.emit('Mul', [apart, apart], apart.shape);
-  const penalty = g.emit('Mul', [squared, g.float(hidden)], apart.shape);
-  const mask = g.initializer(`causal_${time}_${window}`, causal, [1, 1, time, time]);
-  return g.emit('Add', [penalty, mask], apart.shape);
+  const shape = [batch, 1, time, time];
+  const together = g.emit('Equal', [rows, columns], shape, { type: 'bool' });
+  const mask = g.constant(`causal ${time} ${window} ${type}`, [1, 1, time, time], type, () =>
+    causalMask(time, window, type),
+  );
+  return g.emit('Where', [together, mask, g.scalar(hiddenScore(type), mask)], shape, { type });
 }
 
-/** Far below any score, and still finite when several masks add up. */
-const hidden = -1e9;
+/**
+ * What is added to the score of a key that a query must not see: far below any score, and finite, so
+ * that padding can never make a NaN. In float16, whose largest number is 65504, half of the range is
+ * left to the score itself.
+ */
+export function hiddenScore(type: FloatType): number {
+  return type === 'float16' ? -32752 : -1e9;
+}
+
+function causalMask(time: number, window: number, type: FloatType): TensorData {
+  const hidden = hiddenScore(type);
+  const mask = Array.from({ length: time * time }, (_, at) => {
+    const [query, key] = [Math.floor(at / time), at % time];
+    return key > query || query - key >= window ? hidden : 0;
+  });
+  return elementsOf(mask, type);
+}
 
 function toHeads(g: Graph, x: Value, shape: Dim[]): Value {
   return transpose(g, reshape(g, x, shape), [0, 2, 1, 3]);

@@ -1,6 +1,7 @@
 /** Lookups of rows: token embeddings, and the positions whose logits are wanted. */
 import type { Dim } from '../dims.js';
 import type { Graph, Value } from '../graph.js';
+import { castRaw } from './cast.js';
 import { gemm } from './matmul.js';
 import { reshapeRaw, zerosLike } from './shape.js';
 
@@ -33,7 +34,7 @@ export function embedding(g: Graph, table: Value, { ids, unique }: Lookup): Valu
         [count, tokens],
         { type: 'bool' },
       );
-      const members = g.emit('Cast', [same], [count, tokens], { attributes: { to: 1 } });
+      const members = castRaw(g, same, table.type);
       const sums = gemm(g, members, dy, [count, width], {});
       return [(gathered) => addRows(g, gathered ?? zerosLike(g, table), unique, sums)];
     },
@@ -58,7 +59,7 @@ function addRows(g: Graph, base: Value, positions: Value, rows: Value): Value {
   const count = positions.shape[0] as Dim;
   // In this order: Reshape of int64 has no WebGPU kernel.
   const column = reshapeRaw(g, positions, [count, 1]);
-  const indices = g.emit('Cast', [column], [count, 1], { type: 'int64', attributes: { to: 7 } });
+  const indices = castRaw(g, column, 'int64');
   return g.emit('ScatterND', [base, indices, rows], base.shape, {
     attributes: { reduction: 'add' },
   });

@@ -43,15 +43,21 @@ function affine(g: Graph, x: Value, w: Value, bias: Value | undefined, transB: b
 interface GemmOptions {
   transA?: boolean;
   transB?: boolean;
+  /** Factor on the product. */
+  alpha?: number | undefined;
   /** Added to the product. */
-  add?: Value;
+  add?: Value | undefined;
 }
 
 /** ONNX `Gemm` without a gradient rule, for the rules of other operators. */
 export function gemm(g: Graph, a: Value, b: Value, shape: Shape, options: GemmOptions): Value {
-  const { transA = false, transB = false, add } = options;
+  const { transA = false, transB = false, alpha, add } = options;
   return g.emit('Gemm', add ? [a, b, add] : [a, b], shape, {
-    attributes: { transA: Number(transA), transB: Number(transB) },
+    attributes: {
+      transA: Number(transA),
+      transB: Number(transB),
+      ...(alpha === undefined ? {} : { alpha: { float: alpha } }),
+    },
   });
 }
 
@@ -118,7 +124,7 @@ function batched(
   const left = transA ? swapLast(g, a) : a;
   const right = transB ? swapLast(g, b) : b;
   const y = g.emit('MatMul', [left, right], shape);
-  return alpha === 1 ? y : g.emit('Mul', [y, g.float(alpha)], shape);
+  return alpha === 1 ? y : g.emit('Mul', [y, g.scalar(alpha, y)], shape);
 }
 
 function swapLast(g: Graph, x: Value): Value {

@@ -1,6 +1,8 @@
 /** RMSNorm and LayerNorm over rows, with and without learned scale and shift. */
 import { numeric, type Shape } from '../dims.js';
+import { elementsOf } from '../elements.js';
 import type { Graph, Value } from '../graph.js';
+import { castRaw } from './cast.js';
 import { gemm } from './matmul.js';
 import { sumTo } from './reduce.js';
 import { reshapeRaw } from './shape.js';
@@ -42,12 +44,20 @@ export function layerNorm(
   epsilon: number,
 ): Value {
   const n = numeric(x.shape[1]);
-  const weight = w ?? g.initializer(`ones_${x.name}`, new Float32Array(n).fill(1), [n]);
+  const weight =
+    w ??
+    g.constant(`ones ${x.type} ${n}`, [n], x.type, () =>
+      elementsOf(Array<number>(n).fill(1), x.type),
+    );
   const rowShape = columnOf(x);
-  const [y, mean, inverse] = g.node(
+  const [y, ...statistics] = g.node(
     'LayerNormalization',
     b ? [x, weight, b] : [x, weight],
-    [{ shape: x.shape }, { shape: rowShape }, { shape: rowShape }],
+    [
+      { shape: x.shape },
+      { type: 'float32', shape: rowShape },
+      { type: 'float32', shape: rowShape },
+    ],
     { attributes: { axis: -1, epsilon: { float: epsilon } } },
   ) as [Value, Value, Value];
   return g.record({
@@ -56,6 +66,10 @@ export function layerNorm(
     outputs: [y],
     gradient: ([dy], wanted) => {
       if (!dy) return [];
+      const [mean, inverse] = statistics.map((value) => castRaw(g, value, x.type)) as [
+        Value,
+        Value,
+      ];
       const centred = g.emit('Sub', [x, mean], x.shape);
       const unit = g.emit('Mul', [centred, inverse], x.shape);
       const along = g.emit('Mul', [dy, unit], x.shape);
@@ -82,7 +96,11 @@ function inverseRms(g: Graph, x: Value, epsilon: number): Value {
   const mean = g.emit('ReduceMean', [square, g.ints([1])], columnOf(x), {
     attributes: { keepdims: 1 },
   });
-  const root = g.emit('Sqrt', [g.emit('Add', [mean, g.float(epsilon)], mean.shape)], mean.shape);
+  const root = g.emit(
+    'Sqrt',
+    [g.emit('Add', [mean, g.scalar(epsilon, mean)], mean.shape)],
+    mean.shape,
+  );
   return g.emit('Reciprocal', [root], mean.shape);
 }
 
@@ -91,7 +109,7 @@ function meanWeighted(g: Graph, x: Value, w: Value): Value {
   const n = numeric(x.shape[1]);
   const column = reshapeRaw(g, w, [n, 1]);
   const total = gemm(g, x, column, columnOf(x), {});
-  return g.emit('Mul', [total, g.float(1 / n)], total.shape);
+  return g.emit('Mul', [total, g.scalar(1 / n, total)], total.shape);
 }
 
 function columnOf(x: Value): Shape {

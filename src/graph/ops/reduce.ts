@@ -61,7 +61,7 @@ function reduce(
       const kept: Dim[] = x.shape.map((dim, i) => (positive.includes(i) ? 1 : dim));
       const aligned = keep ? dy : reshapeRaw(g, dy, kept);
       const scaled =
-        factor === 1 ? aligned : g.emit('Mul', [aligned, g.float(factor)], aligned.shape);
+        factor === 1 ? aligned : g.emit('Mul', [aligned, g.scalar(factor, aligned)], aligned.shape);
       return [expandTo(g, scaled, x)];
     },
   });

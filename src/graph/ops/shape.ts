@@ -1,6 +1,7 @@
 /** Operators that move elements and compute nothing: reshape, transpose, split, concatenate. */
 import { numeric, product, reshapeTarget, sameShape, type Dim, type Shape } from '../dims.js';
 import type { Graph, Value } from '../graph.js';
+import { castRaw } from './cast.js';
 
 /** The same elements in another shape, which may have one symbolic size. */
 export function reshape(g: Graph, x: Value, shape: Shape): Value {
@@ -76,16 +77,16 @@ export function expandTo(g: Graph, x: Value, like: Value): Value {
 /** Zeros in the shape of `x`, without asking for its size at run time. */
 export function zerosLike(g: Graph, x: Value): Value {
   if (x.shape.every((dim) => typeof dim === 'number')) {
-    return g.emit('Expand', [g.float(0), g.ints(x.shape as number[])], x.shape);
+    return g.emit('Expand', [g.scalar(0, x), g.ints(x.shape as number[])], x.shape);
   }
   // x − x would be NaN where x is infinite; Less(x, −∞) is false everywhere.
-  const never = g.emit('Less', [x, g.float(-Infinity)], x.shape, { type: 'bool' });
-  return g.emit('Cast', [never], x.shape, { attributes: { to: 1 } });
+  const never = g.emit('Less', [x, g.scalar(-Infinity, x)], x.shape, { type: 'bool' });
+  return castRaw(g, never, x.type);
 }
 
 export function reshapeRaw(g: Graph, x: Value, shape: Shape): Value {
   if (sameShape(x.shape, shape)) return x;
-  return g.emit('Reshape', [x, g.ints(reshapeTarget(shape))], shape, { type: x.type });
+  return g.emit('Reshape', [x, g.ints(reshapeTarget(shape))], shape);
 }
 
 export function transposeRaw(g: Graph, x: Value, order: number[]): Value {

@@ -2,12 +2,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSources } from '../../../src/engine/dataset.js';
-import {
-  createGraphCosts,
-  decodeStep,
-  multiplied,
-  parameterCount,
-} from '../../../src/engine/estimate/graphs.js';
+import { createGraphCosts, decodeStep, multiplied } from '../../../src/engine/estimate/graphs.js';
 import { memoryParts } from '../../../src/engine/estimate/memory.js';
 import { requestsOf, scaled } from '../../../src/engine/estimate/requests.js';
 import {
@@ -18,6 +13,7 @@ import {
 import { judge } from '../../../src/engine/estimate/verdict.js';
 import { evaluatingWork, trainingWork, writingWork } from '../../../src/engine/estimate/work.js';
 import { openModel } from '../../../src/engine/model.js';
+import { parameterCount } from '../../../src/model/parameters.js';
 import { loadTask } from '../../../src/evaluator/task.js';
 import { storeRows, type RowStore } from '../../../src/mixer/rowStore.js';
 import { configArchitecture } from '../../support/configArchitecture.js';
@@ -60,11 +56,11 @@ function total(parts: Record<string, number>): number {
 
 describe('what is counted', () => {
   it('counts parameters, and those that each token is multiplied with', () => {
-    expect(multiplied(architecture)).toBe(parameterCount(architecture));
+    expect(multiplied(architecture)).toBe(parameterCount(architecture.parameters));
     const untied = configArchitecture({ ...tinyConfig, tie_word_embeddings: false });
     const table = 1024 * 48;
-    expect(parameterCount(untied)).toBe(parameterCount(architecture) + table);
-    expect(multiplied(untied)).toBe(parameterCount(architecture));
+    expect(parameterCount(untied.parameters)).toBe(parameterCount(architecture.parameters) + table);
+    expect(multiplied(untied)).toBe(parameterCount(architecture.parameters));
   });
 
   it('counts 2 operations per weight and row for a decoded token, and its attention', () => {
@@ -133,7 +129,7 @@ describe('time', () => {
 describe('memory', () => {
   it('holds weights, gradients and two moments of every parameter', () => {
     const { weights, gradients, moments } = memoryOf(config);
-    const bytes = 4 * parameterCount(architecture);
+    const bytes = 4 * parameterCount(architecture.parameters);
     expect([weights, gradients, moments]).toEqual([bytes, bytes, 2 * bytes]);
   });
 

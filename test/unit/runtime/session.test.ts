@@ -11,7 +11,7 @@ function model(): Uint8Array {
   const g = new Graph(kernelsOf(testProvider));
   const x = g.input('x', 'float32', ['n']);
   g.output('y', g.emit('Add', [x, x], x.shape));
-  g.output('z', g.emit('Add', [x, g.float(1)], x.shape));
+  g.output('z', g.emit('Add', [x, g.scalar(1, x)], x.shape));
   return g.encode('doubles');
 }
 
