@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { greedy } from '../../../src/generator/greedy.js';
+import type { AttentionRule, Rope } from '../../../src/model/architecture.js';
 import { createDecoder } from '../../../src/model/decoder.js';
 import { createScorer } from '../../../src/model/scoreGraph.js';
 import { createRandom } from '../../../src/random.js';
@@ -23,6 +24,16 @@ async function scoreUncached({ device, architecture, held }: Loaded, ids: number
 function randomTokens(count: number, vocab: number): number[] {
   const random = createRandom(3, count);
   return Array.from({ length: count }, () => random.below(vocab));
+}
+
+/** The model with parts of its layers' attention replaced. */
+function withAttention(model: Loaded, part: (layer: number) => Partial<AttentionRule>): Loaded {
+  const { architecture } = model;
+  const attention = (layer: number): AttentionRule => ({
+    ...architecture.attention(layer),
+    ...part(layer),
+  });
+  return { ...model, architecture: { ...architecture, attention } };
 }
 
 async function greedyFrom(model: Loaded, prompts: number[][], maxTokens: number, frozen: boolean) {
@@ -55,13 +66,7 @@ describe('decoding with a cache', () => {
 
   it('keeps to the window of a layer', async () => {
     const model = await randomModel();
-    const windowed = {
-      ...model,
-      architecture: {
-        ...model.architecture,
-        window: (layer: number) => (layer === 0 ? 6 : Infinity),
-      },
-    };
+    const windowed = withAttention(model, (layer) => (layer === 0 ? { window: 6 } : {}));
     const prompts = [[5], randomTokens(40, 48)];
     const written = await greedyFrom(windowed, prompts, 30, true);
     for (const [i, prompt] of prompts.entries()) {
@@ -70,6 +75,25 @@ describe('decoding with a cache', () => {
       expect(Array.from(first.slice(prompt.length - 1))).toEqual(new Array(30).fill(1));
     }
     expect(written).not.toEqual(await greedyFrom(model, prompts, 30, true));
+  });
+
+  it('caps scores and rotates by frequencies of its own in each layer', async () => {
+    const model = await randomModel();
+    const other: Rope = { inverseFrequencies: [1, 0.3] };
+    const mixed = withAttention(model, (layer) =>
+      layer === 0 ? { softcap: 0.5, rope: other } : { rope: undefined },
+    );
+    const prompts = [[5], randomTokens(40, 48)];
+    const written = await greedyFrom(mixed, prompts, 20, true);
+    for (const [i, prompt] of prompts.entries()) {
+      const { greedy: first } = await scoreUncached(mixed, [...prompt, ...(written[i] ?? [])]);
+      expect(Array.from(first.slice(prompt.length - 1))).toEqual(new Array(20).fill(1));
+    }
+    const { logprob } = await scoreUncached(mixed, prompts[1] ?? []);
+    for (const part of [{ softcap: 0.5 }, { rope: other }]) {
+      const lacking = withAttention(model, (layer) => (layer === 0 ? part : { rope: undefined }));
+      expect((await scoreUncached(lacking, prompts[1] ?? [])).logprob).not.toEqual(logprob);
+    }
   });
 
   it('reports the log-probabilities of the whole forward pass', async () => {
