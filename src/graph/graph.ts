@@ -26,11 +26,13 @@ export type Contribution = Value | ((gathered: Value | undefined) => Value);
 
 /**
  * Emits the gradients of an operation's inputs from those of its outputs (`undefined`: the output
- * does not reach the loss). `wanted[i]` says whether input i needs one.
+ * does not reach the loss). `wanted[i]` says whether input i needs one; `gathered[i]` is its gradient
+ * so far, for a rule that walks operations of its own.
  */
 export type GradientRule = (
   outputGradients: (Value | undefined)[],
   wanted: boolean[],
+  gathered: (Value | undefined)[],
 ) => (Contribution | undefined)[];
 
 export interface Operation {
