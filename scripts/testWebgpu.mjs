@@ -8,7 +8,13 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const tests = ['test/gradients', 'test/parity', 'test/unit/trainer', 'test/unit/runtime'];
+const tests = [
+  'test/gradients',
+  'test/contract',
+  'test/parity',
+  'test/unit/trainer',
+  'test/unit/runtime',
+];
 const probe = `
   import * as ort from 'onnxruntime-node';
   import { encodeIdentity } from './src/graph/identity.ts';

@@ -2,22 +2,12 @@
  * Ours against a Hugging Face oracle folder: logits, token losses, loss, every gradient, the greedy
  * continuation, and AdamW after three steps, each with its tolerance.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { defined } from '../../src/errors.js';
-import { greedy } from '../../src/generator/greedy.js';
-import type { Architecture } from '../../src/model/architecture.js';
-import type { Batch } from '../../src/model/batch.js';
-import { createDecoder } from '../../src/model/decoder.js';
-import { folderArchitecture } from '../../src/model/families/index.js';
 import { openModelFolder } from '../../src/model/folder.js';
-import { packRows } from '../../src/model/packing.js';
-import { openDevice, type Device, type ProviderName } from '../../src/runtime/index.js';
-import { objectives } from '../../src/trainer/objective.js';
-import { createOptimizer, stateOf, type Transform } from '../../src/trainer/optimizer.js';
-import { createGradientComputer } from '../../src/trainer/step.js';
-import { createStore, type ParameterStore } from '../../src/trainer/store.js';
-import { planStore } from '../../src/trainer/storePlan.js';
-import { adamW } from '../../src/trainer/transforms.js';
-import { logitsOf } from './logits.js';
+import type { ProviderName } from '../../src/runtime/index.js';
 import {
   readOracle,
   type AdamWVariant,
@@ -25,6 +15,17 @@ import {
   type Summary,
   type VariantName,
 } from './oracle.js';
+import {
+  greedyTexts,
+  logitsOf,
+  openAdamW,
+  openTestedModel,
+  openTraining,
+  releaseModel,
+  valuesOf,
+  vocabularyOf,
+  type TestedModel,
+} from './testedModel.js';
 
 /** The worst deviation of one quantity. */
 export interface Finding {
@@ -36,10 +37,10 @@ export interface Finding {
 }
 
 interface Loaded {
-  architecture: Architecture;
-  device: Device;
+  model: TestedModel;
   oracle: Oracle;
-  batch: Batch;
+  /** The model anew, with the folder's weights. */
+  open: () => Promise<TestedModel>;
   read: (name: string) => Float32Array;
 }
 
@@ -48,25 +49,39 @@ export async function compareWithOracle(
   folder: string,
   provider: ProviderName,
 ): Promise<Finding[]> {
-  const model = openModelFolder(folder);
-  const oracle = readOracle(folder);
-  const longest = Math.max(...oracle.rows.map(({ ids }) => ids.length));
-  const loaded: Loaded = {
-    architecture: folderArchitecture(model),
-    device: await openDevice({ name: provider }),
-    oracle,
-    batch: packRows(oracle.rows, { maxTime: longest, multiple: 1 }),
-    read: (name) => model.tensors.read(name),
-  };
+  const { config, tensors } = openModelFolder(folder);
+  const read = (name: string): Float32Array => tensors.read(name);
+  const open = (): Promise<TestedModel> => openTestedModel(config, read, provider);
+  const model = await open();
+  const loaded: Loaded = { model, oracle: readOracle(folder), open, read };
   const findings = [
     await compareLogits(loaded),
     ...(await compareGradients(loaded)),
     await compareGreedy(loaded),
   ];
-  for (const [name, variant] of Object.entries(oracle.adamW)) {
+  for (const [name, variant] of Object.entries(loaded.oracle.adamW)) {
     findings.push(...(await compareAdamW(loaded, name as VariantName, variant)));
   }
+  releaseModel(model);
   return findings;
+}
+
+/**
+ * The logits of the oracle's rows, row after row, under the given spelling of the configuration:
+ * `config.json` of transformers 4 or `config.v5.json` of transformers 5.
+ */
+export async function oracleLogits(
+  folder: string,
+  configFile: string,
+  provider: ProviderName,
+): Promise<Float32Array[]> {
+  const { tensors } = openModelFolder(folder);
+  const text = readFileSync(join(folder, configFile), 'utf8');
+  const config = z.looseObject({}).parse(JSON.parse(text));
+  const model = await openTestedModel(config, (name) => tensors.read(name), provider);
+  const logits = await logitsOf(model, readOracle(folder).rows);
+  releaseModel(model);
+  return logits;
 }
 
 /** Tolerances of `oracles/README.md` for a float32 implementation. */
@@ -102,45 +117,26 @@ class Worst {
   }
 }
 
-async function compareLogits({
-  architecture,
-  device,
-  oracle,
-  batch,
-  read,
-}: Loaded): Promise<Finding> {
-  const logits = await logitsOf(device, architecture, batch, read);
+async function compareLogits({ model, oracle: { expected, rows } }: Loaded): Promise<Finding> {
+  const logits = await logitsOf(model, rows);
+  const vocabulary = vocabularyOf(model);
   const worst = new Worst('logits', tolerances.logits);
-  const { vocabSize } = architecture;
-  // Packing may have put row 1 first: find each row's line by its tokens.
-  const lineOf = (row: number): number => lineStart(batch, defined(oracle.rows[row], 'row').ids);
-  const compare = (expected: number[], position: number, where: string): void => {
-    expected.forEach((value, token) => {
-      const ours = defined(logits[position * vocabSize + token], 'logit');
-      worst.note(Math.abs(ours - value), `${where}, token ${token}`);
+  const compare = (wanted: number[], row: number, position: number): void => {
+    wanted.forEach((value, token) => {
+      const ours = defined(logits[row]?.[position * vocabulary + token], 'logit');
+      worst.note(Math.abs(ours - value), `row ${row}, position ${position}, token ${token}`);
     });
   };
-  oracle.expected.logits_row0.forEach((expected, t) => {
-    compare(expected, lineOf(0) + t, `row 0, position ${t}`);
-  });
-  const last = defined(oracle.rows[1], 'row 1').ids.length - 1;
-  compare(oracle.expected.logits_row1_last_real, lineOf(1) + last, `row 1, position ${last}`);
+  expected.logits_row0.forEach((wanted, position) => compare(wanted, 0, position));
+  compare(expected.logits_row1_last_real, 1, defined(rows[1], 'row 1').ids.length - 1);
   return worst.finding();
 }
 
-function lineStart(batch: Batch, ids: Int32Array): number {
-  for (let line = 0; line < batch.batch; line++) {
-    const from = line * batch.time;
-    if (ids.every((id, i) => batch.ids[from + i] === id)) return from;
-  }
-  throw new Error('A row of the oracle is in no line of the batch');
-}
-
-async function compareGradients(loaded: Loaded): Promise<Finding[]> {
-  const { oracle } = loaded;
+async function compareGradients({ model, oracle }: Loaded): Promise<Finding[]> {
   const { expected } = oracle;
-  const store = await storeFor(loaded, []);
-  const { loss, norm, nll } = await computeGradients(loaded, store);
+  const training = openTraining(model, longestRow(oracle));
+  const { loss, norm, nll } = await training.compute(oracle.rows);
+  await training.release();
 
   const tokens = new Worst('token losses', tolerances.tokenNll);
   const wanted = expected.token_nll.flat().filter((value) => value !== null);
@@ -155,7 +151,9 @@ async function compareGradients(loaded: Loaded): Promise<Finding[]> {
   const values = new Worst('gradients', tolerances.gradients);
   const squares = new Worst('gradients, Σ²', tolerances.gradientSquares);
   const sums = new Worst('gradients, Σ', tolerances.gradientSums);
-  for await (const { name, data } of store.read('gradient')) {
+  const gradients = await valuesOf(model, 'gradient');
+  for (const name of new Set([...gradients.keys(), ...Object.keys(expected.grads)])) {
+    const data = defined(gradients.get(name), `our gradient of ${name}`);
     const summary = defined(expected.grads[name], `gradient of ${name}`);
     const scale = Math.max(summary.maxabs, 1e-12);
     forEachProbe(summary, data, (value, ours, at) => {
@@ -165,90 +163,50 @@ async function compareGradients(loaded: Loaded): Promise<Finding[]> {
     squares.note(Math.abs(square - summary.sumsq) / summary.sumsq, name);
     sums.note(Math.abs(sum - summary.sum) / Math.sqrt(data.length * summary.sumsq), name);
   }
-  store.release();
   return [tokens, losses, norms, values, squares, sums].map((worst) => worst.finding());
 }
 
-function storeFor(
-  { architecture, device, read }: Loaded,
-  transforms: readonly Transform[],
-): Promise<ParameterStore> {
-  const provider = device.provider.name;
-  return createStore(
-    device,
-    planStore(architecture.parameters, stateOf(transforms), provider),
-    read,
-  );
-}
-
-/** Gradients of the mean loss over the oracle's batch; token losses in the batch's own order. */
-async function computeGradients(
-  { architecture, device, oracle, batch }: Loaded,
-  store: ParameterStore,
-) {
-  const shape = { time: batch.time, maxTokens: 4096 };
-  const computer = createGradientComputer(device, architecture, store, shape);
-  const rows = oracle.rows;
-  const step = {
-    epoch: 0,
-    index: 0,
-    rows,
-    sources: rows.map(() => 'dataset' as const),
-    rowIndices: rows.map((_, i) => i),
-  };
-  const report = await computer.compute(step, defined(objectives.sft, 'sft')({ lambda: 1 }));
-  await computer.release();
-  return report;
-}
-
-async function compareGreedy(loaded: Loaded): Promise<Finding> {
-  const { architecture, device, oracle } = loaded;
-  const store = await storeFor(loaded, []);
+async function compareGreedy({ model, oracle }: Loaded): Promise<Finding> {
   const { prompt, continuation } = oracle.expected.greedy;
-  const decoder = await createDecoder(device, architecture, store.weights, {
-    batch: 1,
-    sampling: 'greedy',
-    frozen: false,
-  });
-  const [written] = await greedy([prompt], {
-    decoder,
-    maxTokens: continuation.length,
-    stopIds: [],
-  });
-  await decoder.release();
-  store.release();
+  const [written] = await greedyTexts(model, [prompt], continuation.length, false);
   const worst = new Worst('greedy continuation, wrong tokens', 0);
   const wrong = continuation.filter((token, i) => token !== written?.[i]).length;
   worst.note(wrong, `${written?.join(' ')} for ${continuation.join(' ')}`);
   return worst.finding();
 }
 
+/** Three steps from the folder's weights. */
 async function compareAdamW(
-  loaded: Loaded,
+  { oracle, open, read }: Loaded,
   name: VariantName,
   expected: AdamWVariant,
 ): Promise<Finding[]> {
-  const { device, read } = loaded;
   const settings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1 };
   const decayVectors = name !== 'noclip_trainer_groups';
-  const transforms = adamW({ ...settings, decayVectors });
-  const store = await storeFor(loaded, transforms);
-  const optimizer = await createOptimizer(device, store, transforms);
+  const trained = await open();
+  const adamW = await openAdamW(trained, { ...settings, decayVectors });
+  const training = openTraining(trained, longestRow(oracle));
   const losses = new Worst(`AdamW ${name}, losses`, tolerances.adamWLoss);
   const norms = new Worst(`AdamW ${name}, gradient norms`, tolerances.adamWNorm);
   for (const [i, loss] of [...expected.losses, expected.loss_after_3_steps].entries()) {
-    const report = await computeGradients(loaded, store);
+    const report = await training.compute(oracle.rows);
     losses.note(Math.abs(report.loss - loss), `before step ${i + 1}`);
     const norm = expected.grad_norms_before_clip[i];
     if (norm === undefined) break;
     norms.note(Math.abs(report.norm - norm) / norm, `step ${i + 1}`);
     const scale = name === 'clip1' ? Math.min(1, 1 / (report.norm + 1e-6)) : 1;
-    await optimizer.update(i + 1, 1e-3, scale);
+    await adamW.update(i + 1, 1e-3, scale);
   }
+  await training.release();
+  await adamW.release();
+
   const values = new Worst(`AdamW ${name}, parameters`, tolerances.adamWParameters);
   const deltas = new Worst(`AdamW ${name}, changes Σ²`, tolerances.adamWDeltas);
-  for await (const { name: parameter, data } of store.read('weight')) {
-    forEachProbe(defined(expected.params[parameter], parameter), data, (value, ours, at) => {
+  const weights = await valuesOf(trained, 'weight');
+  releaseModel(trained);
+  for (const [parameter, summary] of Object.entries(expected.params)) {
+    const data = defined(weights.get(parameter), parameter);
+    forEachProbe(summary, data, (value, ours, at) => {
       values.note(Math.abs(value - ours), `${parameter}[${at}]`);
     });
     const start = read(parameter);
@@ -256,9 +214,11 @@ async function compareAdamW(
     const wanted = defined(expected.deltas[parameter], parameter).sumsq;
     deltas.note(Math.abs(sumsOf(change)[1] - wanted) / wanted, parameter);
   }
-  await optimizer.release();
-  store.release();
   return [losses, norms, values, deltas].map((worst) => worst.finding());
+}
+
+function longestRow({ rows }: Oracle): number {
+  return Math.max(...rows.map(({ ids }) => ids.length));
 }
 
 /** Calls `visit` for every element that a summary gives, with ours and its flat index. */

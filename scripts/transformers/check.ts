@@ -10,12 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { PeerPython } from '../../bench/peers/python.js';
 import { CfsError, assert, defined } from '../../src/errors.js';
-import { folderArchitecture } from '../../src/model/families/index.js';
 import { openModelFolder } from '../../src/model/folder.js';
-import { packRows } from '../../src/model/packing.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
-import { openDevice } from '../../src/runtime/index.js';
-import { logitsOf as batchLogits } from '../parity/logits.js';
+import { logitsOf as rowLogits, openTestedModel, releaseModel } from '../parity/testedModel.js';
 
 /** The packages that a Python needs for the check. */
 export const neededPackages = ['torch', 'transformers', 'tokenizers', 'safetensors'] as const;
@@ -115,20 +112,15 @@ function askTransformers(folder: string, { command }: PeerPython) {
 
 /** Our logits of every token of every row, row after row, `[tokens, vocab]` each. */
 async function logitsOf(folder: string, rows: readonly number[][]): Promise<Float32Array> {
-  const source = openModelFolder(folder);
-  const architecture = folderArchitecture(source);
-  const device = await openDevice({ name: 'cpu' });
+  const { config, tensors } = openModelFolder(folder);
+  const model = await openTestedModel(config, (name) => tensors.read(name), 'cpu');
   const parts: Float32Array[] = [];
   for (const row of rows) {
     const ids = Int32Array.from(row);
     const supervised = new Uint8Array(ids.length).fill(1, 1);
-    const batch = packRows([{ ids, supervised }], { maxTime: ids.length, multiple: 1 });
-    const logits = await batchLogits(device, architecture, batch, (name) =>
-      source.tensors.read(name),
-    );
-    assert(logits.length === ids.length * architecture.vocabSize, 'one row of logits per token');
-    parts.push(logits);
+    parts.push(...(await rowLogits(model, [{ ids, supervised }])));
   }
+  releaseModel(model);
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

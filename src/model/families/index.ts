@@ -1,12 +1,10 @@
-/** The model families by the `model_type` of their `config.json`: a family is added here. */
+/** From a model folder to its architecture, by the family that its `config.json` names. */
 import { join } from 'node:path';
 import { CfsError } from '../../errors.js';
 import type { Architecture, Family, FamilySource } from '../architecture.js';
 import type { ModelFolder } from '../folder.js';
 import { traceParameters } from '../parameters.js';
-import { llama } from './llama.js';
-
-const families: Record<string, (source: FamilySource) => Family> = { llama };
+import { families } from './list.js';
 
 /** The architecture of a model folder. Throws what `architectureOf` throws. */
 export function folderArchitecture({ folder, config, tensors }: ModelFolder): Architecture {
