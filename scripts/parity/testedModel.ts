@@ -23,7 +23,7 @@ import {
   type Feeds,
   type ProviderName,
 } from '../../src/runtime/index.js';
-import { createOptimizer, stateOf, type Optimizer } from '../../src/trainer/optimizer.js';
+import { createOptimizer, type Optimizer } from '../../src/trainer/optimizer.js';
 import { createGradientComputer } from '../../src/trainer/step.js';
 import { createStore, type ParameterStore } from '../../src/trainer/store.js';
 import { planStore } from '../../src/trainer/storePlan.js';
@@ -77,14 +77,8 @@ export async function openTestedModel(
 ): Promise<TestedModel> {
   const architecture = architectureFor(config);
   const device = await openDevice({ name: provider, threads: 1 });
-  const state = stateOf(
-    adamW({ beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0, decayVectors: false }),
-  );
-  const store = await createStore(
-    device,
-    planStore(architecture.parameters, state, provider),
-    read,
-  );
+  const plan = planStore(architecture.parameters, ['firstMoment', 'secondMoment'], provider);
+  const store = await createStore(device, plan, read);
   return { architecture, device, store };
 }
 
