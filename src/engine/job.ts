@@ -20,7 +20,7 @@ import {
   type TrainingState,
 } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/parameterStore.js';
-import { phase, type Job } from './context.js';
+import { phase, warning, type Job } from './context.js';
 import { loadDownstream, loadSources, maxRowLength, sampleRows, splitRows } from './dataset.js';
 import { removeLeftovers } from './leftovers.js';
 import { createJobEvaluator, measure, scoreBase } from './measurePhase.js';
@@ -95,7 +95,8 @@ async function runPhases(
   report({
     type: 'run_started',
     time: now(),
-    step: (await newestCheckpoint(run.paths.checkpoints, (warning) => warn(report, warning))) ?? 0,
+    step:
+      (await newestCheckpoint(run.paths.checkpoints, (damaged) => report(warning(damaged)))) ?? 0,
     provider: provider.name,
     versions: versions(),
   });
@@ -155,17 +156,17 @@ async function prepareDataset({ config, model, report }: Job) {
   const { rows, report: found } = await loadSources(config.dataset, config, model);
   requireValid(found);
   if (found.warnings > 0) {
-    report({
-      type: 'warning',
-      time: now(),
-      code: 'DATASET_WARNINGS',
-      message: `${found.rows - found.kept} rows are left out and ${found.truncated} are cut: ${Object.entries(
-        found.counts,
-      )
-        .map(([code, count]) => `${count} × ${code}`)
-        .join(', ')}.`,
-      remedy: 'Run «cfs-studio validate» to see them by line.',
-    });
+    report(
+      warning({
+        code: 'DATASET_WARNINGS',
+        message: `${found.rows - found.kept} rows are left out and ${found.truncated} are cut: ${Object.entries(
+          found.counts,
+        )
+          .map(([code, count]) => `${count} × ${code}`)
+          .join(', ')}.`,
+        remedy: 'Run `cfs-studio validate` to see them by line.',
+      }),
+    );
   }
   const { trained, heldOut } = splitRows(rows, config);
   return { rows: trained, downstream: heldOut ?? (await loadDownstream(config, model)) };
@@ -182,13 +183,9 @@ async function restoreBest(job: Job, state: TrainingState): Promise<number> {
   } catch (error) {
     // The store still holds the last weights: they are saved rather than none.
     if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
-    warn(report, error);
+    report(warning(error));
     return state.step;
   }
-}
-
-function warn(report: Job['report'], { code, message, remedy }: CfsError): void {
-  report({ type: 'warning', time: now(), code, message, remedy });
 }
 
 async function timed<T>(job: Job, name: Phase, work: () => Promise<T>): Promise<T> {

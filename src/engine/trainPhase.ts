@@ -9,7 +9,7 @@ import { listCheckpoints } from '../trainer/checkpoint.js';
 import { objectives } from '../trainer/objective.js';
 import type { StepShape } from '../trainer/step.js';
 import { train, type StepReport } from '../trainer/trainer.js';
-import { phase, type Job } from './context.js';
+import { phase, warning, type Job } from './context.js';
 import { downstreamTask, finite, headlines, type Evaluator, type Scores } from './evaluation.js';
 import { measure } from './measurePhase.js';
 import { createRate, now } from './progress.js';
@@ -79,8 +79,7 @@ export async function trainModel(
         path: path.slice(run.folder.length + 1),
         best,
       }),
-    onWarning: ({ code, message, remedy }) =>
-      report({ type: 'warning', time: now(), code, message, remedy }),
+    onWarning: (found) => report(warning(found)),
   });
 }
 

@@ -2,6 +2,7 @@
  * One pass over the dataset files: read, find the shape, word, tokenize, and gather every problem on
  * the way. Validation and loading are this same pass, so what `validate` promises is what is trained.
  */
+import type { ErrorCode } from '../errorCodes.js';
 import { CfsError } from '../errors.js';
 import type { ChatOptions } from './chat.js';
 import type { TokenRow } from '../model/batch.js';
@@ -176,7 +177,7 @@ export function requireValid(report: DatasetReport): void {
 }
 
 /** Rows that are fine but too long are not the data's fault, and columns may well be of no use. */
-const WARNINGS = new Set(['RESPONSE_CUT_AWAY', 'ROW_TRUNCATED', 'COLUMNS_UNUSED']);
+const WARNINGS = new Set<ErrorCode>(['RESPONSE_CUT_AWAY', 'ROW_TRUNCATED', 'COLUMNS_UNUSED']);
 
 function severityOf(error: CfsError): Severity {
   return WARNINGS.has(error.code) ? 'warning' : 'error';

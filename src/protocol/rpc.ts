@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { CfsError } from '../errors.js';
-import { errorRecord } from './errorRecord.js';
+import { errorRecord, recordedError } from './errorRecord.js';
 import { errorRecordSchema } from './records.js';
 
 export interface Contract {
@@ -141,7 +141,7 @@ export function createRpc<Mine extends Contract, Theirs extends Contract>(
       case 'answer':
         return accept(message.id, message.result);
       case 'refusal':
-        return settle(message.id, ({ reject }) => reject(new CfsError(message.error)));
+        return settle(message.id, ({ reject }) => reject(recordedError(message.error)));
       case 'event':
         return hear(message.name, message.payload);
     }

@@ -4,6 +4,7 @@
  * tokens of the few it shows.
  */
 import { open } from 'node:fs/promises';
+import type { ErrorCode } from '../errorCodes.js';
 import { CfsError, messageOf } from '../errors.js';
 import type { SampleTokens } from '../protocol/inspector.js';
 import { sampleRecordSchema, type SampleRecord } from '../protocol/records.js';
@@ -55,7 +56,7 @@ function parse(line: string, number: number, file: string): SampleRecord {
   throw failed('RECORD_BROKEN', `A sample is not where it was written: ${why}.`, file);
 }
 
-function failed(code: string, message: string, file: string, cause?: unknown): CfsError {
+function failed(code: ErrorCode, message: string, file: string, cause?: unknown): CfsError {
   return new CfsError({
     code,
     message,

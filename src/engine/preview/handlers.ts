@@ -113,7 +113,7 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
       });
       return { ...facts, mix, estimate: await whileWanted(estimating, wanted) };
     } catch (error) {
-      if (!(error instanceof CfsError) || error.code === supersededCode) throw error;
+      if (!(error instanceof CfsError) || error.code === 'PREVIEW_SUPERSEDED') throw error;
       return { ...facts, ...(mix ? { mix } : {}), problem: errorRecord(error) };
     }
   };
@@ -170,11 +170,9 @@ function parseConfig(data: Record<string, unknown>): RunConfig {
   });
 }
 
-const supersededCode = 'PREVIEW_SUPERSEDED';
-
 function superseded(): CfsError {
   return new CfsError({
-    code: supersededCode,
+    code: 'PREVIEW_SUPERSEDED',
     message: 'A newer preview was asked for.',
     remedy: 'Wait for the newer one.',
   });
