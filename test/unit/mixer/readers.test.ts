@@ -14,7 +14,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CfsError } from '../../../src/errors.js';
 import { openRows } from '../../../src/mixer/readers/open.js';
-import type { RawRow } from '../../../src/mixer/readers/reader.js';
+import { MAX_ROW_LENGTH, type RawRow } from '../../../src/mixer/readers/reader.js';
+import { expectError } from '../../support/expectError.js';
 
 let folder = '';
 beforeAll(() => {
@@ -267,6 +268,13 @@ describe('CSV and TSV', () => {
 });
 
 describe('files that cannot be read', () => {
+  it('stops at a line that cannot be one row', async () => {
+    const row = `{"a":"${'x'.repeat(MAX_ROW_LENGTH)}"}`;
+    const file = fileOf('one-line.jsonl', `{"a":"b"}\n${row}`);
+    const error = await expectError('DATASET_ROW_TOO_LONG', () => readAll(file));
+    expect(error.place).toEqual({ file, line: 2 });
+  });
+
   it('names a missing file, a folder and an unknown ending', async () => {
     const missing = join(folder, 'missing.jsonl');
     expect(await failureOf(missing)).toMatchObject({
