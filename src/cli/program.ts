@@ -73,7 +73,7 @@ function createProgram(io: Io, done: (code: number) => void): Command {
   command('run <run.yaml>', 'start the job of a configuration')
     .addOption(until())
     .action(async (file: string, flags: Flags) => done(await startRun(io, file, common(flags))));
-  command('resume <run>', 'go on with a run from its last checkpoint')
+  command('resume <run>', 'resume a run from its last checkpoint')
     .addOption(until())
     .action(async (name: string, flags: Flags) => done(await resumeRun(io, name, common(flags))));
   command('generate <run.yaml>', 'write context-free samples and show them')

@@ -156,14 +156,11 @@ async function prepareDataset({ config, model, report }: Job) {
   const { rows, report: found } = await loadSources(config.dataset, config, model);
   requireValid(found);
   if (found.warnings > 0) {
+    const counts = Object.entries(found.counts).map(([code, count]) => `${count} × ${code}`);
     report(
       warning({
         code: 'DATASET_WARNINGS',
-        message: `${found.rows - found.kept} rows are left out and ${found.truncated} are cut: ${Object.entries(
-          found.counts,
-        )
-          .map(([code, count]) => `${count} × ${code}`)
-          .join(', ')}.`,
+        message: `Rows left out: ${found.rows - found.kept}; rows cut: ${found.truncated} (${counts.join(', ')}).`,
         remedy: 'Run `cfs-studio validate` to see them by line.',
       }),
     );
@@ -222,8 +219,8 @@ function refuseOldCheckpoints(run: RunFolder): void {
   }
   throw new CfsError({
     code: 'RUN_BEGUN',
-    message: 'This run has been begun already.',
-    remedy: `Go on with it: cfs-studio resume ${run.id}`,
+    message: 'This run has already started.',
+    remedy: `Resume it with \`cfs-studio resume ${run.id}\`.`,
     place: { file: run.folder },
   });
 }

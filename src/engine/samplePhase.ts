@@ -90,7 +90,7 @@ export function judgement(run: RunFolder): RunEventOf<'samples_judged'> | undefi
 function allExcluded(run: RunFolder): CfsError {
   return new CfsError({
     code: 'SAMPLES_ALL_EXCLUDED',
-    message: 'All context-free samples are excluded; there is none to mix in.',
+    message: 'All context-free samples are excluded, so there are none to mix in.',
     remedy: 'Include some of them again and resume, or start a run with method sft.',
     place: { file: run.paths.excluded },
   });

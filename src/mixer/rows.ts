@@ -104,8 +104,8 @@ function cutAway(promptLength: number, maxLength: number): CfsError {
   return new CfsError({
     code: 'RESPONSE_CUT_AWAY',
     message:
-      `The prompt takes ${promptLength} tokens and a row holds ${maxLength}, ` +
-      'so nothing of the response is left; the row is left out.',
+      `The prompt has ${promptLength} tokens and a row at most ${maxLength}, ` +
+      'so there is no room for the response; the row is left out.',
     remedy: 'Raise the maximum length, or shorten the prompt.',
   });
 }

@@ -61,7 +61,7 @@ export function architectureOf(config: Record<string, unknown>, file: string): A
   if (!make) {
     throw new CfsError({
       code: 'MODEL_UNSUPPORTED',
-      message: `Models of type «${family}» are not supported yet.`,
+      message: `Models of type “${family}” are not supported yet.`,
       remedy: `Choose a model of one of these types: ${Object.keys(families).join(', ')}.`,
       place: { file, field: 'model_type' },
     });

@@ -45,8 +45,8 @@ export function inverseFrequencies(config: RopeConfig, dim: number, file: string
   if (kind !== 'llama3' || !parsed.success) {
     throw new CfsError({
       code: 'MODEL_UNSUPPORTED',
-      message: `The rope scaling «${kind}» is not supported${kind === 'llama3' ? ' with these fields' : ''}.`,
-      remedy: 'Choose a model with plain rotary embedding or with the scaling of Llama 3.',
+      message: `The rope scaling “${kind}” is not supported${kind === 'llama3' ? ' with these fields' : ''}.`,
+      remedy: 'Choose a model with plain rotary embeddings or with the scaling of Llama 3.',
       place: { file, field: config.rope_parameters ? 'rope_parameters' : 'rope_scaling' },
     });
   }

@@ -165,7 +165,7 @@ function parseConfig(data: Record<string, unknown>): RunConfig {
   throw new CfsError({
     code: 'CONFIG_INVALID',
     message: first?.message ?? 'The configuration is not valid.',
-    remedy: 'Correct this field; the preview follows.',
+    remedy: 'Correct this field; the preview is then updated.',
     place: { field: fieldName(first?.path ?? []) },
   });
 }
@@ -173,7 +173,7 @@ function parseConfig(data: Record<string, unknown>): RunConfig {
 function superseded(): CfsError {
   return new CfsError({
     code: 'PREVIEW_SUPERSEDED',
-    message: 'A newer preview was asked for.',
+    message: 'A newer preview was requested.',
     remedy: 'Wait for the newer one.',
   });
 }

@@ -116,7 +116,7 @@ function parse(json: Record<string, unknown>, file: string): z.infer<typeof sche
     throw new CfsError({
       code: 'MODEL_CONFIG_INVALID',
       message: `The model's config is not a Llama config: ${issue?.message ?? 'unreadable'}.`,
-      remedy: 'Get the model folder again, or choose another base model.',
+      remedy: 'Download the model again, or choose another base model.',
       place: { file, field: issue?.path.join('.') },
     });
   }
@@ -126,7 +126,7 @@ function parse(json: Record<string, unknown>, file: string): z.infer<typeof sche
     throw new CfsError({
       code: 'MODEL_CONFIG_INVALID',
       message: `${heads} attention heads do not fit ${kvHeads} key/value heads of size ${headDim}.`,
-      remedy: 'Get the model folder again, or choose another base model.',
+      remedy: 'Download the model again, or choose another base model.',
       place: { file, field: 'num_attention_heads' },
     });
   }

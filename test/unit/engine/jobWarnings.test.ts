@@ -44,7 +44,7 @@ it('warns of rows that are cut, and of samples that do not read like text', asyn
 });
 
 it('refuses a model that does not fit into the memory of the machine', async () => {
-  machine.memory = 2 ** 20;
+  machine.memory = 2 ** 19;
   const workspace = writeWorkspace(temporaryFolder());
   const error = await expectError('MEMORY_SHORT', () => eventsUntilSamples(workspace));
   expect(error.place.field).toBe('model');

@@ -86,7 +86,7 @@ describe('findRun and listRuns', () => {
     const find = () => findRun(workspace, '2026-05-06');
     const { message } = await expectError('RUN_AMBIGUOUS', find);
     for (const part of ['2 runs', run.id, other.id]) expect(message).toContain(part);
-    expect(() => findRun(workspace, '1999')).toThrowError(/no run «1999»/);
+    expect(() => findRun(workspace, '1999')).toThrowError(/no run “1999”/);
   });
 
   it('lists the newest first, a broken one with its problem', () => {
