@@ -104,7 +104,7 @@ function cutAway(promptLength: number, maxLength: number): CfsError {
   return new CfsError({
     code: 'RESPONSE_CUT_AWAY',
     message:
-      `The prompt has ${promptLength} tokens and a row at most ${maxLength}, ` +
+      `The prompt takes ${promptLength} tokens and a row holds ${maxLength}, ` +
       'so there is no room for the response; the row is left out.',
     remedy: 'Raise the maximum length, or shorten the prompt.',
   });

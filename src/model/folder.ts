@@ -137,7 +137,7 @@ function readFinite(shard: SafetensorsFile, name: string): Float32Array {
   if (bad < 0) return values;
   throw new CfsError({
     code: 'WEIGHTS_NOT_FINITE',
-    message: `Tensor "${name}" contains ${values[bad]} at flat index ${bad}.`,
+    message: `Tensor "${name}" holds ${values[bad]} at flat index ${bad}.`,
     remedy: 'The model is damaged: download it again, or use an earlier checkpoint of it.',
     place: { file: shard.file, field: name },
   });

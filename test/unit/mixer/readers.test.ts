@@ -85,9 +85,9 @@ describe('JSON Lines', () => {
     ['{"a":"x}', 'a closing quote is missing'],
     ['{"a":1', 'a comma or a closing bracket is missing'],
     ['{"a":', 'it ends too early; a bracket is missing'],
-    ['{a:1}', 'a column name must stand in double quotes'],
-    ['{"a":1} x', 'something follows after its end'],
-    ['{"a":"x\ty"}', 'a tab or line break in a text must be \\t or \\n'],
+    ['{a:1}', 'a column name must be in double quotes'],
+    ['{"a":1} x', 'there is something after its end'],
+    ['{"a":"x\ty"}', 'a tab or line break must be written as \\t or \\n'],
     ['{"a":"\\q"}', 'Bad escaped character'],
   ])('says in plain words what is wrong with %s', async (line, words) => {
     const [row] = await readAll(fileOf('mistake.jsonl', `${line}\n`));
