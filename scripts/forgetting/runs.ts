@@ -1,5 +1,5 @@
 /**
- * The runs of an experiment on disk: found again by their configuration, gone on with where they
+ * The runs of an experiment on disk: found again by their configuration, resumed where they
  * stopped, and made where they are missing. A finished run is never repeated.
  */
 import { rmSync } from 'node:fs';
@@ -37,7 +37,7 @@ export function wantedRuns(experiment: Experiment): WantedRun[] {
 }
 
 /**
- * Makes or goes on with every run that is not finished. False when the signal stopped it before the
+ * Makes or resumes every run that is not finished. False when the signal stopped it before the
  * end. Throws what `runJob` throws.
  */
 export async function makeRuns(

@@ -1,4 +1,4 @@
-/** What a job warns of and goes on, and what it refuses for lack of memory. */
+/** What a job warns of without stopping, and that it refuses a model too large for the machine. */
 import { writeFileSync } from 'node:fs';
 import type * as Os from 'node:os';
 import { join } from 'node:path';

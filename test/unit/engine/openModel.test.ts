@@ -1,9 +1,9 @@
 /** Base models whose files are sound one by one but cannot be used, or not with each other. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openModel } from '../../../src/engine/model.js';
 import type { ErrorCode } from '../../../src/errorCodes.js';
-import { writeFileSync } from 'node:fs';
 import { expectError } from '../../support/expectError.js';
 import { temporaryFolder, tinyConfig, writeTinyModel } from '../../support/tinyModel.js';
 
