@@ -13,8 +13,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
 import { validateCommand } from '../src/engine/commands.js';
-import { CfsError, defined } from '../src/errors.js';
+import { defined } from '../src/errors.js';
 import { engineMessageSchema } from '../src/protocol/engine.js';
+import { recordedError } from '../src/protocol/errorRecord.js';
 import { eventsOf } from '../src/protocol/history.js';
 import type { Estimate } from '../src/protocol/preview.js';
 import type { RunEvent } from '../src/protocol/records.js';
@@ -122,7 +123,7 @@ function runEngine(engine: string, runFolder: string): Promise<number | undefine
       const message = engineMessageSchema.parse(raw);
       peak = statusBytes(defined(child.pid, 'process id'), 'VmHWM') ?? peak;
       if (message.type === 'ready') child.send({ type: 'start', runFolder, until: 'end' });
-      if (message.type === 'failed') reject(new CfsError(message.error));
+      if (message.type === 'failed') reject(recordedError(message.error));
     });
   });
 }

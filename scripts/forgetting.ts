@@ -8,12 +8,11 @@ import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { z } from 'zod';
 import { interrupted } from '../src/cli/interrupt.js';
-import { CfsError, defined, formatError } from '../src/errors.js';
+import { CfsError, formatError } from '../src/errors.js';
 import { writeFileAtomic } from '../src/files.js';
 import { resultsPage } from './forgetting/document.js';
 import { commandOf, writeItems, type Experiment } from './forgetting/experiment.js';
-import type { FinishedRuns } from './forgetting/pairs.js';
-import { makeRuns, wantedRuns } from './forgetting/runs.js';
+import { finishedRuns, makeRuns } from './forgetting/runs.js';
 import { mostSeeds } from './forgetting/statistics.js';
 
 const root = join(import.meta.dirname, '..');
@@ -78,27 +77,6 @@ function readOptions() {
   if (options.success) return options.data;
   console.error(`${z.prettifyError(options.error)}\n${usage}`);
   return undefined;
-}
-
-/** The runs in pairs. Throws `RUNS_MISSING`. */
-function finishedRuns(experiment: Experiment): FinishedRuns[] {
-  const wanted = wantedRuns(experiment);
-  const missing = wanted.filter(({ finished }) => !finished).map(({ config }) => config.name);
-  if (missing.length > 0) {
-    throw new CfsError({
-      code: 'RUNS_MISSING',
-      message: `There is no finished run with these settings for: ${missing.join(', ')}.`,
-      remedy:
-        'Leave out --report-only, which makes them, or give the settings they were made with.',
-      place: { file: experiment.workspace },
-    });
-  }
-  const runOf = (seed: number, method: string) =>
-    defined(wanted.find((each) => each.seed === seed && each.method === method)?.run, 'run');
-  return experiment.seeds.map((seed) => ({
-    seed,
-    runs: { sft: runOf(seed, 'sft'), cfs: runOf(seed, 'cfs') },
-  }));
 }
 
 async function main(): Promise<number> {

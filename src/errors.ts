@@ -3,6 +3,7 @@
  * code is thrown as a `CfsError`: a stable code, what happened, where, and what to do next, so that
  * the Problems panel, a notification and stderr can each show it without a stack.
  */
+import type { ErrorCode } from './errorCodes.js';
 
 /** Where an error is: any part may be missing. `line` and `column` count from 1. */
 export interface Place {
@@ -13,8 +14,7 @@ export interface Place {
 }
 
 export interface ErrorDetails {
-  /** Stable, upper-case, e.g. `DATASET_ROW_INVALID`. */
-  code: string;
+  code: ErrorCode;
   /** What happened, one sentence. */
   message: string;
   /** What to do next, one imperative sentence. */
@@ -24,7 +24,7 @@ export interface ErrorDetails {
 }
 
 export class CfsError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly remedy: string;
   readonly place: Place;
 
@@ -37,6 +37,9 @@ export class CfsError extends Error {
   }
 }
 
+/** What people read of an error, whichever version of CFS Studio it comes from. */
+type ErrorText = Pick<CfsError, 'message' | 'remedy' | 'place'> & { code: string };
+
 /** `file:line:column (field)` with the missing parts left out; empty when nothing is known. */
 export function formatPlace(place: Place): string {
   const position = [place.file, place.line, place.column].filter((part) => part !== undefined);
@@ -44,14 +47,12 @@ export function formatPlace(place: Place): string {
   return [position.join(':'), field].filter((part) => part !== '').join(' ');
 }
 
-/** Three lines for a terminal: code and message, place, remedy. */
-export function formatError(error: CfsError): string {
-  const place = formatPlace(error.place);
-  return [
-    `${error.code}: ${error.message}`,
-    ...(place === '' ? [] : [`  at ${place}`]),
-    `  → ${error.remedy}`,
-  ].join('\n');
+/** Three lines for a terminal: code and message, place, remedy. The code may be another version's. */
+export function formatError({ code, message, remedy, place }: ErrorText): string {
+  const where = formatPlace(place);
+  return [`${code}: ${message}`, ...(where === '' ? [] : [`  at ${where}`]), `  → ${remedy}`].join(
+    '\n',
+  );
 }
 
 /** The text of whatever was thrown. */

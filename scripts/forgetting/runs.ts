@@ -1,15 +1,17 @@
 /**
- * The runs of an experiment on disk: found again by their configuration, gone on with where they
+ * The runs of an experiment on disk: found again by their configuration, resumed where they
  * stopped, and made where they are missing. A finished run is never repeated.
  */
 import { rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { runJob } from '../../src/engine/job.js';
+import { CfsError, defined } from '../../src/errors.js';
 import type { RunConfig } from '../../src/runs/configSchema.js';
 import { createRun, listRuns, openRun, type RunFolder } from '../../src/runs/runFolder.js';
 import { comparedMethods, configOf, type ComparedMethod, type Experiment } from './experiment.js';
 import { noteMachine } from './machine.js';
 import { narrator } from './narrator.js';
+import type { FinishedRuns } from './pairs.js';
 
 export interface WantedRun {
   method: ComparedMethod;
@@ -35,7 +37,7 @@ export function wantedRuns(experiment: Experiment): WantedRun[] {
 }
 
 /**
- * Makes or goes on with every run that is not finished. False when the signal stopped it before the
+ * Makes or resumes every run that is not finished. False when the signal stopped it before the
  * end. Throws what `runJob` throws.
  */
 export async function makeRuns(
@@ -55,6 +57,27 @@ export async function makeRuns(
     rmSync(run.paths.checkpoints, { recursive: true, force: true });
   }
   return true;
+}
+
+/** The runs in pairs. Throws `RUNS_MISSING`. */
+export function finishedRuns(experiment: Experiment): FinishedRuns[] {
+  const wanted = wantedRuns(experiment);
+  const missing = wanted.filter(({ finished }) => !finished).map(({ config }) => config.name);
+  if (missing.length > 0) {
+    throw new CfsError({
+      code: 'RUNS_MISSING',
+      message: `There is no finished run with these settings for: ${missing.join(', ')}.`,
+      remedy:
+        'Leave out --report-only, which makes them, or give the settings they were made with.',
+      place: { file: experiment.workspace },
+    });
+  }
+  const runOf = (seed: number, method: string) =>
+    defined(wanted.find((each) => each.seed === seed && each.method === method)?.run, 'run');
+  return experiment.seeds.map((seed) => ({
+    seed,
+    runs: { sft: runOf(seed, 'sft'), cfs: runOf(seed, 'cfs') },
+  }));
 }
 
 /** A file cannot hold a field that is undefined, so neither side's count. */

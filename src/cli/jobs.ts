@@ -1,5 +1,5 @@
 /**
- * The commands about runs: start one, go on with one, list them, write a report.
+ * The commands about runs: start one, resume one, list them, write a report.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -114,7 +114,7 @@ async function execute(
   }
   if (stopped) {
     if (!json && existsSync(run.paths.samples)) io.out(`samples: ${run.paths.samples}\n`);
-    if (!json) io.out(`go on with: cfs-studio resume ${run.id}\n`);
+    if (!json) io.out(`resume with: cfs-studio resume ${run.id}\n`);
     return until === 'samples' && !signal.aborted ? exitCodes.ok : exitCodes.interrupted;
   }
   const results = readResults(run);

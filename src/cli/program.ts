@@ -10,7 +10,7 @@
  */
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { CfsError, formatError } from '../errors.js';
+import { formatError } from '../errors.js';
 import { untilSchema, type Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import { exitCodes, version } from './io.js';
@@ -47,7 +47,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 function report(error: unknown, io: Io, json: boolean): number {
   const record = errorRecord(error);
   if (json) printJson(io, { type: 'error', error: record });
-  io.err(`${formatError(error instanceof CfsError ? error : new CfsError(record))}\n`);
+  io.err(`${formatError(record)}\n`);
   if (io.debug && error instanceof Error) io.err(`${error.stack ?? ''}\n`);
   return record.code.startsWith('CONFIG_') ? exitCodes.usage : exitCodes.failed;
 }
@@ -73,7 +73,7 @@ function createProgram(io: Io, done: (code: number) => void): Command {
   command('run <run.yaml>', 'start the job of a configuration')
     .addOption(until())
     .action(async (file: string, flags: Flags) => done(await startRun(io, file, common(flags))));
-  command('resume <run>', 'go on with a run from its last checkpoint')
+  command('resume <run>', 'resume a run from its last checkpoint')
     .addOption(until())
     .action(async (name: string, flags: Flags) => done(await resumeRun(io, name, common(flags))));
   command('generate <run.yaml>', 'write context-free samples and show them')

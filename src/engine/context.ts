@@ -1,4 +1,5 @@
 /** What the phases of a job share. */
+import type { ErrorDetails } from '../errors.js';
 import type { Phase, RunEvent } from '../protocol/records.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
@@ -20,6 +21,12 @@ export interface Job {
   base: BaseModel;
   /** Seconds spent, by phase. */
   timings: Record<string, number>;
+}
+
+/** A warning of the run's log. */
+export function warning(details: Pick<ErrorDetails, 'code' | 'message' | 'remedy'>): RunEvent {
+  const { code, message, remedy } = details;
+  return { type: 'warning', time: now(), code, message, remedy };
 }
 
 export function phase(name: Phase, progress: number, total: number): RunEvent {

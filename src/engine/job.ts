@@ -24,7 +24,7 @@ import { stateOf } from '../trainer/optimizer.js';
 import { createStore } from '../trainer/store.js';
 import { planStore, storeBytes, type StorePlan } from '../trainer/storePlan.js';
 import { createBaseModel } from './baseModel.js';
-import { phase, type Job } from './context.js';
+import { phase, warning, type Job } from './context.js';
 import { loadDownstream, loadSources, maxRowLength, sampleRows, splitRows } from './dataset.js';
 import { removeLeftovers } from './leftovers.js';
 import { createJobEvaluator, measure, scoreBase } from './measurePhase.js';
@@ -99,7 +99,8 @@ async function runPhases(
   report({
     type: 'run_started',
     time: now(),
-    step: (await newestCheckpoint(run.paths.checkpoints, (warning) => warn(report, warning))) ?? 0,
+    step:
+      (await newestCheckpoint(run.paths.checkpoints, (damaged) => report(warning(damaged)))) ?? 0,
     provider: provider.name,
     versions: versions(),
   });
@@ -159,17 +160,14 @@ async function prepareDataset({ config, model, report }: Job) {
   const { rows, report: found } = await loadSources(config.dataset, config, model);
   requireValid(found);
   if (found.warnings > 0) {
-    report({
-      type: 'warning',
-      time: now(),
-      code: 'DATASET_WARNINGS',
-      message: `${found.rows - found.kept} rows are left out and ${found.truncated} are cut: ${Object.entries(
-        found.counts,
-      )
-        .map(([code, count]) => `${count} × ${code}`)
-        .join(', ')}.`,
-      remedy: 'Run «cfs-studio validate» to see them by line.',
-    });
+    const counts = Object.entries(found.counts).map(([code, count]) => `${count} × ${code}`);
+    report(
+      warning({
+        code: 'DATASET_WARNINGS',
+        message: `Rows left out: ${found.rows - found.kept}; rows cut: ${found.truncated} (${counts.join(', ')}).`,
+        remedy: 'Run `cfs-studio validate` to see them by line.',
+      }),
+    );
   }
   const { trained, heldOut } = splitRows(rows, config);
   return { rows: trained, downstream: heldOut ?? (await loadDownstream(config, model)) };
@@ -186,13 +184,9 @@ async function restoreBest(job: Job, state: TrainingState): Promise<number> {
   } catch (error) {
     // The store still holds the last weights: they are saved rather than none.
     if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
-    warn(report, error);
+    report(warning(error));
     return state.step;
   }
-}
-
-function warn(report: Job['report'], { code, message, remedy }: CfsError): void {
-  report({ type: 'warning', time: now(), code, message, remedy });
 }
 
 async function timed<T>(job: Job, name: Phase, work: () => Promise<T>): Promise<T> {
@@ -229,8 +223,8 @@ function refuseOldCheckpoints(run: RunFolder): void {
   }
   throw new CfsError({
     code: 'RUN_BEGUN',
-    message: 'This run has been begun already.',
-    remedy: `Go on with it: cfs-studio resume ${run.id}`,
+    message: 'This run has already started.',
+    remedy: `Resume it with \`cfs-studio resume ${run.id}\`.`,
     place: { file: run.folder },
   });
 }

@@ -86,7 +86,7 @@ function send(message: EngineMessage): Promise<void> {
 function notUnderstood(error: unknown): CfsError {
   return new CfsError({
     code: 'PROTOCOL_MISMATCH',
-    message: `The engine was sent a message that it does not know: ${messageOf(error)}`,
+    message: `The engine received a message that it does not understand: ${messageOf(error)}`,
     remedy: 'Reload the window: two versions of the extension are running side by side.',
     cause: error,
   });

@@ -51,8 +51,8 @@ function checkShape(
   if (found.length === shape.length && found.every((size, i) => size === shape[i])) return;
   throw new CfsError({
     code: 'TENSOR_SHAPE',
-    message: `The tensor ${name} is [${found.join(', ')}], and config.json says [${shape.join(', ')}].`,
-    remedy: 'Get the model folder again: its config and weights do not belong together.',
+    message: `Tensor "${name}" has the shape [${found.join(', ')}]; config.json says [${shape.join(', ')}].`,
+    remedy: 'Download the model again: its config and weights do not belong together.',
     place: { file: join(folder, tensors.pathOf(name)), field: name },
   });
 }

@@ -6,7 +6,7 @@ import type { RunConfig } from '../runs/configSchema.js';
 import { readExclusions } from '../runs/exclusions.js';
 import { readEvents, readHeldOutSamples, readSamples, type RunFolder } from '../runs/runFolder.js';
 import type { ParameterStore } from '../trainer/store.js';
-import { phase, type Job } from './context.js';
+import { phase, warning, type Job } from './context.js';
 import { wantedSamples } from './dataset.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
@@ -73,13 +73,14 @@ async function judgeOnce({ run, report, ...job }: Job, samples: SampleRecord[]):
   if (signal.aborted) return;
   report({ type: 'samples_judged', time: now(), ...verdict });
   if (verdict.coherent) return;
-  report({
-    type: 'warning',
-    time: now(),
-    code: 'SAMPLES_INCOHERENT',
-    message: verdict.reason,
-    remedy: 'Read some samples; if they are not what the model usually writes, set generation.bos.',
-  });
+  report(
+    warning({
+      code: 'SAMPLES_INCOHERENT',
+      message: verdict.reason,
+      remedy:
+        'Read some samples; if they are not what the model usually writes, set generation.bos.',
+    }),
+  );
 }
 
 export function judgement(run: RunFolder): RunEventOf<'samples_judged'> | undefined {
@@ -89,7 +90,7 @@ export function judgement(run: RunFolder): RunEventOf<'samples_judged'> | undefi
 function allExcluded(run: RunFolder): CfsError {
   return new CfsError({
     code: 'SAMPLES_ALL_EXCLUDED',
-    message: 'All context-free samples are excluded; there is none to mix in.',
+    message: 'All context-free samples are excluded, so there are none to mix in.',
     remedy: 'Include some of them again and resume, or start a run with method sft.',
     place: { file: run.paths.excluded },
   });

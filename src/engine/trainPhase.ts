@@ -11,7 +11,7 @@ import type { Transform } from '../trainer/optimizer.js';
 import type { StepShape } from '../trainer/step.js';
 import { train, type StepReport } from '../trainer/trainer.js';
 import { adamW } from '../trainer/transforms.js';
-import { phase, type Job } from './context.js';
+import { phase, warning, type Job } from './context.js';
 import { downstreamTask, finite, headlines, type Evaluator, type Scores } from './evaluation.js';
 import { measure } from './measurePhase.js';
 import { createRate, now } from './progress.js';
@@ -82,8 +82,7 @@ export async function trainModel(
         path: path.slice(run.folder.length + 1),
         best,
       }),
-    onWarning: ({ code, message, remedy }) =>
-      report({ type: 'warning', time: now(), code, message, remedy }),
+    onWarning: (found) => report(warning(found)),
   });
 }
 

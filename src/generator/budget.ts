@@ -14,12 +14,12 @@ export type Budget = { fraction: number } | { count: number };
 export function sampleCount(budget: Budget, rows: number): number {
   if ('count' in budget) {
     if (!Number.isInteger(budget.count) || budget.count < 1) {
-      throw invalid('count', budget.count, 'Give a whole number of samples, at least 1.');
+      throw invalid('count', budget.count, 'Set a whole number of samples, at least 1.');
     }
     return budget.count;
   }
   if (!Number.isFinite(budget.fraction) || budget.fraction <= 0) {
-    throw invalid('fraction', budget.fraction, 'Give a fraction above 0, such as 0.1 for 10 %.');
+    throw invalid('fraction', budget.fraction, 'Set a fraction above 0, such as 0.1 for 10 %.');
   }
   // 0.07 × 100 is 7.000000000000001 in floating point: that must stay 7.
   return Math.max(1, Math.ceil(budget.fraction * rows - 1e-9));

@@ -139,7 +139,7 @@ function checkLength(maxLength: number, maxTokens: number): void {
   if (Number.isInteger(maxLength) && maxLength >= 1 && maxLength <= maxTokens) return;
   throw new CfsError({
     code: 'MAX_LENGTH_INVALID',
-    message: `Samples of ${maxLength} tokens were asked for; this model can write 1 to ${maxTokens}.`,
+    message: `Samples of ${maxLength} tokens were requested; this model can write 1 to ${maxTokens}.`,
     remedy: `Set the maximum length to a whole number from 1 to ${maxTokens}.`,
     place: { field: 'maxLength' },
   });

@@ -33,7 +33,7 @@ export async function greedy(
   if (room < 1) {
     throw new CfsError({
       code: 'MAX_LENGTH_INVALID',
-      message: `${maxTokens} tokens were asked for; this model handles ${decoder.maxTokens} with the prompt.`,
+      message: `${maxTokens} tokens were requested; this model handles ${decoder.maxTokens}, the prompt included.`,
       remedy: `Ask for fewer than ${decoder.maxTokens} tokens.`,
       place: { field: 'maxTokens' },
     });

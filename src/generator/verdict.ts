@@ -59,7 +59,7 @@ export function judgeSamples(
       coherent: false,
       betterTokenId: better.tokenId,
       reason:
-        `These look incoherent (${why}): wrong BOS? Samples from «${better.token}» ` +
+        `These look incoherent (${why}): wrong BOS? Samples from “${better.token}” ` +
         `(${better.tokenId}) look better: mean entropy ${better.summary.entropy.toFixed(2)} nats.`,
     };
   }
@@ -69,7 +69,7 @@ export function judgeSamples(
   const compared =
     others.length === 0
       ? 'no other start token to compare with'
-      : `starting from ${others.map(({ token }) => `«${token}»`).join(' or ')} is no better`;
+      : `starting from ${others.map(({ token }) => `“${token}”`).join(' or ')} is no better`;
   return {
     coherent: true,
     reason: `Mean entropy ${own.entropy.toFixed(2)} nats; ${compared}.`,

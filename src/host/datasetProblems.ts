@@ -2,6 +2,7 @@
  * Problems of a dataset as the Problems panel wants them: by file, with a range that underlines the
  * row, and one note for those that are not listed.
  */
+import type { ErrorCode } from '../errorCodes.js';
 import type { DatasetProblem, DatasetReportData } from '../protocol/preview.js';
 
 export interface ProblemNote {
@@ -51,7 +52,7 @@ function noteOf({ severity, code, message, remedy, line, column }: DatasetProble
 function noteAboutRest(more: number): ProblemNote {
   return {
     severity: 'warning',
-    code: 'MORE_PROBLEMS',
+    code: 'MORE_PROBLEMS' satisfies ErrorCode,
     message:
       `${more.toLocaleString('en')} more problems of this dataset are not listed. ` +
       'Correct those listed and save the file; it is then checked again.',

@@ -41,8 +41,8 @@ export function createChatFormatter(
     } catch (cause) {
       throw new CfsError({
         code: 'CHAT_TEMPLATE_FAILED',
-        message: `The chat template refuses this conversation: ${messageOf(cause)}`,
-        remedy: 'Order the messages as the model expects, usually user and assistant in turn.',
+        message: `The chat template rejects this conversation: ${messageOf(cause)}`,
+        remedy: 'Order the messages as the model expects, usually user and assistant taking turns.',
         cause,
       });
     }
@@ -58,8 +58,9 @@ function formatConversation(
   if (last < 0) {
     throw new CfsError({
       code: 'NO_ASSISTANT_TURN',
-      message: 'The conversation has no message of the role "assistant": nothing to train on.',
-      remedy: 'Add the answer as a message of the role "assistant".',
+      message:
+        'The conversation has no message with the role "assistant", so there is nothing to train on.',
+      remedy: 'Add the answer as a message with the role "assistant".',
     });
   }
   const messages = conversation.slice(0, last + 1);
@@ -91,7 +92,7 @@ function compile(template: string): Template {
   } catch (cause) {
     throw new CfsError({
       code: 'CHAT_TEMPLATE_BROKEN',
-      message: `The chat template of the model cannot be read: ${messageOf(cause)}`,
+      message: `The model's chat template cannot be read: ${messageOf(cause)}`,
       remedy: 'Correct chat_template in tokenizer_config.json, or map the columns to a prompt.',
       cause,
     });
@@ -108,7 +109,7 @@ function parseMessages(value: unknown, field: string): Messages {
   throw new CfsError({
     code: 'MESSAGES_INVALID',
     message: `The conversation cannot be read: ${issue?.message ?? 'unknown shape'}.`,
-    remedy: 'Give a list of {"role": "user" or "assistant" or "system", "content": "text"}.',
+    remedy: 'Use a list of {"role": "user" or "assistant" or "system", "content": "text"}.',
     place: { field: `${field}${path.join('')}` },
   });
 }
@@ -116,7 +117,7 @@ function parseMessages(value: unknown, field: string): Messages {
 function emptyTurn(index: number): CfsError {
   return new CfsError({
     code: 'EMPTY_RESPONSE',
-    message: `Message ${index + 1}, an answer of the assistant, is empty.`,
+    message: `Message ${index + 1}, an answer from the assistant, is empty.`,
     remedy: 'Fill in the answer, or delete the row.',
     place: { field: `messages[${index}].content` },
   });
@@ -127,7 +128,7 @@ function prefixBroken(index: number): CfsError {
     code: 'CHAT_TEMPLATE_PREFIX',
     message:
       `The chat template writes the conversation up to message ${index + 1} differently when ` +
-      'more messages follow, so its tokens cannot be told apart.',
+      'more messages follow, so the tokens of its answers cannot be found.',
     remedy: 'Split the conversation into rows with one answer each, or use another chat template.',
     place: { field: `messages[${index}]` },
   });

@@ -2,6 +2,7 @@
  * One pass over the dataset files: read, find the shape, word, tokenize, and gather every problem on
  * the way. Validation and loading are this same pass, so what `validate` promises is what is trained.
  */
+import type { ErrorCode } from '../errorCodes.js';
 import { CfsError } from '../errors.js';
 import type { ChatOptions } from './chat.js';
 import type { TokenRow } from '../model/batch.js';
@@ -157,7 +158,7 @@ export async function loadDataset(
   throw new CfsError({
     code: 'DATASET_EMPTY',
     message: `No row of the dataset can be used. ${first?.message ?? ''}`.trimEnd(),
-    remedy: first?.remedy ?? 'Give a dataset with rows that fit the maximum length.',
+    remedy: first?.remedy ?? 'Choose a dataset whose rows fit into the maximum length.',
     place: { file, line, column, field },
   });
 }
@@ -176,7 +177,7 @@ export function requireValid(report: DatasetReport): void {
 }
 
 /** Rows that are fine but too long are not the data's fault, and columns may well be of no use. */
-const WARNINGS = new Set(['RESPONSE_CUT_AWAY', 'ROW_TRUNCATED', 'COLUMNS_UNUSED']);
+const WARNINGS = new Set<ErrorCode>(['RESPONSE_CUT_AWAY', 'ROW_TRUNCATED', 'COLUMNS_UNUSED']);
 
 function severityOf(error: CfsError): Severity {
   return WARNINGS.has(error.code) ? 'warning' : 'error';
@@ -194,7 +195,7 @@ function columnsOf(rows: readonly GoodRow[]): string[] {
 function truncation(cut: number, maxLength: number): CfsError {
   return new CfsError({
     code: 'ROW_TRUNCATED',
-    message: `The row is ${cut} tokens longer than ${maxLength}; its end is cut off.`,
+    message: `The row exceeds the maximum of ${maxLength} tokens by ${cut}; its end is cut off.`,
     remedy: 'Raise the maximum length if memory allows.',
   });
 }
@@ -203,7 +204,7 @@ function unusedColumns({ shape, unusedColumns: names }: FileReport): CfsError {
   return new CfsError({
     code: 'COLUMNS_UNUSED',
     message: `Read as ${shape}; these columns are not used: ${names.join(', ')}.`,
-    remedy: 'If one of them matters, map it with `columns` or name it in a template.',
+    remedy: 'If one of them matters, map it with `columns` or use it in a template.',
   });
 }
 
@@ -211,6 +212,6 @@ function emptyFile(): CfsError {
   return new CfsError({
     code: 'DATASET_EMPTY',
     message: 'The file has no rows.',
-    remedy: 'Give a file with at least one row.',
+    remedy: 'Choose a file with at least one row.',
   });
 }

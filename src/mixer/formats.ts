@@ -247,7 +247,7 @@ function templateOf(
     if (column !== undefined) return column;
     throw new CfsError({
       code: 'TEMPLATE_FIELD',
-      message: `The template names "${name}"; the columns are: ${columns.join(', ')}.`,
+      message: `The template uses "${name}", which is not a column; the columns are: ${columns.join(', ')}.`,
       remedy: 'Use the names of the columns, or map a column to this name with `columns`.',
       place: { field },
     });
@@ -268,8 +268,8 @@ function chatFormatter(chat: ChatOptions | undefined): (value: unknown, field: s
   if (chat !== undefined) return createChatFormatter(chat);
   throw new CfsError({
     code: 'CHAT_TEMPLATE_MISSING',
-    message: 'The rows are conversations and the model has no chat template.',
-    remedy: 'Use a model with a chat template, or give rows with a prompt and a response.',
+    message: 'The rows are conversations, but the model has no chat template.',
+    remedy: 'Use a model with a chat template, or rows with a prompt and a response.',
     place: { field: 'messages' },
   });
 }
@@ -301,7 +301,7 @@ function textOf(record: Row, column: string): string {
   throw new CfsError({
     code: 'FIELD_NOT_TEXT',
     message: `"${column}" is ${Array.isArray(value) ? 'a list' : 'an object'} where text is needed.`,
-    remedy: 'Write it as text, or word it with a template.',
+    remedy: 'Write it as text, or turn it into text with a template.',
     place: { field: column },
   });
 }
@@ -324,10 +324,10 @@ function unknownColumns(columns: readonly string[]): CfsError {
   const seen = columns.length === 0 ? 'there are none' : columns.join(', ');
   return new CfsError({
     code: 'DATASET_COLUMNS',
-    message: `The columns say nothing about what is prompt and what is response: ${seen}.`,
+    message: `The columns do not show which is the prompt and which the response: ${seen}.`,
     remedy:
       'Say which is which, e.g. columns: {prompt: ' +
-      `${columns[0] ?? 'first'}, response: ${columns[1] ?? 'second'}}, or give a template.`,
+      `${columns[0] ?? 'first'}, response: ${columns[1] ?? 'second'}}, or add a template.`,
     place: { field: 'columns' },
   });
 }
@@ -335,8 +335,8 @@ function unknownColumns(columns: readonly string[]): CfsError {
 function halfTemplate(shape: string): CfsError {
   return new CfsError({
     code: 'TEMPLATE_HALF',
-    message: `The rows have the shape "${shape}", which one half of a template does not fit.`,
-    remedy: 'Give both template.prompt and template.response.',
+    message: `Rows of the shape "${shape}" need a template for both prompt and response.`,
+    remedy: 'Set both template.prompt and template.response.',
     place: { field: 'template' },
   });
 }

@@ -35,8 +35,8 @@ export function holdOutRows(rows: RowStore, share: number, seed: number): SplitR
 function nothingLeft(count: number): CfsError {
   return new CfsError({
     code: 'HOLD_OUT_TOO_LARGE',
-    message: `Of ${count === 1 ? 'one usable row' : `${count} usable rows`}, holding some out leaves none to train on.`,
-    remedy: 'Lower evaluation.holdOut, or give more rows.',
+    message: `Holding rows out leaves none to train on: the dataset has ${count === 1 ? 'one usable row' : `${count} usable rows`}.`,
+    remedy: 'Lower evaluation.holdOut, or add rows.',
     place: { field: 'evaluation.holdOut' },
   });
 }

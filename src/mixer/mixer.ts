@@ -217,8 +217,8 @@ function wantedCfsRows(datasetRows: number, cfsRows: number, share: number | und
   if (share >= 0 && share < 1) return Math.round((datasetRows * share) / (1 - share));
   throw new CfsError({
     code: 'CFS_SHARE_INVALID',
-    message: `The share of context-free samples is ${share}; it has to be from 0 up to below 1.`,
-    remedy: 'Give a share such as 0.5 for half of each batch.',
+    message: `The share of context-free samples is ${share}; it must be at least 0 and below 1.`,
+    remedy: 'Set it to 0.5, for example, for half of each batch.',
     place: { field: 'cfsShare' },
   });
 }
@@ -227,7 +227,7 @@ function batchTooSmall(): CfsError {
   return new CfsError({
     code: 'BATCH_TOO_SMALL',
     message: 'A batch of one row cannot hold a dataset row and a context-free sample.',
-    remedy: 'Raise the batch to at least 2 rows, or mix shuffled.',
+    remedy: 'Raise the batch size to at least 2 rows, or mix all rows shuffled.',
     place: { field: 'batchRows' },
   });
 }
@@ -267,7 +267,7 @@ function checkCursor(
       : `${changed} was ${cursor.of[changed]} and is ${identity[changed]}`;
   throw new CfsError({
     code: 'CURSOR_MISMATCH',
-    message: `The checkpoint was made with other data or settings: ${detail}.`,
+    message: `The checkpoint was made with different data or settings: ${detail}.`,
     remedy: 'Resume with the same dataset, samples and settings, or start a new run.',
     place: { field: changed },
   });

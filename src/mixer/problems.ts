@@ -2,6 +2,7 @@
  * Everything found wrong with a dataset, gathered so that it can be shown at once: the first ones
  * in full, all of them in numbers, whatever the size of the dataset.
  */
+import type { ErrorCode } from '../errorCodes.js';
 import type { CfsError } from '../errors.js';
 
 /** `error`: the row (or file) cannot be used as it is; `warning`: usable, or left out on purpose. */
@@ -9,7 +10,7 @@ export type Severity = 'error' | 'warning';
 
 export interface Problem {
   severity: Severity;
-  code: string;
+  code: ErrorCode;
   message: string;
   remedy: string;
   file: string;
@@ -23,7 +24,7 @@ export interface ProblemSummary {
   /** The first problems, in reading order; see `counts` for how many there are. */
   problems: Problem[];
   /** How many there are of each code, those not listed included. */
-  counts: Record<string, number>;
+  counts: Partial<Record<ErrorCode, number>>;
   errors: number;
   warnings: number;
 }

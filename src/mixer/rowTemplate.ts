@@ -32,7 +32,7 @@ export function compileRowTemplate(text: string, field: string): RowTemplate {
       } catch (cause) {
         throw new CfsError({
           code: 'TEMPLATE_FAILED',
-          message: `The template cannot be filled with this row: ${messageOf(cause)}`,
+          message: `The template fails on this row: ${messageOf(cause)}`,
           remedy: 'Correct the row or the template.',
           place: { field },
           cause,

@@ -105,7 +105,7 @@ function cutAway(promptLength: number, maxLength: number): CfsError {
     code: 'RESPONSE_CUT_AWAY',
     message:
       `The prompt takes ${promptLength} tokens and a row holds ${maxLength}, ` +
-      'so nothing of the response is left; the row is left out.',
+      'so there is no room for the response; the row is left out.',
     remedy: 'Raise the maximum length, or shorten the prompt.',
   });
 }

@@ -154,8 +154,8 @@ function overridden(tokenizer: Tokenizer, override: number | string, found: Foun
   const known = [...new Set(found.map((one) => `${one.token} (${one.id})`))].join(', ');
   throw new CfsError({
     code: 'BOS_OVERRIDE_UNKNOWN',
-    message: `The tokenizer has no token ${JSON.stringify(override)} to begin texts with.`,
-    remedy: `Give the id or the exact text of a token${known === '' ? '' : `, such as ${known}`}.`,
+    message: `The tokenizer has no token ${JSON.stringify(override)} to use as BOS token.`,
+    remedy: `Set the id or the exact text of a token${known === '' ? '' : `, such as ${known}`}.`,
     place: { field: 'bos' },
   });
 }
@@ -163,8 +163,8 @@ function overridden(tokenizer: Tokenizer, override: number | string, found: Foun
 function notFound(folder: string): CfsError {
   return new CfsError({
     code: 'BOS_NOT_FOUND',
-    message: 'No file of the model names a token that begins or ends texts.',
-    remedy: 'Set the BOS token yourself, as an id or as text.',
+    message: "None of the model's files names a BOS or EOS token.",
+    remedy: 'Set the BOS token yourself, as an id or as its text.',
     place: { file: folder, field: 'bos' },
   });
 }

@@ -84,7 +84,7 @@ function openShards(folder: string, weightMap: Record<string, string>): ModelTen
     if (!shard.has(name)) {
       throw new CfsError({
         code: 'SHARD_MISMATCH',
-        message: `The index says that "${name}" lies in ${path}, but it does not.`,
+        message: `The index says that tensor "${name}" is in ${path}, but it is not.`,
         remedy: 'Download the index and all its shards again, from the same revision.',
         place: { file: join(folder, indexFile), field: name },
       });
@@ -100,7 +100,7 @@ function openShard(folder: string, path: string): SafetensorsFile {
   if (file !== undefined) return openSafetensors(file);
   throw new CfsError({
     code: 'SHARD_MISSING',
-    message: `The weights file ${path}, which the index names, is not there.`,
+    message: `The index lists the weights file ${path}, which is missing.`,
     remedy: 'Download the missing file into the model folder.',
     place: { file: join(folder, path) },
   });
@@ -117,7 +117,7 @@ function tensorsOf(
     throw new CfsError({
       code: 'TENSOR_MISSING',
       message: `The weights have no tensor "${name}".`,
-      remedy: 'Check that all files of the model are there and belong to its config.json.',
+      remedy: 'Check that all files of the model are there and match its config.json.',
       place: { file: where, field: name },
     });
   };
@@ -155,8 +155,8 @@ function listFolder(folder: string): string[] {
 function notAFolder(folder: string, why: string, cause?: unknown): CfsError {
   return new CfsError({
     code: 'MODEL_FOLDER_MISSING',
-    message: `No model folder there: ${why}.`,
-    remedy: 'Choose the folder that holds config.json and model.safetensors.',
+    message: `There is no model folder here: ${why}.`,
+    remedy: 'Choose the folder that contains config.json and model.safetensors.',
     place: { file: folder },
     cause,
   });
@@ -166,7 +166,7 @@ function noConfig(folder: string, names: string[]): CfsError {
   if (names.includes('adapter_config.json')) {
     return new CfsError({
       code: 'MODEL_CONFIG_MISSING',
-      message: 'This folder holds a LoRA adapter, not a whole model.',
+      message: 'This folder contains a LoRA adapter, not a whole model.',
       remedy: 'Merge the adapter into its base model first, and choose the merged folder.',
       place: { file: folder },
     });
@@ -176,7 +176,7 @@ function noConfig(folder: string, names: string[]): CfsError {
   return new CfsError({
     code: 'MODEL_CONFIG_MISSING',
     message: 'The folder has no config.json.',
-    remedy: 'Choose the folder that holds config.json and model.safetensors.',
+    remedy: 'Choose the folder that contains config.json and model.safetensors.',
     place: { file: folder },
   });
 }
@@ -198,7 +198,7 @@ function otherFormat(folder: string, names: string[]): CfsError | undefined {
   const formats: [RegExp, string][] = [
     [
       /\.gguf$/,
-      'GGUF is an export for running: download the original Hugging Face folder with safetensors.',
+      'GGUF is a format for inference: download the original Hugging Face folder with safetensors.',
     ],
     [
       /\.(bin|pt|pth|ckpt)$/,
@@ -211,7 +211,7 @@ function otherFormat(folder: string, names: string[]): CfsError | undefined {
     if (found === undefined) continue;
     return new CfsError({
       code: 'MODEL_FORMAT',
-      message: `The weights are there only as ${found}; safetensors are needed.`,
+      message: `The folder has weights only as ${found}; safetensors are needed.`,
       remedy,
       place: { file: join(folder, found) },
     });

@@ -99,8 +99,8 @@ function unreadable(file: string, why: string, cause?: unknown): CfsError {
 function outside(folder: string, name: string): CfsError {
   return new CfsError({
     code: 'MODEL_PATH_OUTSIDE',
-    message: `"${name}" leads out of the model folder.`,
-    remedy: 'Put the file itself into the model folder, in place of a link or a path.',
+    message: `"${name}" points outside the model folder.`,
+    remedy: 'Put the file itself into the model folder, instead of a link or a path.',
     place: { file: folder, field: name },
   });
 }

@@ -345,7 +345,7 @@ function unreadable(file: string, cause: unknown): CfsError {
 function invalid(file: string, why: string, field?: string): CfsError {
   return new CfsError({
     code: 'SAFETENSORS_INVALID',
-    message: `Not a sound safetensors file: ${why}.`,
+    message: `Not a valid safetensors file: ${why}.`,
     remedy: 'Download the file again; it is damaged or incomplete.',
     place: { file, field },
   });
@@ -355,7 +355,7 @@ function missingTensor(file: string, name: string): CfsError {
   return new CfsError({
     code: 'TENSOR_MISSING',
     message: `The weights have no tensor "${name}".`,
-    remedy: 'Check that all files of the model are there and belong to its config.json.',
+    remedy: 'Check that all files of the model are there and match its config.json.',
     place: { file, field: name },
   });
 }
@@ -368,7 +368,7 @@ function notFiniteInWrite(
 ): CfsError {
   return new CfsError({
     code: 'WEIGHTS_NOT_FINITE',
-    message: `Tensor "${name}" holds ${value}, which is no finite ${dtype}; nothing was saved.`,
+    message: `Tensor "${name}" contains ${value}, which is not a finite ${dtype} number; nothing was saved.`,
     remedy: 'Go back to an earlier checkpoint and lower the learning rate.',
     place: { file, field: name },
   });

@@ -100,10 +100,10 @@ function checkTarget(source: string, target: string): void {
   if (!existsSync(target)) return;
   const real = realpathSync(target);
   if (`${realpathSync(source)}${sep}`.startsWith(`${real}${sep}`)) {
-    throw inUse(target, 'The folder holds the base model itself');
+    throw inUse(target, 'The folder contains the base model itself');
   }
   if (entriesOf(target).length > 0 && !isOurs(target)) {
-    throw inUse(target, 'The folder holds files that CFS Studio did not write');
+    throw inUse(target, 'The folder contains files that CFS Studio did not write');
   }
 }
 
@@ -124,7 +124,7 @@ function isOurs(folder: string): boolean {
 function inUse(target: string, message: string): CfsError {
   return new CfsError({
     code: 'SAVE_TARGET_IN_USE',
-    message: `${message}; it is not replaced.`,
+    message: `${message}, so it was not replaced.`,
     remedy: 'Choose a new or empty folder for the model.',
     place: { file: target },
   });

@@ -2,6 +2,7 @@
  * Whatever was thrown, as data, and back: for `run_failed` events, messages between processes and
  * pages, and `--json`.
  */
+import { isErrorCode, type ErrorCode } from '../errorCodes.js';
 import { CfsError, messageOf } from '../errors.js';
 import type { ErrorRecord } from './records.js';
 
@@ -11,9 +12,15 @@ export function errorRecord(thrown: unknown): ErrorRecord {
     return { code, message, remedy, place };
   }
   return {
-    code: 'INTERNAL',
+    code: 'INTERNAL' satisfies ErrorCode,
     message: messageOf(thrown),
     remedy: 'This is a bug in CFS Studio; please report it with the output of CFS_DEBUG=1.',
     place: {},
   };
+}
+
+/** The error of a record. A code of another version is kept in the message. */
+export function recordedError({ code, ...rest }: ErrorRecord): CfsError {
+  if (isErrorCode(code)) return new CfsError({ code, ...rest });
+  return new CfsError({ ...rest, code: 'OTHER_VERSION', message: `${code}: ${rest.message}` });
 }

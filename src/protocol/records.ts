@@ -16,7 +16,7 @@ const time = z.iso.datetime();
 /** Optimizer steps done when it happened. */
 const step = count;
 
-/** A `CfsError` as data. */
+/** A `CfsError` as data. Its code is any text, since another version may have written it. */
 export const errorRecordSchema = z.object({
   code: z.string(),
   message: z.string(),

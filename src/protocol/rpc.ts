@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { CfsError } from '../errors.js';
-import { errorRecord } from './errorRecord.js';
+import { errorRecord, recordedError } from './errorRecord.js';
 import { errorRecordSchema } from './records.js';
 
 export interface Contract {
@@ -100,9 +100,10 @@ export function createRpc<Mine extends Contract, Theirs extends Contract>(
     try {
       const contract = own(mine.requests, method);
       const handler = handlers.get(method);
-      if (!contract || !handler) throw invalid(`there is no request «${method}»`);
+      if (!contract || !handler) throw invalid(`there is no request “${method}”`);
       const parsed = contract.params.safeParse(params);
-      if (!parsed.success) throw invalid(`«${method}» was asked with ${describe(parsed.error)}`);
+      if (!parsed.success)
+        throw invalid(`the parameters of “${method}” have ${describe(parsed.error)}`);
       post({ kind: 'answer', id, result: await handler(parsed.data) });
     } catch (error) {
       post({ kind: 'refusal', id, error: errorRecord(error) });
@@ -122,13 +123,13 @@ export function createRpc<Mine extends Contract, Theirs extends Contract>(
     settle(id, ({ method, resolve, reject }) => {
       const parsed = own(theirs.requests, method)?.result.safeParse(result);
       if (parsed?.success) resolve(parsed.data);
-      else reject(invalid(`the answer to «${method}» has ${describe(parsed?.error)}`));
+      else reject(invalid(`the answer to “${method}” has ${describe(parsed?.error)}`));
     });
 
   const hear = (name: string, payload: unknown): void => {
     const parsed = own(theirs.events, name)?.safeParse(payload);
     if (parsed?.success) listeners.get(name)?.(parsed.data);
-    else onProblem(invalid(`the event «${name}» has ${describe(parsed?.error)}`));
+    else onProblem(invalid(`the event “${name}” has ${describe(parsed?.error)}`));
   };
 
   const stopListening = endpoint.listen((raw) => {
@@ -141,7 +142,7 @@ export function createRpc<Mine extends Contract, Theirs extends Contract>(
       case 'answer':
         return accept(message.id, message.result);
       case 'refusal':
-        return settle(message.id, ({ reject }) => reject(new CfsError(message.error)));
+        return settle(message.id, ({ reject }) => reject(recordedError(message.error)));
       case 'event':
         return hear(message.name, message.payload);
     }
@@ -174,7 +175,7 @@ export function createRpc<Mine extends Contract, Theirs extends Contract>(
 type Handler = (params: unknown) => unknown;
 type Listener = (payload: unknown) => void;
 
-/** Only what the contract itself names: a message may say «constructor». */
+/** Only what the contract itself names: a message may say “constructor”. */
 function own<T>(record: Record<string, T>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
@@ -197,15 +198,15 @@ function invalid(what: string): CfsError {
 function timedOut(method: string, milliseconds: number): CfsError {
   return new CfsError({
     code: 'RPC_TIMEOUT',
-    message: `«${method}» got no answer in ${Math.round(milliseconds / 1000)} s.`,
-    remedy: 'Try again; if it stays so, reload the window and look into the CFS Studio log.',
+    message: `“${method}” got no answer in ${Math.round(milliseconds / 1000)} s.`,
+    remedy: 'Try again; if that does not help, reload the window and look at the CFS Studio log.',
   });
 }
 
 function closedError(method: string): CfsError {
   return new CfsError({
     code: 'RPC_CLOSED',
-    message: `«${method}» was given up: the other side is closed.`,
+    message: `“${method}” was cancelled because the other side closed.`,
     remedy: 'Open the page again.',
   });
 }

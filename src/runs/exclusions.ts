@@ -18,8 +18,8 @@ export function readExclusions(run: RunFolder): number[] {
   } catch (error) {
     throw new CfsError({
       code: 'RECORD_BROKEN',
-      message: `This is not a list of samples that CFS Studio wrote: ${messageOf(error)}`,
-      remedy: 'Remove the file, and exclude the samples again.',
+      message: `This is not a list of excluded samples that CFS Studio wrote: ${messageOf(error)}`,
+      remedy: 'Delete the file, and exclude the samples again.',
       place: { file },
       cause: error,
     });
@@ -34,7 +34,7 @@ export function writeExclusions(run: RunFolder, indices: Iterable<number>): void
   if (settled) {
     throw new CfsError({
       code: 'SAMPLES_SETTLED',
-      message: 'This run is training already: which samples it uses cannot be changed any more.',
+      message: 'This run has started training, so the samples it uses can no longer be changed.',
       remedy: 'Start a new run, and exclude the samples before it trains.',
       place: { file: run.folder },
     });

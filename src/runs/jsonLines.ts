@@ -161,7 +161,7 @@ function openExisting(file: string): number | undefined {
     throw new CfsError({
       code: 'READ_FAILED',
       message: `Could not read: ${messageOf(error)}`,
-      remedy: 'Check that you may read this file.',
+      remedy: 'Check that you have permission to read this file.',
       place: { file },
       cause: error,
     });
@@ -193,7 +193,7 @@ function broken(file: string, line: number, field: string | undefined, why: stri
   return new CfsError({
     code: 'RECORD_BROKEN',
     message: `This line is not a record that CFS Studio wrote: ${why}.`,
-    remedy: 'Restore the file from a copy, or remove the line.',
+    remedy: 'Restore the file from a backup, or delete the line.',
     place: { file, line, ...(field === undefined || field === '' ? {} : { field }) },
   });
 }

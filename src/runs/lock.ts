@@ -144,7 +144,7 @@ function locked(file: string, holder: Lock | undefined): CfsError {
   return new CfsError({
     code: 'RUN_LOCKED',
     message: `This run is being written by ${who}.`,
-    remedy: 'Stop it or wait for its end; remove this file if no such process exists any more.',
+    remedy: 'Stop it, or wait until it ends; delete this file if that process no longer exists.',
     place: { file },
   });
 }

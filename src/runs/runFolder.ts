@@ -124,8 +124,8 @@ export function findRun(workspace: string, name: string): RunFolder {
   if (matching.length > 1 && only !== name) {
     throw new CfsError({
       code: 'RUN_AMBIGUOUS',
-      message: `«${name}» begins the names of ${matching.length} runs: ${matching.join(', ')}.`,
-      remedy: 'Give more of the name.',
+      message: `The names of ${matching.length} runs begin with “${name}”: ${matching.join(', ')}.`,
+      remedy: 'Type more of the name.',
     });
   }
   return openRun(join(runsFolder(workspace), only));
@@ -187,8 +187,8 @@ export function readResults(run: RunFolder): RunResults | undefined {
   } catch (error) {
     throw new CfsError({
       code: 'RECORD_BROKEN',
-      message: `These are not results that CFS Studio wrote: ${messageOf(error)}`,
-      remedy: 'Remove the file and resume the run, which writes it again.',
+      message: `This is not a results file that CFS Studio wrote: ${messageOf(error)}`,
+      remedy: 'Delete the file and resume the run, which writes it again.',
       place: { file },
       cause: error,
     });
@@ -286,7 +286,7 @@ function slug(name: string): string {
 function removed({ folder }: RunFolder): CfsError {
   return new CfsError({
     code: 'RUN_REMOVED',
-    message: 'The folder of this run was deleted or moved while it ran.',
+    message: 'The folder of this run was deleted or moved while the run was under way.',
     remedy: 'Start a new run; stop a run before you delete or move its folder.',
     place: { file: folder },
   });
@@ -295,7 +295,7 @@ function removed({ folder }: RunFolder): CfsError {
 function notFound(name: string): CfsError {
   return new CfsError({
     code: 'RUN_NOT_FOUND',
-    message: `There is no run «${name}».`,
+    message: `There is no run “${name}”.`,
     remedy: 'List the runs with `cfs-studio runs`.',
   });
 }

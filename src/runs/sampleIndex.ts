@@ -4,6 +4,7 @@
  * tokens of the few it shows.
  */
 import { open } from 'node:fs/promises';
+import type { ErrorCode } from '../errorCodes.js';
 import { CfsError, messageOf } from '../errors.js';
 import type { SampleTokens } from '../protocol/inspector.js';
 import { sampleRecordSchema, type SampleRecord } from '../protocol/records.js';
@@ -52,14 +53,14 @@ function parse(line: string, number: number, file: string): SampleRecord {
   } catch (error) {
     why = messageOf(error);
   }
-  throw failed('RECORD_BROKEN', `A sample is not where it was written: ${why}.`, file);
+  throw failed('RECORD_BROKEN', `A sample is no longer where it was written: ${why}.`, file);
 }
 
-function failed(code: string, message: string, file: string, cause?: unknown): CfsError {
+function failed(code: ErrorCode, message: string, file: string, cause?: unknown): CfsError {
   return new CfsError({
     code,
     message,
-    remedy: 'Select the run again; if it stays so, the file was changed by hand.',
+    remedy: 'Select the run again; if that does not help, the file was edited by hand.',
     place: { file },
     cause,
   });

@@ -282,7 +282,7 @@ function readError(file: string, cause: unknown): CfsError {
   return new CfsError({
     code: 'READ_FAILED',
     message: `Could not read: ${messageOf(cause)}`,
-    remedy: 'Check that you may read this file.',
+    remedy: 'Check that you have permission to read this file.',
     place: { file },
     cause,
   });
@@ -295,7 +295,7 @@ function broken(file: string, line: number, shape: z.ZodError | undefined): CfsE
   return new CfsError({
     code: 'RECORD_BROKEN',
     message: `This line is not a record that CFS Studio wrote: ${issue?.message ?? 'it is not JSON'}.`,
-    remedy: 'Restore the file from a copy, or remove the line.',
+    remedy: 'Restore the file from a backup, or delete the line.',
     place: { file, line, ...(field === undefined || field === '' ? {} : { field }) },
   });
 }

@@ -15,6 +15,7 @@ import { runJob } from '../../src/engine/job.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { runConfigSchema } from '../../src/runs/configSchema.js';
 import { createRun } from '../../src/runs/runFolder.js';
+import { expectError } from '../support/expectError.js';
 import { temporaryFolder } from '../support/tinyModel.js';
 
 const base = fileURLToPath(new URL('../../../shared/data/models/stories260K', import.meta.url));
@@ -60,6 +61,13 @@ describe.skipIf(lacking !== undefined)(
     });
   },
 );
+
+it('passes on what the Python says that does not read the model', async () => {
+  const python = { command: 'no-such-python', versions: {} };
+  const error = await expectError('TRANSFORMERS_FAILED', () => checkTransformers('model', python));
+  expect(error.message).toContain('ENOENT');
+  expect(error.place).toEqual({ file: 'model' });
+});
 
 it('names every way in which transformers may see another model', () => {
   const same = {

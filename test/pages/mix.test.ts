@@ -353,7 +353,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     expect(await page.locator('.meter').getAttribute('aria-valuetext')).toBe('30 GiB of 15.2 GiB');
     host.answer = () => {
       throw new CfsError({
-        code: 'MODEL_FILE_MISSING',
+        code: 'MODEL_FOLDER_MISSING',
         message: 'There is no config.json.',
         remedy: 'Choose a Hugging Face folder.',
       });

@@ -3,12 +3,11 @@
  * the start token, and what to do where there are none.
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { CfsError } from '../../src/errors.js';
 import { formatSeconds } from '../../src/protocol/format.js';
 import type { Until } from '../../src/protocol/engine.js';
 import type { InspectorState } from '../../src/protocol/inspector.js';
 import type { RunInfo } from '../../src/protocol/runInfo.js';
-import { failure } from '../shared/failure.js';
+import { recordedFailure } from '../shared/failure.js';
 import { button, dropdown, progressRing } from '../shared/toolkit.js';
 
 export interface HeadingOptions {
@@ -75,7 +74,7 @@ function progress(options: HeadingOptions): TemplateResult | typeof nothing {
     case 'interrupted':
     case 'stopped':
     case 'failed':
-      return html`${run.problem ? failure(new CfsError(run.problem)) : nothing}
+      return html`${run.problem ? recordedFailure(run.problem) : nothing}
       ${run.trained ? nothing : resumeNotice(options, count, isComplete)}`;
     case 'finished':
       return nothing;

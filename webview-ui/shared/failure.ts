@@ -2,9 +2,13 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { formatPlace } from '../../src/errors.js';
 import { errorRecord } from '../../src/protocol/errorRecord.js';
+import type { ErrorRecord } from '../../src/protocol/records.js';
 
 export function failure(thrown: unknown): TemplateResult {
-  const { code, message, remedy, place } = errorRecord(thrown);
+  return recordedFailure(errorRecord(thrown));
+}
+
+export function recordedFailure({ code, message, remedy, place }: ErrorRecord): TemplateResult {
   const where = formatPlace(place);
   return html`<div class="notice failure" role="alert">
     <strong>${message}</strong>

@@ -51,7 +51,7 @@ function remedy(
   if (training.maxTokensPerMicroBatch > time && activations > excess) {
     const share = 1 - excess / activations;
     const tokens = Math.max(time, Math.floor((share * training.maxTokensPerMicroBatch) / 64) * 64);
-    return `set «Tokens at once» (training.maxTokensPerMicroBatch) to ${tokens} or close other programs`;
+    return `set “Tokens at once” (training.maxTokensPerMicroBatch) to ${tokens} or close other programs`;
   }
   return 'choose a smaller base model or shorter rows, or close other programs';
 }

@@ -113,7 +113,7 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
       });
       return { ...facts, mix, estimate: await whileWanted(estimating, wanted) };
     } catch (error) {
-      if (!(error instanceof CfsError) || error.code === supersededCode) throw error;
+      if (!(error instanceof CfsError) || error.code === 'PREVIEW_SUPERSEDED') throw error;
       return { ...facts, ...(mix ? { mix } : {}), problem: errorRecord(error) };
     }
   };
@@ -165,17 +165,15 @@ function parseConfig(data: Record<string, unknown>): RunConfig {
   throw new CfsError({
     code: 'CONFIG_INVALID',
     message: first?.message ?? 'The configuration is not valid.',
-    remedy: 'Correct this field; the preview follows.',
+    remedy: 'Correct this field; the preview is then updated.',
     place: { field: fieldName(first?.path ?? []) },
   });
 }
 
-const supersededCode = 'PREVIEW_SUPERSEDED';
-
 function superseded(): CfsError {
   return new CfsError({
-    code: supersededCode,
-    message: 'A newer preview was asked for.',
+    code: 'PREVIEW_SUPERSEDED',
+    message: 'A newer preview was requested.',
     remedy: 'Wait for the newer one.',
   });
 }

@@ -4,6 +4,7 @@
  * that is not seen: VS Code would keep the messages and deliver them all at once.
  */
 import * as vscode from 'vscode';
+import type { ErrorCode } from '../../errorCodes.js';
 import { CfsError, formatError } from '../../errors.js';
 import {
   createRpc,
@@ -72,7 +73,7 @@ function endpointOf(webview: vscode.Webview, log: vscode.LogOutputChannel): Endp
 }
 
 /** An answer that another one has overtaken is no problem of anyone. */
-const expected = new Set(['PREVIEW_SUPERSEDED']);
+const expected = new Set<ErrorCode>(['PREVIEW_SUPERSEDED']);
 
 function logged<Host extends Contract>(
   handlers: Handlers<Host>,

@@ -95,8 +95,8 @@ function quoteError(file: string, cause: unknown, line: number): CfsError {
   if (!(cause instanceof CsvError)) throw cause;
   return new CfsError({
     code: 'CSV_QUOTES',
-    message: `The quotes of the row that begins on line ${line} are not balanced.`,
-    remedy: 'Close the quote, and write a quote inside a quoted field twice ("").',
+    message: `The quotes in the row that starts on line ${line} are not balanced.`,
+    remedy: 'Close the quote; inside a quoted field, write a quote twice ("").',
     place: { file, line },
     cause,
   });
@@ -108,8 +108,8 @@ function checkHeader(file: string, { line, values }: Fields): string[] {
   if (twice === undefined) return names;
   throw new CfsError({
     code: 'CSV_HEADER',
-    message: `Two columns have the name "${twice}".`,
-    remedy: 'Give each column in the first row a name of its own.',
+    message: `Two columns are named "${twice}".`,
+    remedy: 'Give each column in the first row its own name.',
     place: { file, line, field: twice },
   });
 }
@@ -121,8 +121,8 @@ function toRow(file: string, header: string[], { line, values }: Fields): RawRow
   }
   const error = new CfsError({
     code: 'CSV_ROW_WIDTH',
-    message: `The row has ${values.length} fields where the header has ${header.length}.`,
-    remedy: 'Add the missing fields, or quote the field that holds the separator.',
+    message: `The row has ${values.length} fields; the header has ${header.length}.`,
+    remedy: 'Add the missing fields, or quote the field that contains the separator.',
     place: { file, line },
   });
   return { line, error };

@@ -93,7 +93,8 @@ async function verify(file: string): Promise<void> {
     throw new CfsError({
       code: 'JSON_BROKEN',
       message: `The file is not valid JSON: ${messageOf(cause)}.`,
-      remedy: 'Correct the file at this place; one row per line (.jsonl) is easier to mend.',
+      remedy:
+        'Correct the file at this place; a file with one row per line (.jsonl) is easier to fix.',
       place: { file, line, column: pos },
       cause,
     });
@@ -106,14 +107,14 @@ async function refused(file: string): Promise<never> {
 }
 
 function notAList(file: string, list: string | undefined, lists: string[]): CfsError {
-  const seen = lists.length === 0 ? 'It holds no lists.' : `Its lists are: ${lists.join(', ')}.`;
+  const seen = lists.length === 0 ? 'It has no lists.' : `Its lists are: ${lists.join(', ')}.`;
   return new CfsError({
     code: 'JSON_NOT_A_LIST',
     message:
       list === undefined
         ? `The file is not a list of rows. ${seen}`
-        : `The file holds no list named "${list}". ${seen}`,
-    remedy: 'Give a JSON array of objects, or name the list to read with `list`.',
+        : `The file has no list named "${list}". ${seen}`,
+    remedy: 'Use a JSON array of objects, or name the list to read with `list`.',
     place: { file, field: list },
   });
 }

@@ -42,9 +42,9 @@ function mistake(message: string): string {
   if (/Unterminated string/.test(message)) return 'a closing quote is missing';
   if (/Unexpected end/.test(message)) return 'it ends too early; a bracket is missing';
   if (/Expected ',' or '[}\]]'/.test(message)) return 'a comma or a closing bracket is missing';
-  if (/control character/.test(message)) return 'a tab or line break in a text must be \\t or \\n';
-  if (/property name/.test(message)) return 'a column name must stand in double quotes';
-  if (/after JSON at/.test(message)) return 'something follows after its end';
+  if (/control character/.test(message)) return 'a tab or line break must be written as \\t or \\n';
+  if (/property name/.test(message)) return 'a column name must be in double quotes';
+  if (/after JSON at/.test(message)) return 'there is something after its end';
   return message.replace(/ in JSON at position \d+.*$/, '');
 }
 
@@ -65,7 +65,7 @@ function tooLong(file: string, line: number): CfsError {
   return new CfsError({
     code: 'DATASET_ROW_TOO_LONG',
     message: `Line ${line} is longer than ${MAX_ROW_LENGTH} characters.`,
-    remedy: 'Put one row on each line; give a JSON array the ending .json.',
+    remedy: 'Put one row on each line; if the file is a JSON array, rename it to .json.',
     place: { file, line },
   });
 }

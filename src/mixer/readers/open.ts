@@ -1,7 +1,7 @@
 /**
  * Chooses the reader from the file's ending, so that a user only names a file.
  */
-import { extname } from 'node:path';
+import { basename, extname } from 'node:path';
 import { CfsError } from '../../errors.js';
 import { readCsv } from './csv.js';
 import { readJson } from './json.js';
@@ -31,8 +31,8 @@ async function chooseReader(file: string, list: string | undefined): Promise<Row
     default:
       throw new CfsError({
         code: 'DATASET_FORMAT',
-        message: `The ending "${extname(file)}" is none that datasets have.`,
-        remedy: 'Give a .jsonl, .json, .csv or .tsv file.',
+        message: `${basename(file)} is not in a format for datasets.`,
+        remedy: 'Choose a .jsonl, .json, .csv or .tsv file.',
         place: { file },
       });
   }

@@ -34,7 +34,7 @@ export async function* readPieces(file: string): AsyncGenerator<Piece> {
     } catch (cause) {
       throw new CfsError({
         code: 'DATASET_NOT_UTF8',
-        message: 'The file holds bytes that are not UTF-8 text.',
+        message: 'The file contains bytes that are not UTF-8 text.',
         remedy: 'Save the file as UTF-8 and try again.',
         place: { file, line },
         cause,
@@ -67,14 +67,14 @@ async function* readBytes(file: string): AsyncGenerator<Buffer> {
 function readError(file: string, cause: unknown): CfsError {
   const remedies: Record<string, string> = {
     ENOENT: 'Check the path; there is no such file.',
-    EISDIR: 'Name a file; this is a folder.',
-    EACCES: 'Change the permissions of the file so that you may read it.',
+    EISDIR: 'Choose a file; this is a folder.',
+    EACCES: 'Change the permissions of the file so that you can read it.',
   };
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
   return new CfsError({
     code: 'DATASET_UNREADABLE',
     message: `Could not read the dataset: ${messageOf(cause)}`,
-    remedy: remedies[code] ?? 'Check that the disk is there and the file can be read.',
+    remedy: remedies[code] ?? 'Check that the disk is connected and the file can be read.',
     place: { file },
     cause,
   });

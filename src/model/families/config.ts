@@ -56,7 +56,7 @@ export function configError(file: string, field: string | undefined, message: st
   return new CfsError({
     code: 'MODEL_CONFIG_INVALID',
     message,
-    remedy: 'Download the model folder again, or choose another base model.',
+    remedy: 'Download the model again, or choose another base model.',
     place: { file, field },
   });
 }

@@ -14,7 +14,7 @@ import { runEventSchema } from '../../../src/protocol/records.js';
 import { madeUpEvents, madeUpResults, madeUpSamples, timeAt } from '../runs/madeUpRun.js';
 
 const failure = new CfsError({
-  code: 'LOSS_NOT_FINITE',
+  code: 'TRAINING_DIVERGED',
   message: 'The loss was not finite three times.',
   remedy: 'Lower the learning rate.',
 });
@@ -146,7 +146,7 @@ describe('exit codes', () => {
 
   it('is 1 with code, message and remedy, but no stack, when the job fails', async () => {
     expect(await cli(['run', 'run.yaml'], fakeEngine('fail'))).toBe(1);
-    expect(err).toContain('LOSS_NOT_FINITE: The loss was not finite three times.');
+    expect(err).toContain('TRAINING_DIVERGED: The loss was not finite three times.');
     expect(err).toContain('→ Lower the learning rate.');
     expect(err).not.toContain(' at ');
   });

@@ -34,7 +34,7 @@ describe('judgeSamples', () => {
     const verdict = judgeSamples(from(1, madeSamples(1)), [from(2, madeSamples(1.9))], 32000);
     expect(verdict).toEqual({
       coherent: true,
-      reason: 'Mean entropy 1.00 nats; starting from «<2>» is no better.',
+      reason: 'Mean entropy 1.00 nats; starting from “<2>” is no better.',
     });
   });
 

@@ -12,6 +12,7 @@ import {
 import { contextFreeRow } from '../../../src/mixer/rows.js';
 import { storeRows, type RowStore } from '../../../src/mixer/rowStore.js';
 import { createRandom } from '../../../src/random.js';
+import { expectError } from '../../support/expectError.js';
 
 /** Rows that can be told apart by their second token. */
 function storeOf(count: number, base: number): RowStore {
@@ -149,10 +150,14 @@ describe('the plan of an epoch', () => {
     });
   });
 
-  it('refuses a batch of one for two kinds, and an impossible share', () => {
+  it('refuses a batch of one for two kinds, and an impossible share', async () => {
     expect(() => planEpoch(10, 5, { mode, batchRows: 1 })).toThrow('batch of one row');
     expect(planEpoch(10, 5, { mode: 'shuffled', batchRows: 1 }).steps).toBe(15);
-    expect(() => planEpoch(10, 5, { mode, batchRows: 4, cfsShare: 1 })).toThrow('has to be from 0');
+    for (const cfsShare of [1, -0.1, NaN]) {
+      const plan = () => planEpoch(10, 5, { mode, batchRows: 4, cfsShare });
+      const { place } = await expectError('CFS_SHARE_INVALID', plan);
+      expect(place).toEqual({ field: 'cfsShare' });
+    }
   });
 });
 
@@ -195,13 +200,15 @@ describe('the cursor', () => {
     for (let i = 0; i < whole.stepsPerEpoch + 2; i++) expect(resumed.next()).toEqual(whole.next());
   });
 
-  it('refuses other data, settings or places', () => {
+  it('refuses other data, settings or places', async () => {
     const settings: Case = { dataset: 20, cfs: 10, batchRows: 8, mode: 'per-batch', seed: 5 };
     const cursor = createMixer(optionsOf(settings)).cursor();
     const resume = (changed: Partial<Case>, at = cursor) =>
       createMixer({ ...optionsOf({ ...settings, ...changed }), cursor: at });
     expect(() => resume({})).not.toThrow();
     expect(() => resume({ dataset: 21 })).toThrow('datasetRows was 20 and is 21');
+    const { place } = await expectError('CURSOR_MISMATCH', () => resume({ dataset: 21 }));
+    expect(place).toEqual({ field: 'datasetRows' });
     expect(() => resume({ seed: 6 })).toThrow('seed was 5 and is 6');
     expect(() => resume({ mode: 'shuffled' })).toThrow('mode was per-batch');
     expect(() => resume({}, { ...cursor, index: 4 })).toThrow('step 4 of an epoch of 4');

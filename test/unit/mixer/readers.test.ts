@@ -14,7 +14,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CfsError } from '../../../src/errors.js';
 import { openRows } from '../../../src/mixer/readers/open.js';
-import type { RawRow } from '../../../src/mixer/readers/reader.js';
+import { MAX_ROW_LENGTH, type RawRow } from '../../../src/mixer/readers/reader.js';
+import { expectError } from '../../support/expectError.js';
 
 let folder = '';
 beforeAll(() => {
@@ -84,9 +85,9 @@ describe('JSON Lines', () => {
     ['{"a":"x}', 'a closing quote is missing'],
     ['{"a":1', 'a comma or a closing bracket is missing'],
     ['{"a":', 'it ends too early; a bracket is missing'],
-    ['{a:1}', 'a column name must stand in double quotes'],
-    ['{"a":1} x', 'something follows after its end'],
-    ['{"a":"x\ty"}', 'a tab or line break in a text must be \\t or \\n'],
+    ['{a:1}', 'a column name must be in double quotes'],
+    ['{"a":1} x', 'there is something after its end'],
+    ['{"a":"x\ty"}', 'a tab or line break must be written as \\t or \\n'],
     ['{"a":"\\q"}', 'Bad escaped character'],
   ])('says in plain words what is wrong with %s', async (line, words) => {
     const [row] = await readAll(fileOf('mistake.jsonl', `${line}\n`));
@@ -267,6 +268,13 @@ describe('CSV and TSV', () => {
 });
 
 describe('files that cannot be read', () => {
+  it('stops at a line that cannot be one row', async () => {
+    const row = `{"a":"${'x'.repeat(MAX_ROW_LENGTH)}"}`;
+    const file = fileOf('one-line.jsonl', `{"a":"b"}\n${row}`);
+    const error = await expectError('DATASET_ROW_TOO_LONG', () => readAll(file));
+    expect(error.place).toEqual({ file, line: 2 });
+  });
+
   it('names a missing file, a folder and an unknown ending', async () => {
     const missing = join(folder, 'missing.jsonl');
     expect(await failureOf(missing)).toMatchObject({

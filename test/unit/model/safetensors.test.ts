@@ -2,13 +2,16 @@
 import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CfsError } from '../../../src/errors.js';
 import { openSafetensors, writeSafetensors } from '../../../src/model/safetensors.js';
 import type { TensorSpec } from '../../../src/model/safetensors.js';
 import { createRandom } from '../../../src/random.js';
 import type { Random } from '../../../src/random.js';
 import { caught, rawSafetensors, temporaryFolder } from './folderFixture.js';
+
+// Whatever a test leaves behind when it fails.
+afterEach(() => vi.unstubAllGlobals());
 
 const folder = temporaryFolder();
 const file = join(folder, 'x.safetensors');
@@ -131,6 +134,18 @@ describe('safetensors', () => {
   it('says so when the file cannot be opened', () => {
     expect(caught(() => openSafetensors(join(folder, 'none'))).code).toBe('MODEL_FILE_UNREADABLE');
     expect(caught(() => openSafetensors(folder)).code).toBe('MODEL_FILE_UNREADABLE');
+  });
+
+  it('says so when a tensor does not fit into memory', () => {
+    writeSpecs(file);
+    const opened = openSafetensors(file);
+    vi.stubGlobal('Float32Array', function () {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    const error = caught(() => opened.read('norm'));
+    vi.unstubAllGlobals();
+    expect(error).toMatchObject({ code: 'OUT_OF_MEMORY', place: { file, field: 'norm' } });
+    expect(error.message).toContain('[2, 2]');
   });
 
   it('notices a file that became shorter after it was opened', () => {

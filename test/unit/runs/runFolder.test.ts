@@ -27,6 +27,7 @@ import {
 } from '../../../src/runs/runFolder.js';
 import type { RunFolder } from '../../../src/runs/runFolder.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
+import { expectError } from '../../support/expectError.js';
 import { madeUpConfig, madeUpEvents, madeUpResults, madeUpSamples, timeAt } from './madeUpRun.js';
 
 let workspace: string;
@@ -77,13 +78,15 @@ describe('createRun', () => {
 });
 
 describe('findRun and listRuns', () => {
-  it('finds by folder, id and unambiguous beginning', () => {
+  it('finds by folder, id and unambiguous beginning', async () => {
     expect(findRun(workspace, run.folder)).toEqual(run);
     expect(findRun(workspace, run.id)).toEqual(run);
     expect(findRun(workspace, '2026-05-06')).toEqual(run);
-    createRun(workspace, run.config, new Date(Date.UTC(2026, 4, 6)));
-    expect(() => findRun(workspace, '2026-05-06')).toThrowError(/2 runs/);
-    expect(() => findRun(workspace, '1999')).toThrowError(/no run «1999»/);
+    const other = createRun(workspace, run.config, new Date(Date.UTC(2026, 4, 6)));
+    const find = () => findRun(workspace, '2026-05-06');
+    const { message } = await expectError('RUN_AMBIGUOUS', find);
+    for (const part of ['2 runs', run.id, other.id]) expect(message).toContain(part);
+    expect(() => findRun(workspace, '1999')).toThrowError(/no run “1999”/);
   });
 
   it('lists the newest first, a broken one with its problem', () => {
@@ -154,14 +157,15 @@ describe('logs', () => {
     expect([...readSamples(run)]).toEqual(samples);
   });
 
-  it('takes no more events once its folder was deleted', () => {
+  it('takes no more events once its folder was deleted', async () => {
     const writer = openRunWriter(run);
     const [first, second] = events;
     if (!first || !second) throw new Error('no events made up');
     writer.appendEvent(first);
     // The log itself is open: on Windows it would keep the folder.
     rmSync(run.paths.config);
-    expect(placeOf(() => writer.appendEvent(second))).toBe(`RUN_REMOVED ${run.folder}`);
+    const { place } = await expectError('RUN_REMOVED', () => writer.appendEvent(second));
+    expect(place).toEqual({ file: run.folder });
     writer.close();
     expect(readEvents(run)).toEqual([first]);
   });

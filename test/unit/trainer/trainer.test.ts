@@ -267,8 +267,10 @@ describe('checkpoints', () => {
     await run({}, { stopAfter: 9 });
     const file = join(folder, '9', 'state.json');
     writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 2', '"format": 1'));
-    const outdated = { code: 'CHECKPOINT_OUTDATED', place: { file: join(folder, '9') } };
-    await expect(run()).rejects.toMatchObject(outdated);
+    await expect(run()).rejects.toMatchObject({
+      code: 'CHECKPOINT_OUTDATED',
+      place: { file: join(folder, '9') },
+    });
     expect(listCheckpoints(folder)).toEqual([9, 8]);
   });
 

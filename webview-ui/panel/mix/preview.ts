@@ -1,6 +1,5 @@
 /** What the settings would do, drawn without running anything. */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { CfsError } from '../../../src/errors.js';
 import { formatBytes, formatNumber, formatSeconds } from '../../../src/protocol/format.js';
 import type {
   DatasetReportData,
@@ -9,7 +8,7 @@ import type {
   ModelFacts,
   PreviewData,
 } from '../../../src/protocol/preview.js';
-import { failure } from '../../shared/failure.js';
+import { recordedFailure } from '../../shared/failure.js';
 import { link } from '../../shared/toolkit.js';
 import { batchView, type BatchView } from './batch.js';
 
@@ -23,7 +22,7 @@ export function previewView(view: PreviewView): TemplateResult {
   const report = reportView(dataset, view.openFile);
   // What stands in the way comes first.
   const [first, later] = dataset.errors > 0 ? [report, nothing] : [nothing, report];
-  return html`${first} ${problem ? failure(new CfsError(problem)) : nothing}
+  return html`${first} ${problem ? recordedFailure(problem) : nothing}
   ${estimate ? estimateView(estimate) : nothing}
   ${mix ? mixView(mix) : problem ? nothing : noRows()} ${later}
   ${mix ? batchView(mix, { ...view, files }) : nothing} ${modelView(model)}`;

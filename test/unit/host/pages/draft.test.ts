@@ -76,7 +76,7 @@ describe('the field of a problem', () => {
   };
   const problem = (place: CfsError['place']) =>
     fieldProblem(
-      new CfsError({ code: 'X', message: 'It is wrong.', remedy: 'Mend it.', place }),
+      new CfsError({ code: 'CONFIG_INVALID', message: 'It is wrong.', remedy: 'Mend it.', place }),
       values,
     );
 

@@ -162,7 +162,7 @@ describe('the mix page', () => {
     const request = fake.parts.request;
     const place = { file: '/models/base/config.json' };
     request.mockRejectedValueOnce(
-      new CfsError({ code: 'MODEL_UNKNOWN', message: 'Unknown.', remedy: 'Choose.', place }),
+      new CfsError({ code: 'MODEL_UNSUPPORTED', message: 'Unknown.', remedy: 'Choose.', place }),
     );
     expect(await page.ask('preview', { values })).toEqual({
       problems: [{ field: 'model', message: 'Unknown. Choose.' }],
