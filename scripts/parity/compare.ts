@@ -10,7 +10,7 @@ import { architectureOf, type Architecture } from '../../src/model/architecture.
 import type { Batch } from '../../src/model/batch.js';
 import { createDecoder } from '../../src/model/decoder.js';
 import { openModelFolder } from '../../src/model/folder.js';
-import { packRows } from '../../src/model/packing.js';
+import { splitIntoBatches } from '../../src/model/packing.js';
 import { batchFeeds, forward } from '../../src/model/trunk.js';
 import {
   floats,
@@ -56,11 +56,12 @@ export async function compareWithOracle(
   const model = openModelFolder(folder);
   const oracle = readOracle(folder);
   const longest = Math.max(...oracle.rows.map(({ ids }) => ids.length));
+  const layout = { maxTime: longest, multiple: 1, maxTokens: longest * oracle.rows.length };
   const loaded: Loaded = {
     architecture: architectureOf(model.config, join(folder, 'config.json')),
     device: await openDevice({ name: provider }),
     oracle,
-    batch: packRows(oracle.rows, { maxTime: longest, multiple: 1 }),
+    batch: defined(splitIntoBatches(oracle.rows, layout)[0], 'batch'),
     read: (name) => model.tensors.read(name),
   };
   const findings = [

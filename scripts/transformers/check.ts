@@ -13,7 +13,7 @@ import { CfsError, assert, defined } from '../../src/errors.js';
 import { Graph, linear, type Value } from '../../src/graph/index.js';
 import { architectureOf } from '../../src/model/architecture.js';
 import { openModelFolder } from '../../src/model/folder.js';
-import { packRows } from '../../src/model/packing.js';
+import { splitIntoBatches } from '../../src/model/packing.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
 import { batchFeeds, forward } from '../../src/model/trunk.js';
 import { floats, kernelsOf, openDevice } from '../../src/runtime/index.js';
@@ -124,7 +124,8 @@ async function logitsOf(folder: string, rows: readonly number[][]): Promise<Floa
   for (const row of rows) {
     const ids = Int32Array.from(row);
     const supervised = new Uint8Array(ids.length).fill(1, 1);
-    const batch = packRows([{ ids, supervised }], { maxTime: ids.length, multiple: 1 });
+    const layout = { maxTime: ids.length, multiple: 1, maxTokens: ids.length };
+    const batch = defined(splitIntoBatches([{ ids, supervised }], layout)[0], 'batch');
     const g = new Graph(kernelsOf(device.provider.name));
     const values = new Map<string, Value>();
     for (const { name, shape } of parameters) {
