@@ -240,6 +240,17 @@ export const taskResultSchema = z.object({
 });
 export type TaskResult = z.infer<typeof taskResultSchema>;
 
+/** Over the tasks of one unit (fractions, nats, …), which do not add up with others. */
+const forgettingSummarySchema = z.object({
+  unit: z.string(),
+  tasks: count,
+  /** Mean over the tasks; positive is worse. */
+  averageForgetting: measured,
+  /** The task forgotten most. */
+  worst: z.object({ task: z.string(), forgetting: measured }),
+});
+export type ForgettingSummary = z.infer<typeof forgettingSummarySchema>;
+
 /** `results.json`. */
 export const runResultsSchema = z.object({
   method: z.enum(methodNames),
@@ -249,15 +260,8 @@ export const runResultsSchema = z.object({
   provider: z.string(),
   tasks: z.array(taskResultSchema),
   downstream: taskResultSchema.optional(),
-  /** Over the tasks, apart for each unit (fractions, nats, …); positive is worse. */
-  forgetting: z.array(
-    z.object({
-      unit: z.string(),
-      tasks: count,
-      averageForgetting: measured,
-      worst: z.object({ task: z.string(), forgetting: measured }),
-    }),
-  ),
+  /** One for each unit. */
+  forgetting: z.array(forgettingSummarySchema),
   kl: klSchema.optional(),
   samples: sampleDiagnosticsSchema.optional(),
   /** Seconds by phase, and `total`. */

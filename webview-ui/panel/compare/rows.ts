@@ -7,7 +7,7 @@ import {
   width95,
 } from '../../../src/protocol/format.js';
 import { methods } from '../../../src/protocol/methods.js';
-import { unitName, unitOf } from '../../../src/protocol/metricUnits.js';
+import { unitName, unitOf } from '../../../src/protocol/metrics.js';
 import type { ComparisonData } from '../../../src/protocol/panel.js';
 import type { RunResults, TaskResult } from '../../../src/protocol/records.js';
 import { stateWords } from '../../../src/protocol/runWords.js';

@@ -1,7 +1,7 @@
 /** The tables of the Compare page. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { direction } from '../../../src/protocol/curveData.js';
-import { unitName } from '../../../src/protocol/metricUnits.js';
+import { unitName } from '../../../src/protocol/metrics.js';
 import type { ComparisonData } from '../../../src/protocol/panel.js';
 import {
   changeWithInterval,
