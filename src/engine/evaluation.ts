@@ -7,7 +7,7 @@ import { defined } from '../errors.js';
 import { compareAll, type Comparison } from '../evaluator/compare.js';
 import { evaluateTask } from '../evaluator/evaluate.js';
 import { describeItems } from '../evaluator/items.js';
-import { estimateKl, type KlEstimate } from '../evaluator/kl.js';
+import { estimateKl, type DriftEstimate } from '../evaluator/kl.js';
 import type { LanguageModel } from '../evaluator/languageModel.js';
 import { metricResultSchema, type MetricResult } from '../evaluator/results.js';
 import { scoredModel } from '../evaluator/scoredModel.js';
@@ -54,7 +54,7 @@ export interface Evaluator {
   /** What `score('subset')` would give, read off full scores. */
   restrict(full: Scores): Scores;
   /** Undefined where there are no samples to estimate it with. */
-  kl(): Promise<KlEstimate | undefined>;
+  kl(): Promise<DriftEstimate | undefined>;
   /** The items of tasks with right and wrong answers, by the first such metric of each. */
   items(base: Scores, final: Scores): Iterable<ItemRecord>;
   release(): Promise<void>;

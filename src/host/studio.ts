@@ -3,6 +3,7 @@
  * command, view and page. Each part is its own file and is built by a function of its own.
  */
 import type * as vscode from 'vscode';
+import type { Until } from '../protocol/engine.js';
 import type { Page } from '../protocol/panel.js';
 import type { PreviewContract } from '../protocol/preview.js';
 import type { Params, Result } from '../protocol/rpc.js';
@@ -45,9 +46,9 @@ export interface RunService extends vscode.Disposable {
   /**
    * Makes the run folder and starts or queues the job. Throws `WRITE_FAILED`, `WORKSPACE_MISSING`.
    */
-  start(config: RunConfig, until: 'samples' | 'end'): RunFolder;
+  start(config: RunConfig, until: Until): RunFolder;
   /** To the end where nothing else is said. Throws `RUN_FINISHED`, `RUN_LOCKED`, `RUN_NOT_FOUND`. */
-  resume(runId: string, until?: 'samples' | 'end'): void;
+  resume(runId: string, until?: Until): void;
   /**
    * Ends a run of this window after a checkpoint, or takes it out of the queue; resolves when it has
    * ended. Throws `RUN_ELSEWHERE`.

@@ -4,45 +4,12 @@
  * and it stays alive while a page is open, so that moving a setting does not read them again.
  */
 import { z } from 'zod';
-import { errorRecordSchema } from './records.js';
+import { datasetReportSchema } from './datasetReport.js';
+import { doctorReportSchema } from './providers.js';
+import { bosTokenSchema, errorRecordSchema } from './records.js';
 import type { Contract } from './rpc.js';
 
 const count = z.int().nonnegative();
-
-export const problemSchema = z.object({
-  severity: z.enum(['error', 'warning']),
-  code: z.string(),
-  message: z.string(),
-  remedy: z.string(),
-  file: z.string(),
-  /** From 1. Missing when the problem is the whole file's. */
-  line: count.optional(),
-  column: count.optional(),
-  field: z.string().optional(),
-});
-export type DatasetProblem = z.infer<typeof problemSchema>;
-
-export const datasetReportSchema = z.object({
-  /** The first problems, in reading order; see `counts` for how many there are. */
-  problems: z.array(problemSchema),
-  counts: z.record(z.string(), count),
-  errors: count,
-  warnings: count,
-  files: z.array(
-    z.object({
-      file: z.string(),
-      shape: z.string().optional(),
-      columns: z.array(z.string()),
-      unusedColumns: z.array(z.string()),
-      rows: count,
-    }),
-  ),
-  /** Rows read, broken ones included; those that are trained on; those that lost their end. */
-  rows: count,
-  kept: count,
-  truncated: count,
-});
-export type DatasetReportData = z.infer<typeof datasetReportSchema>;
 
 const sourcePreview = z.object({
   rows: count,
@@ -78,7 +45,7 @@ export const mixPreviewSchema = z.object({
 export type MixPreviewData = z.infer<typeof mixPreviewSchema>;
 
 /** What a run will cost on this machine, before it runs. All of it is estimated. */
-export const estimateSchema = z.object({
+export const runEstimateSchema = z.object({
   provider: z.string(),
   /** Seconds by phase, and in all. */
   seconds: z.object({
@@ -100,9 +67,7 @@ export const estimateSchema = z.object({
   /** One sentence: why, and what to change where it does not fit. */
   reason: z.string(),
 });
-export type Estimate = z.infer<typeof estimateSchema>;
-
-const startTokenSchema = z.object({ id: count, token: z.string(), reason: z.string() });
+export type RunEstimate = z.infer<typeof runEstimateSchema>;
 
 export const modelFactsSchema = z.object({
   folder: z.string(),
@@ -112,32 +77,10 @@ export const modelFactsSchema = z.object({
   vocabulary: count,
   contextLength: count,
   hasChatTemplate: z.boolean(),
-  /** The start token, and what else could be one. */
-  bos: startTokenSchema.extend({ candidates: z.array(startTokenSchema) }),
+  /** The BOS token, and what else could be one. */
+  bos: bosTokenSchema.extend({ candidates: z.array(bosTokenSchema) }),
 });
 export type ModelFacts = z.infer<typeof modelFactsSchema>;
-
-export const doctorSchema = z.object({
-  versions: z.record(z.string(), z.string()),
-  system: z.object({
-    platform: z.string(),
-    cpu: z.string(),
-    cores: count,
-    memory: z.number(),
-    freeMemory: z.number(),
-  }),
-  providers: z.array(
-    z.object({
-      name: z.string(),
-      works: z.boolean(),
-      chosen: z.boolean(),
-      milliseconds: z.number().optional(),
-      reason: z.string().optional(),
-      remedy: z.string().optional(),
-    }),
-  ),
-});
-export type DoctorReport = z.infer<typeof doctorSchema>;
 
 /** A run configuration as plain data, paths absolute; checked again by the receiver's schema. */
 export const configDataSchema = z.record(z.string(), z.unknown());
@@ -147,7 +90,7 @@ export const previewDataSchema = z.object({
   dataset: datasetReportSchema,
   /** Absent when the dataset has no usable row. */
   mix: mixPreviewSchema.optional(),
-  estimate: estimateSchema.optional(),
+  estimate: runEstimateSchema.optional(),
   /** Why mix or estimate are missing though there are rows: a task file that is broken, say. */
   problem: errorRecordSchema.optional(),
 });
@@ -174,7 +117,7 @@ export const previewContract = {
       }),
       result: previewDataSchema,
     },
-    doctor: { params: z.object({}), result: doctorSchema },
+    doctor: { params: z.object({}), result: doctorReportSchema },
   },
   events: {
     /** Rows of the dataset read so far. */

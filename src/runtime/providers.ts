@@ -1,8 +1,8 @@
 /** The execution providers of ONNX Runtime and what each can do for us. */
 import type { Kernels } from '../graph/index.js';
+import type { ProviderName } from '../protocol/providers.js';
 
-export const providerNames = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
-export type ProviderName = (typeof providerNames)[number];
+export { providerNames, type ProviderName } from '../protocol/providers.js';
 
 export interface Provider {
   name: ProviderName;

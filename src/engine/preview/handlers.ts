@@ -5,9 +5,10 @@
  */
 import { CfsError } from '../../errors.js';
 import type { ChatOptions } from '../../mixer/chat.js';
-import { scanDataset, type DatasetReport } from '../../mixer/dataset.js';
+import { scanDataset } from '../../mixer/dataset.js';
 import type { MixPreview } from '../../mixer/preview.js';
 import { joinStores, type RowStore } from '../../mixer/rowStore.js';
+import type { DatasetReport } from '../../protocol/datasetReport.js';
 import { errorRecord } from '../../protocol/errorRecord.js';
 import type { ModelFacts, PreviewContract, PreviewData } from '../../protocol/preview.js';
 import type { Handlers } from '../../protocol/rpc.js';

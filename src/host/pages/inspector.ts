@@ -24,7 +24,7 @@ import {
 } from './inspectorState.js';
 import { followSamples, type SamplesFeed } from './samplesFeed.js';
 import { createSoon } from './soon.js';
-import { pickStartToken } from './startToken.js';
+import { pickBos } from './bos.js';
 import { connectWebview, logProblem } from './webview.js';
 
 const viewId = 'cfs.inspector';
@@ -171,9 +171,9 @@ export function createInspectorHost(studio: Studio): InspectorHost {
       tellSoon();
       return { excluded: readExclusions(run) };
     },
-    changeStartToken: async ({ runId, tokenId }) => {
+    changeBos: async ({ runId, tokenId }) => {
       const { config } = library.open(runId);
-      const bos = tokenId ?? (await askStartToken(config.model, runId));
+      const bos = tokenId ?? (await askBos(config.model, runId));
       if (bos === undefined) return {};
       // Says at once when there is no such token, before a run is made for it.
       await studio.preview.request('describeModel', { folder: config.model, bos });
@@ -194,13 +194,10 @@ export function createInspectorHost(studio: Studio): InspectorHost {
     },
   };
 
-  const askStartToken = async (
-    model: string,
-    runId: string,
-  ): Promise<number | string | undefined> => {
+  const askBos = async (model: string, runId: string): Promise<number | string | undefined> => {
     const { bos } = await studio.preview.request('describeModel', { folder: model });
     const verdict = followed?.run.id === runId ? followed.facts.verdict : undefined;
-    return pickStartToken(bos, verdict?.betterTokenId);
+    return pickBos(bos, verdict?.betterTokenId);
   };
 
   const provider: vscode.WebviewViewProvider = {
