@@ -3,9 +3,9 @@
  * was, how varied the text is, whether it repeats itself. They are shown in the inspector and the
  * report, and the sanity verdict is decided from them.
  */
-import { distinctShare, mean, summarizeSample } from '../protocol/sampleDiagnostics.js';
 import type { SetDiagnostics, Spread } from '../protocol/records.js';
 import type { Sample } from './samples.js';
+import { distinctShare, mean, summarizeSample } from './summary.js';
 
 export interface SampleDiagnostics {
   /** Generated tokens, the end token included. */

@@ -13,9 +13,9 @@
  * Log-probabilities told the same, but move with the temperature, which entropy hardly does.
  */
 import type { SamplesVerdict } from '../protocol/records.js';
-import { mean } from '../protocol/sampleDiagnostics.js';
 import { diagnoseSample } from './diagnostics.js';
 import type { Sample } from './samples.js';
+import { mean } from './summary.js';
 
 export interface BosSamples {
   tokenId: number;

@@ -4,6 +4,7 @@
  */
 import type * as vscode from 'vscode';
 import type { Until } from '../protocol/engine.js';
+import type { SampleSummary } from '../protocol/inspector.js';
 import type { Page } from '../protocol/panel.js';
 import type { PreviewContract } from '../protocol/preview.js';
 import type { Params, Result } from '../protocol/rpc.js';
@@ -82,6 +83,15 @@ export interface PreviewService extends vscode.Disposable {
     options?: { timeoutMs?: number },
   ): Promise<Result<PreviewContract, M>>;
   readonly onReading: vscode.Event<{ file: string; rows: number }>;
+  /**
+   * The samples of a file, then new ones as they are written, in place of another file that was
+   * followed before. `first`: what came before is to be dropped, because the file was replaced or
+   * the process started again.
+   */
+  followSamples(
+    file: string,
+    take: (samples: SampleSummary[], first: boolean) => void,
+  ): vscode.Disposable;
 }
 
 /** A configuration in the making: `run.yaml` as data, paths absolute, fields still missing. */

@@ -1,10 +1,11 @@
 /**
- * The contract between the host and the preview process, which looks at models and datasets without
- * running anything. It is a process of its own, since reading 200,000 rows would hold up the editor,
- * and it stays alive while a page is open, so that moving a setting does not read them again.
+ * The contract between the host and the preview process, which looks at models, datasets and samples
+ * without running anything. It is a process of its own, since reading 200,000 rows would hold up the
+ * editor, and it stays alive while a page is open, so that moving a setting does not read them again.
  */
 import { z } from 'zod';
 import { datasetReportSchema } from './datasetReport.js';
+import { sampleSummarySchema, sampleTokensSchema } from './inspector.js';
 import { doctorReportSchema } from './providers.js';
 import { bosTokenSchema, errorRecordSchema } from './records.js';
 import type { Contract } from './rpc.js';
@@ -118,10 +119,26 @@ export const previewContract = {
       result: previewDataSchema,
     },
     doctor: { params: z.object({}), result: doctorReportSchema },
+    /**
+     * `samples` follow as events while the file is written, in place of those of another file; of
+     * none where no file is named.
+     */
+    followSamples: { params: z.object({ file: z.string().optional() }), result: z.object({}) },
+    /** Of the file that is followed; samples that it does not hold are left out. */
+    sampleTokens: {
+      params: z.object({ file: z.string(), indices: z.array(count) }),
+      result: z.object({ samples: z.array(sampleTokensSchema) }),
+    },
   },
   events: {
     /** Rows of the dataset read so far. */
     reading: z.object({ file: z.string(), rows: count }),
+    /** More samples of the file that is followed; with `first`, those told before are dropped. */
+    samples: z.object({
+      file: z.string(),
+      first: z.boolean(),
+      samples: z.array(sampleSummarySchema),
+    }),
   },
 } satisfies Contract;
 export type PreviewContract = typeof previewContract;

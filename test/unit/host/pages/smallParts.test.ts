@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { firstSelection } from '../../../../src/host/pages/panelState.js';
-import { createSoon } from '../../../../src/host/pages/soon.js';
+import { createSoon } from '../../../../src/soon.js';
 import { parseBos, bosChoices } from '../../../../src/host/pages/bosChoices.js';
 import { madeUpInfo } from '../madeUpInfo.js';
 
