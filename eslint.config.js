@@ -8,12 +8,12 @@ import tseslint from 'typescript-eslint';
 const allowed = {
   protocol: [],
   graph: [],
-  runtime: ['graph'],
+  runtime: ['protocol', 'graph'],
   model: ['graph', 'runtime'],
   generator: ['protocol', 'model', 'graph', 'runtime'],
   mixer: ['protocol', 'model'],
-  trainer: ['mixer', 'model', 'graph', 'runtime'],
-  evaluator: ['model', 'graph', 'runtime'],
+  trainer: ['protocol', 'mixer', 'model', 'graph', 'runtime'],
+  evaluator: ['protocol', 'model', 'graph', 'runtime'],
   runs: ['protocol'],
   engine: [
     'protocol',

@@ -17,7 +17,7 @@ import { defined } from '../src/errors.js';
 import { engineMessageSchema } from '../src/protocol/engine.js';
 import { recordedError } from '../src/protocol/errorRecord.js';
 import { eventsOf } from '../src/protocol/history.js';
-import type { Estimate } from '../src/protocol/preview.js';
+import type { RunEstimate } from '../src/protocol/preview.js';
 import type { RunEvent } from '../src/protocol/records.js';
 import { readRunConfig } from '../src/runs/config.js';
 import { runConfigSchema, type RunConfig } from '../src/runs/configSchema.js';
@@ -39,11 +39,11 @@ const { values: flags } = parseArgs({
 });
 
 /** Seconds of a finished run, by the phases of an estimate. */
-type Seconds = Estimate['seconds'];
+type Seconds = RunEstimate['seconds'];
 
 interface Outcome {
   run: string;
-  estimate: Estimate;
+  estimate: RunEstimate;
   seconds: Seconds;
   /** Highest resident bytes of the engine's process; undefined where the system does not tell. */
   peakBytes: number | undefined;

@@ -14,7 +14,7 @@ import { z } from 'zod';
 import { defined } from '../src/errors.js';
 import { evaluateTask } from '../src/evaluator/evaluate.js';
 import type { LanguageModel, LoglikelihoodRequest } from '../src/evaluator/languageModel.js';
-import type { LoglikelihoodAnswer } from '../src/evaluator/languageModel.js';
+import type { LoglikelihoodAnswer } from '../src/evaluator/results.js';
 import { continuationTokens } from '../src/evaluator/requests.js';
 import { scoredModel } from '../src/evaluator/scoredModel.js';
 import { loadTask } from '../src/evaluator/task.js';

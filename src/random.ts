@@ -1,12 +1,9 @@
 /**
  * Seeded randomness. Everything random in CFS Studio draws from here, so the same seed gives the
- * same run, and a checkpoint can carry the state and go on where it was.
+ * same run.
  *
  * The generator is xoshiro128** (Blackman & Vigna 2018) seeded through splitmix32.
  */
-
-/** Four 32-bit words; plain numbers, so that it can be stored as JSON. */
-export type RandomState = [number, number, number, number];
 
 export interface Random {
   /** A uniform integer in [0, 2^32). */
@@ -17,7 +14,6 @@ export interface Random {
   below(n: number): number;
   /** A standard normal (Box–Muller; one value per call). */
   normal(): number;
-  state(): RandomState;
 }
 
 /** A generator for `seed`; `stream` numbers give independent sequences for the same seed. */
@@ -25,12 +21,7 @@ export function createRandom(seed: number, ...stream: number[]): Random {
   let mixer = splitmix32(seed >>> 0)();
   for (const part of stream) mixer = splitmix32((mixer ^ (part >>> 0)) + 0x9e3779b9)();
   const next = splitmix32(mixer);
-  return fromState([next(), next(), next(), next()]);
-}
-
-/** A generator that goes on from a state taken earlier. */
-export function fromState(state: RandomState): Random {
-  let [a, b, c, d] = state;
+  let [a, b, c, d] = [next(), next(), next(), next()];
   const uint32 = (): number => {
     const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
     const t = b << 9;
@@ -57,7 +48,6 @@ export function fromState(state: RandomState): Random {
       const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
       return radius * Math.cos(2 * Math.PI * uniform());
     },
-    state: () => [a, b, c, d],
   };
 }
 

@@ -6,10 +6,11 @@ import { resolve } from 'node:path';
 import { formatPlace } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { formatNumber, formatSeconds } from '../protocol/format.js';
-import type { Estimate } from '../protocol/preview.js';
-import type { SampleRecord } from '../protocol/records.js';
+import type { RunEstimate } from '../protocol/preview.js';
+import type { DoctorReport } from '../protocol/providers.js';
+import type { BosToken, SampleRecord } from '../protocol/records.js';
 import { readRunConfig } from '../runs/config.js';
-import type { DoctorData, StartToken, ValidateData } from '../engine/commands.js';
+import type { ValidateData } from '../engine/commands.js';
 import { exitCodes } from './io.js';
 import type { Io } from './io.js';
 import { printJson } from './jobs.js';
@@ -137,7 +138,7 @@ function describeValidation({ dataset, preview, estimate, bos }: ValidateData): 
   ].join('');
 }
 
-function describeEstimate({ provider, seconds, reason }: Estimate): string {
+function describeEstimate({ provider, seconds, reason }: RunEstimate): string {
   const parts = (['generating', 'training', 'evaluating'] as const)
     .map((phase) => `${phase} ${formatSeconds(seconds[phase])}`)
     .join(', ');
@@ -165,11 +166,11 @@ function describePreview(preview: NonNullable<ValidateData['preview']>): string 
   return `${table}${steps} steps, ${formatNumber(epochs)} epochs\n`;
 }
 
-function describeStart({ token, id, reason }: StartToken): string {
+function describeStart({ token, id, reason }: BosToken): string {
   return `start token ${visible(token)} (id ${id}): ${reason}\n`;
 }
 
-function describeMachine({ versions, system, providers }: DoctorData): string {
+function describeMachine({ versions, system, providers }: DoctorReport): string {
   const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const facts = [
     ...Object.entries(versions),

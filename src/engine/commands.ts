@@ -3,14 +3,15 @@
  * look at the machine. They return data; whoever asked shows it.
  */
 import { cpus, freemem, totalmem } from 'node:os';
-import type { DatasetReport } from '../mixer/dataset.js';
 import type { MixPreview } from '../mixer/preview.js';
 import { joinStores } from '../mixer/rowStore.js';
-import type { Estimate } from '../protocol/preview.js';
+import type { DatasetReport } from '../protocol/datasetReport.js';
+import type { RunEstimate } from '../protocol/preview.js';
+import type { DoctorReport } from '../protocol/providers.js';
 import type {
+  BosToken,
   RunEvent,
-  RunEventOf,
-  SampleDiagnostics,
+  SetDiagnostics,
   SampleRecord,
   TaskScore,
 } from '../protocol/records.js';
@@ -26,8 +27,6 @@ import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
 import { versions } from './versions.js';
 
-export type StartToken = Pick<RunEventOf<'bos_found'>, 'id' | 'token' | 'reason'>;
-
 export interface GenerateOptions {
   config: RunConfig;
   /** Samples to write; the configuration's budget when left out. */
@@ -38,8 +37,8 @@ export interface GenerateOptions {
 }
 
 export interface GenerateData {
-  bos: StartToken;
-  diagnostics: SampleDiagnostics;
+  bos: BosToken;
+  diagnostics: SetDiagnostics;
 }
 
 export interface ValidateData {
@@ -47,8 +46,8 @@ export interface ValidateData {
   /** What would be trained on; absent when the dataset has no usable row. */
   preview?: MixPreview;
   /** What the run would take; absent with the preview. */
-  estimate?: Estimate;
-  bos: StartToken;
+  estimate?: RunEstimate;
+  bos: BosToken;
 }
 
 export interface EvaluateOptions {
@@ -62,24 +61,6 @@ export interface EvaluateOptions {
 export interface EvaluateData {
   tasks: TaskScore[];
   downstream?: TaskScore;
-}
-
-export interface ProviderCheck {
-  name: string;
-  works: boolean;
-  /** What `provider: auto` would take. */
-  chosen: boolean;
-  /** One tiny training step. */
-  milliseconds?: number;
-  /** Why it does not work, and what to do. */
-  reason?: string;
-  remedy?: string;
-}
-
-export interface DoctorData {
-  versions: Record<string, string>;
-  system: { platform: string; cpu: string; cores: number; memory: number; freeMemory: number };
-  providers: ProviderCheck[];
 }
 
 /** Writes context-free samples as a run would, keeping none; early when the signal is aborted. */
@@ -179,7 +160,7 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<Evaluat
 }
 
 /** What works on this machine. */
-export async function doctorCommand(): Promise<DoctorData> {
+export async function doctorCommand(): Promise<DoctorReport> {
   const providers = await probeProviders();
   const chosen = fastest(providers);
   const processors = cpus();

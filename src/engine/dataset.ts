@@ -1,7 +1,8 @@
 /** A job's rows: the dataset and held-out rows as the configuration describes them. */
 import { sampleCount } from '../generator/budget.js';
 import type { ChatOptions } from '../mixer/chat.js';
-import { loadDataset, type DatasetOptions, type DatasetReport } from '../mixer/dataset.js';
+import { loadDataset, type DatasetOptions } from '../mixer/dataset.js';
+import type { DatasetReport } from '../protocol/datasetReport.js';
 import { holdOutRows, type SplitRows } from '../mixer/holdOut.js';
 import { joinStores, storeRows, type RowStore } from '../mixer/rowStore.js';
 import { contextFreeRow, type TokenizeOptions } from '../mixer/rows.js';

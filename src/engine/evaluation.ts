@@ -5,11 +5,11 @@
 import { z } from 'zod';
 import { defined } from '../errors.js';
 import { compareAll, type Comparison } from '../evaluator/compare.js';
-import { evaluateTask, type TaskResult } from '../evaluator/evaluate.js';
+import { evaluateTask } from '../evaluator/evaluate.js';
 import { describeItems } from '../evaluator/items.js';
-import { estimateKl, type KlEstimate } from '../evaluator/kl.js';
+import { estimateKl, type DriftEstimate } from '../evaluator/kl.js';
 import type { LanguageModel } from '../evaluator/languageModel.js';
-import { metricRule, type MetricName } from '../evaluator/metrics.js';
+import { metricResultSchema, type MetricResult } from '../evaluator/results.js';
 import { scoredModel } from '../evaluator/scoredModel.js';
 import { estimate } from '../evaluator/statistics.js';
 import { loadTask, subsetOf, type Task } from '../evaluator/task.js';
@@ -18,17 +18,19 @@ import type { RowStore } from '../mixer/rowStore.js';
 import { contextFreeRow } from '../mixer/rows.js';
 import { createDecoder } from '../model/decoder.js';
 import { createScorer, type Scorer } from '../model/scoreGraph.js';
+import { metrics, type MetricName } from '../protocol/metrics.js';
 import type { ItemRecord, SampleRecord, TaskScore } from '../protocol/records.js';
 import { createRandom, permutation } from '../random.js';
 import type { Device, Held } from '../runtime/index.js';
 import type { Model } from './model.js';
 
-/** A set of measurements of one model. */
-export interface Scores {
+/** A set of measurements of one model; those of the base model are kept as `base.json`. */
+export const scoresSchema = z.object({
   /** Every metric of every task; the first of a task is its headline. */
-  tasks: TaskResult[];
-  downstream?: TaskResult;
-}
+  tasks: z.array(metricResultSchema),
+  downstream: metricResultSchema.optional(),
+});
+export type Scores = z.output<typeof scoresSchema>;
 
 export interface EvaluatorOptions {
   device: Device;
@@ -52,7 +54,7 @@ export interface Evaluator {
   /** What `score('subset')` would give, read off full scores. */
   restrict(full: Scores): Scores;
   /** Undefined where there are no samples to estimate it with. */
-  kl(): Promise<KlEstimate | undefined>;
+  kl(): Promise<DriftEstimate | undefined>;
   /** The items of tasks with right and wrong answers, by the first such metric of each. */
   items(base: Scores, final: Scores): Iterable<ItemRecord>;
   release(): Promise<void>;
@@ -68,7 +70,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
   return {
     score: async (extent, onTask) => {
       const tasks: Task[] = extent === 'full' ? full : subsets;
-      const results: TaskResult[] = [];
+      const results: MetricResult[] = [];
       for (const [i, task] of tasks.entries()) {
         onTask(i, tasks.length);
         results.push(...(await evaluateTask(task, language)));
@@ -85,7 +87,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       const ids = new Map(
         subsets.map(({ definition, items }) => [definition.task, items.map(({ id }) => id)]),
       );
-      const kept = (result: TaskResult): TaskResult =>
+      const kept = (result: MetricResult): MetricResult =>
         restrictTo(result, new Set(ids.get(result.task)));
       const chosen = downstream && chooseRows(downstream, subset, seed).map(String);
       return {
@@ -119,7 +121,7 @@ function* itemsOf(tasks: readonly Task[], base: Scores, final: Scores): Generato
   }
 }
 
-function isAccuracy({ unit }: TaskResult): boolean {
+function isAccuracy({ unit }: MetricResult): boolean {
   return unit === 'fraction';
 }
 
@@ -167,9 +169,9 @@ async function rowLoss(
   store: RowStore,
   count: number,
   seed: number,
-): Promise<TaskResult> {
+): Promise<MetricResult> {
   const metric: MetricName = 'nll_per_token';
-  const { unit, higherIsBetter } = metricRule(metric);
+  const { unit, higherIsBetter } = metrics[metric];
   const chosen = chooseRows(store, count, seed);
   const scores = await scorer.score(chosen.map((index) => store.row(index)));
   const items = chosen.map((index, i) => {
@@ -197,7 +199,7 @@ function chooseRows(store: RowStore, count: number, seed: number): number[] {
 }
 
 /** A result over some of its items. */
-function restrictTo(result: TaskResult, ids: ReadonlySet<string>): TaskResult {
+function restrictTo(result: MetricResult, ids: ReadonlySet<string>): MetricResult {
   const items = result.items.filter(({ id }) => ids.has(id));
   const { score, stderr } = estimate(items, result.unit);
   return { ...result, items, score, stderr, n: items.length };
@@ -217,7 +219,7 @@ export function compareScores(base: Scores, current: Scores, seed: number): Comp
   return compareAll(allResults(base), allResults(current), { seed });
 }
 
-export function allResults({ tasks, downstream }: Scores): TaskResult[] {
+export function allResults({ tasks, downstream }: Scores): MetricResult[] {
   return downstream ? [...tasks, downstream] : tasks;
 }
 
@@ -229,7 +231,7 @@ export function headlines<T extends { task: string }>(results: readonly T[]): T[
 }
 
 /** A score as events carry it. */
-export function taskScore(result: TaskResult, comparison: Comparison | undefined): TaskScore {
+export function taskScore(result: MetricResult, comparison: Comparison | undefined): TaskScore {
   const { task, metric, higherIsBetter, score, stderr, n } = result;
   return {
     task,
@@ -246,46 +248,3 @@ export function taskScore(result: TaskResult, comparison: Comparison | undefined
 export function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null;
 }
-
-/** JSON turns an infinite score (a perplexity, say) into null. */
-const measured = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? Infinity);
-
-/** And so a log-probability of −∞. */
-const logprob = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? -Infinity);
-const answerSchema = z.union([
-  z.object({ logprobs: z.array(logprob), characters: z.array(z.number()), gold: z.int() }),
-  z.object({ generated: z.string(), filtered: z.string(), target: z.string(), equal: z.boolean() }),
-  z.object({ logprob, tokens: z.int(), words: z.int(), bytes: z.int() }),
-  z.object({ logprob, tokens: z.int(), greedy: z.boolean() }),
-]);
-
-/** The base model's scores as they are kept in the run folder, so that resuming need not ask again. */
-const resultSchema = z.object({
-  task: z.string(),
-  metric: z.custom<MetricName>((name) => typeof name === 'string'),
-  filter: z.string().optional(),
-  unit: z.enum(['fraction', 'nats', 'bits', 'perplexity']),
-  higherIsBetter: z.boolean(),
-  score: measured,
-  stderr: measured.optional(),
-  n: z.int(),
-  items: z.array(
-    z.object({
-      id: z.string(),
-      value: measured,
-      weight: z.number(),
-      correct: z.boolean().optional(),
-      answer: answerSchema,
-    }),
-  ),
-});
-export const scoresSchema = z.object({
-  tasks: z.array(resultSchema),
-  downstream: resultSchema.optional(),
-});

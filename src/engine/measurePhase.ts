@@ -42,7 +42,7 @@ export function createJobEvaluator(
 export async function scoreBase(job: Job, evaluator: Evaluator): Promise<Scores> {
   const { run, config } = job;
   if (existsSync(run.paths.base)) {
-    return scoresSchema.parse(JSON.parse(readFileSync(run.paths.base, 'utf8'))) as Scores;
+    return scoresSchema.parse(JSON.parse(readFileSync(run.paths.base, 'utf8')));
   }
   const extent = config.evaluation.full ? 'full' : 'subset';
   const { scores } = await measure(job, evaluator, undefined, extent, 0);

@@ -2,7 +2,8 @@
  * What a configuration would train on, drawn from rows that are read already: for the terminal,
  * which reads them once, and for the preview process, which keeps them while settings move.
  */
-import { readDataset, type DatasetOptions, type DatasetReport } from '../mixer/dataset.js';
+import { readDataset, type DatasetOptions } from '../mixer/dataset.js';
+import type { DatasetReport } from '../protocol/datasetReport.js';
 import { previewMix, type MixPreview, type PlannedSamples } from '../mixer/preview.js';
 import type { RowStore } from '../mixer/rowStore.js';
 import type { DatasetSource, RunConfig } from '../runs/configSchema.js';

@@ -2,10 +2,10 @@
 import { defined } from '../errors.js';
 import type { Comparison } from '../evaluator/compare.js';
 import { summarize } from '../evaluator/forgetting.js';
-import type { KlEstimate } from '../evaluator/kl.js';
+import type { DriftEstimate } from '../evaluator/kl.js';
 import { modelCard } from '../model/modelCard.js';
 import { saveModelFolder } from '../model/save.js';
-import type { ItemRecord, RunResults, SampleDiagnostics, TaskResult } from '../protocol/records.js';
+import type { ItemRecord, RunResults, SetDiagnostics, TaskResult } from '../protocol/records.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { RunFolder, RunWriter } from '../runs/runFolder.js';
@@ -25,11 +25,11 @@ export interface SaveOptions {
   timings: Record<string, number>;
   base: Scores;
   final: Scores;
-  kl: KlEstimate | undefined;
+  kl: DriftEstimate | undefined;
   state: TrainingState;
   savedStep: number;
   /** About the samples trained on. */
-  samples: SampleDiagnostics | undefined;
+  samples: SetDiagnostics | undefined;
   items: Iterable<ItemRecord>;
 }
 

@@ -2,9 +2,14 @@
 import { diagnoseSet } from '../generator/diagnostics.js';
 import { generate } from '../generator/generate.js';
 import type { Sample } from '../generator/samples.js';
-import { judgeSamples, type StartTokenSamples, type Verdict } from '../generator/verdict.js';
+import { judgeSamples, type BosSamples } from '../generator/verdict.js';
 import { createDecoder } from '../model/decoder.js';
-import type { RunEvent, SampleDiagnostics, SampleRecord } from '../protocol/records.js';
+import type {
+  RunEvent,
+  SampleRecord,
+  SamplesVerdict,
+  SetDiagnostics,
+} from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { Device, Held } from '../runtime/index.js';
 import type { Model } from './model.js';
@@ -83,9 +88,9 @@ export const judging = { samples: 24, length: 96, candidates: 2 };
 export async function judge(
   options: Omit<SamplingOptions, 'count' | 'done' | 'onSample' | 'onEvent'>,
   samples: readonly SampleRecord[],
-): Promise<Verdict> {
+): Promise<SamplesVerdict> {
   const { model, settings } = options;
-  const others: StartTokenSamples[] = [];
+  const others: BosSamples[] = [];
   for (const { id, token, reason } of model.bos.candidates.slice(0, judging.candidates)) {
     const drawn: Sample[] = [];
     await writeSamples({
@@ -105,7 +110,7 @@ export async function judge(
 }
 
 /** Diagnostics of a set, as the run folder records them. */
-export function describeSamples(samples: readonly SampleRecord[]): SampleDiagnostics {
+export function describeSamples(samples: readonly SampleRecord[]): SetDiagnostics {
   return diagnoseSet(samples.map(asSample));
 }
 

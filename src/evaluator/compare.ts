@@ -4,9 +4,9 @@
  */
 import { assert, defined } from '../errors.js';
 import { createRandom } from '../random.js';
-import type { ItemResult, TaskResult } from './evaluate.js';
-import type { MetricName, MetricUnit } from './metrics.js';
-import type { Estimate } from './statistics.js';
+import type { MetricName, MetricUnit } from '../protocol/metrics.js';
+import type { ItemResult, MetricResult } from './results.js';
+import type { ScoreEstimate } from './statistics.js';
 import { estimate, pairedBootstrap } from './statistics.js';
 
 export interface Transitions {
@@ -22,8 +22,8 @@ export interface Comparison {
   higherIsBetter: boolean;
   /** Number of items that both results have; everything below is over these. */
   n: number;
-  base: Estimate;
-  current: Estimate;
+  base: ScoreEstimate;
+  current: ScoreEstimate;
   /** `current − base`, in the metric's unit and own direction. */
   change: number;
   /** How much worse: `−change` where higher is better, `change` where lower is. */
@@ -47,8 +47,8 @@ export interface CompareOptions {
  * be held against the full set. The interval is a paired percentile bootstrap (`statistics.ts`).
  */
 export function compareWithBase(
-  base: TaskResult,
-  current: TaskResult,
+  base: MetricResult,
+  current: MetricResult,
   { seed, replicates = 2000, level = 0.95 }: CompareOptions,
 ): Comparison {
   const { task, metric, filter, unit, higherIsBetter } = base;
@@ -87,11 +87,11 @@ export function compareWithBase(
 
 /** Pairs up two lists of results; results that have no partner are left out. */
 export function compareAll(
-  base: readonly TaskResult[],
-  current: readonly TaskResult[],
+  base: readonly MetricResult[],
+  current: readonly MetricResult[],
   options: CompareOptions,
 ): Comparison[] {
-  const key = ({ task, metric, filter }: TaskResult): string =>
+  const key = ({ task, metric, filter }: MetricResult): string =>
     JSON.stringify([task, metric, filter]);
   const partners = new Map(base.map((result) => [key(result), result]));
   return current.flatMap((result) => {

@@ -3,45 +3,24 @@
  * answers, each metric takes its measure of every item; nothing here knows how a model works.
  */
 import { CfsError, assert, defined } from '../errors.js';
+import { metrics, type MetricName } from '../protocol/metrics.js';
 import type { Document } from './documents.js';
 import { applyFilter, isExactMatch } from './filters.js';
 import type { LanguageModel, LoglikelihoodRequest } from './languageModel.js';
-import type { Answers, Measure, MetricName, MetricUnit } from './metrics.js';
-import { measureOf, metricRule } from './metrics.js';
+import { measureOf } from './metrics.js';
+import type { Answers, ItemResult, MetricResult } from './results.js';
 import { estimate } from './statistics.js';
 import type { Task, TaskItem } from './task.js';
-import type { FilterDefinition, MetricChoice, TaskDefinition, TaskKind } from './taskSchema.js';
+import type { TaskKind } from './taskKinds.js';
+import type { FilterDefinition, MetricChoice, TaskDefinition } from './taskSchema.js';
 import { renderChoiceIndex, renderList, renderText } from './template.js';
-
-export interface ItemResult extends Measure {
-  /** Position of the item in the task's data. */
-  id: string;
-  /** For accuracies: whether the item was answered right. */
-  correct?: boolean;
-  answer: Answers[TaskKind];
-}
-
-/** One metric of one task. */
-export interface TaskResult {
-  task: string;
-  metric: MetricName;
-  /** Name of the filter, where the task has filters. */
-  filter?: string;
-  unit: MetricUnit;
-  higherIsBetter: boolean;
-  score: number;
-  /** Standard error of the score; undefined for a single item. */
-  stderr: number | undefined;
-  n: number;
-  items: ItemResult[];
-}
 
 /**
  * One result per metric (and per filter), in the order of the task file; the first is the task's
  * headline. Throws `TASK_TEMPLATE_FAILED` when a template does not fit an item, and what the model
  * throws.
  */
-export async function evaluateTask(task: Task, model: LanguageModel): Promise<TaskResult[]> {
+export async function evaluateTask(task: Task, model: LanguageModel): Promise<MetricResult[]> {
   switch (task.definition.kind) {
     case 'multiple_choice':
       return resultsOf(task, 'multiple_choice', await answerChoices(task, model));
@@ -152,7 +131,7 @@ async function answerRolling(
 
 const noFilter: FilterDefinition = { name: '', steps: [] };
 
-async function answerGeneration(task: Task, model: LanguageModel): Promise<TaskResult[]> {
+async function answerGeneration(task: Task, model: LanguageModel): Promise<MetricResult[]> {
   const { definition } = task;
   const { until, max_tokens } = definition.generation ?? { until: [], max_tokens: 256 };
   const targets = task.items.map((item) =>
@@ -187,7 +166,7 @@ function resultsOf<Kind extends TaskKind>(
   task: Task,
   kind: Kind,
   answers: Answers[Kind][],
-): TaskResult[] {
+): MetricResult[] {
   return task.definition.metrics.map(({ metric }: MetricChoice) =>
     resultOf(task, kind, metric, answers),
   );
@@ -199,8 +178,8 @@ function resultOf<Kind extends TaskKind>(
   metric: MetricName,
   answers: Answers[Kind][],
   filter = noFilter,
-): TaskResult {
-  const { unit, higherIsBetter } = metricRule(metric);
+): MetricResult {
+  const { unit, higherIsBetter } = metrics[metric];
   const take = measureOf(metric, kind);
   assert(answers.length === task.items.length, 'one answer per item');
   const items = task.items.map(({ id }, i): ItemResult => {

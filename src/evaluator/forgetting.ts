@@ -3,17 +3,8 @@
  * sequence of stages as the continual-learning papers measure it, on a matrix `R[stage][task]`.
  */
 import { assert, defined } from '../errors.js';
+import type { ForgettingSummary } from '../protocol/records.js';
 import type { Comparison } from './compare.js';
-import type { MetricUnit } from './metrics.js';
-
-export interface ForgettingSummary {
-  unit: MetricUnit;
-  tasks: number;
-  /** Mean forgetting over the tasks; positive is worse. */
-  averageForgetting: number;
-  /** The task forgotten most. */
-  worst: { task: string; forgetting: number };
-}
 
 /**
  * Average and worst forgetting, apart for each unit: fractions, nats and perplexities do not add

@@ -3,36 +3,19 @@
  * the fine-tuned one answered. Scores say how much was forgotten; these say what.
  */
 import { assert, defined } from '../errors.js';
-import {
-  choiceContexts,
-  choicesOf,
-  contextOf,
-  targetText,
-  type ItemResult,
-  type TaskResult,
-} from './evaluate.js';
+import type { ItemRecord } from '../protocol/records.js';
+import { choiceContexts, choicesOf, contextOf, targetText } from './evaluate.js';
 import { pairItems } from './compare.js';
-import type { LoglikelihoodAnswer } from './languageModel.js';
-import { chosenChoice, type ChoiceAnswer, type GeneratedAnswer } from './metrics.js';
+import { chosenChoice } from './metrics.js';
+import type {
+  ChoiceAnswer,
+  GeneratedAnswer,
+  ItemResult,
+  LoglikelihoodAnswer,
+  MetricResult,
+} from './results.js';
 import type { Task, TaskItem } from './task.js';
 import { renderChoiceIndex } from './template.js';
-
-export interface AnswerText {
-  correct: boolean;
-  /** What the model chose or wrote. */
-  answer: string;
-}
-
-export interface ItemText {
-  task: string;
-  metric: string;
-  /** Position of the item in the task's data. */
-  id: string;
-  prompt: string;
-  expected: string;
-  base: AnswerText;
-  final: AnswerText;
-}
 
 /** Longest prompt, in characters; what stands right before the answer says most. */
 const longestPrompt = 2000;
@@ -40,15 +23,15 @@ const longestPrompt = 2000;
 /** The items that both results of one accuracy have. */
 export function* describeItems(
   task: Task,
-  base: TaskResult,
-  final: TaskResult,
-): Generator<ItemText> {
+  base: MetricResult,
+  final: MetricResult,
+): Generator<ItemRecord> {
   const { metric } = final;
   const items = new Map(task.items.map((item) => [item.id, item]));
   for (const [before, after] of pairItems(base.items, final.items)) {
     const item = defined(items.get(after.id), `item ${after.id}`);
     const { prompt, expected, say } = questionOf(task, item, metric);
-    const answered = (result: ItemResult): AnswerText => ({
+    const answered = (result: ItemResult): ItemRecord['base'] => ({
       correct: result.correct === true,
       answer: say(result),
     });
@@ -71,7 +54,7 @@ interface Question {
   say: (result: ItemResult) => string;
 }
 
-function questionOf(task: Task, { document }: TaskItem, metric: TaskResult['metric']): Question {
+function questionOf(task: Task, { document }: TaskItem, metric: MetricResult['metric']): Question {
   const { definition } = task;
   const { kind } = definition;
   assert(kind !== 'loglikelihood_rolling', 'a text as a whole has no right answer');

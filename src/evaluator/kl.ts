@@ -13,7 +13,7 @@ export interface SampleLogprobs {
   tokens: number;
 }
 
-export interface KlEstimate {
+export interface DriftEstimate {
   samples: number;
   /** Nats per sequence. */
   perSequence: number;
@@ -30,7 +30,7 @@ export interface KlEstimate {
  * sequences cut there. An estimate can be below zero, the KL itself cannot. Per token it is a ratio
  * of means, unbiased only as samples grow. Standard errors are over samples.
  */
-export function estimateKl(samples: readonly SampleLogprobs[]): KlEstimate {
+export function estimateKl(samples: readonly SampleLogprobs[]): DriftEstimate {
   assert(samples.length > 0, 'a KL estimate needs samples');
   const differences = samples.map(({ base, current, tokens }) => ({
     value: base - current,

@@ -6,7 +6,8 @@
 import { CfsError, assert, defined } from '../errors.js';
 import type { TokenRow } from '../model/batch.js';
 import type { Tokenizer } from '../model/tokenizer.js';
-import type { GenerateRequest, LanguageModel, LoglikelihoodAnswer } from './languageModel.js';
+import type { GenerateRequest, LanguageModel } from './languageModel.js';
+import type { LoglikelihoodAnswer } from './results.js';
 import { continuationTokens, rollingRows, scoringRow } from './requests.js';
 
 /** The targets of one row, in order. */

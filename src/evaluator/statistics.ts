@@ -1,10 +1,11 @@
 /** Estimates with their uncertainty, for every metric of the form `finish(Σ value / Σ weight)`. */
 import { assert, defined } from '../errors.js';
 import type { Random } from '../random.js';
-import type { Measure, MetricUnit } from './metrics.js';
+import type { MetricUnit } from '../protocol/metrics.js';
+import type { Measure } from './metrics.js';
 import { finish, finishSlope } from './metrics.js';
 
-export interface Estimate {
+export interface ScoreEstimate {
   score: number;
   /** Standard error; undefined for a single item, which says nothing about its own spread. */
   stderr: number | undefined;
@@ -15,7 +16,7 @@ export interface Estimate {
  * `se(r) = √(n/(n−1) · Σ(v − r·w)²) / Σw`, times the slope of `finish`. For weights of 1 this is the
  * sample standard deviation over √n, as lm-evaluation-harness has it for a mean.
  */
-export function estimate(measures: readonly Measure[], unit: MetricUnit): Estimate {
+export function estimate(measures: readonly Measure[], unit: MetricUnit): ScoreEstimate {
   const n = measures.length;
   const { value, weight } = total(measures);
   assert(weight > 0, 'a score needs some weight');

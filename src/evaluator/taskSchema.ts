@@ -4,17 +4,10 @@
  * each field to the user.
  */
 import { z } from 'zod';
-import { metricNames, metricsOf } from './metrics.js';
+import { metricNames } from '../protocol/metrics.js';
+import { metricsOf } from './metrics.js';
 import { compilePattern } from './patterns.js';
-
-export const taskKinds = [
-  'multiple_choice',
-  'loglikelihood',
-  'loglikelihood_rolling',
-  'generate_until',
-] as const;
-
-export type TaskKind = (typeof taskKinds)[number];
+import { taskKinds, type TaskKind } from './taskKinds.js';
 
 const pattern = z.string().refine(isPattern, 'is not a valid regular expression');
 

@@ -3,8 +3,9 @@
  * was, how varied the text is, whether it repeats itself. They are shown in the inspector and the
  * report, and the sanity verdict is decided from them.
  */
-import { distinctShare, mean, summarizeSample } from '../protocol/sampleDiagnostics.js';
+import type { SetDiagnostics, Spread } from '../protocol/records.js';
 import type { Sample } from './samples.js';
+import { distinctShare, mean, summarizeSample } from './summary.js';
 
 export interface SampleDiagnostics {
   /** Generated tokens, the end token included. */
@@ -25,36 +26,6 @@ export interface SampleDiagnostics {
   longestRun: number;
   /** Share of characters that are letters, marks, numbers, punctuation, symbols or white space. */
   printable: number;
-}
-
-export interface Spread {
-  mean: number;
-  min: number;
-  q25: number;
-  median: number;
-  q75: number;
-  max: number;
-}
-
-export interface SetDiagnostics {
-  samples: number;
-  tokens: number;
-  /** Each per-sample number over the set. */
-  perSample: Record<keyof SampleDiagnostics, Spread>;
-  /** exp(−mean log-probability over all tokens of the set). */
-  perplexity: number;
-  /** Distinct n-grams over all n-grams of the set. */
-  distinct1: number;
-  distinct2: number;
-  distinct3: number;
-  /** Samples whose tokens equal an earlier sample's. */
-  exactDuplicates: number;
-  /** Samples whose text equals an earlier one's but for case, punctuation and spaces. */
-  nearDuplicates: number;
-  /** Entropy, in nats, of the frequencies of the tokens over the whole set. */
-  tokenEntropy: number;
-  /** Share of samples that ended by an end token. */
-  stoppedByEos: number;
 }
 
 export function diagnoseSample(sample: Sample): SampleDiagnostics {

@@ -12,23 +12,16 @@
  * ln(vocabulary); weights drawn at random come near to that.
  * Log-probabilities told the same, but move with the temperature, which entropy hardly does.
  */
-import { mean } from '../protocol/sampleDiagnostics.js';
+import type { SamplesVerdict } from '../protocol/records.js';
 import { diagnoseSample } from './diagnostics.js';
 import type { Sample } from './samples.js';
+import { mean } from './summary.js';
 
-export interface StartTokenSamples {
+export interface BosSamples {
   tokenId: number;
   /** The token's text, for the reason. */
   token: string;
   samples: readonly Sample[];
-}
-
-export interface Verdict {
-  coherent: boolean;
-  /** One sentence with the numbers that decided. */
-  reason: string;
-  /** Another start token whose samples are clearly better. */
-  betterTokenId?: number;
 }
 
 /** Nats by which another start token's entropy must be lower; between 0.25 and 0.54, see above. */
@@ -42,10 +35,10 @@ const lowestPrintable = 0.9;
 
 /** Judges the samples of the chosen start token. `others` may be empty. */
 export function judgeSamples(
-  chosen: StartTokenSamples,
-  others: readonly StartTokenSamples[],
+  chosen: BosSamples,
+  others: readonly BosSamples[],
   vocabSize: number,
-): Verdict {
+): SamplesVerdict {
   const own = summarize(chosen.samples);
   const fault = faultOf(own, vocabSize);
   const better = others

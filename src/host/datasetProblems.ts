@@ -2,8 +2,7 @@
  * Problems of a dataset as the Problems panel wants them: by file, with a range that underlines the
  * row, and one note for those that are not listed.
  */
-import type { ErrorCode } from '../errorCodes.js';
-import type { DatasetProblem, DatasetReportData } from '../protocol/preview.js';
+import type { DatasetProblem, DatasetReport } from '../protocol/datasetReport.js';
 
 export interface ProblemNote {
   severity: 'error' | 'warning';
@@ -20,7 +19,7 @@ const mostPerFile = 500;
 
 /** Notes by absolute path; a file without problems has an empty list, which clears its old ones. */
 export function problemNotes(
-  report: Pick<DatasetReportData, 'problems' | 'errors' | 'warnings'>,
+  report: Pick<DatasetReport, 'problems' | 'errors' | 'warnings'>,
   files: readonly string[],
 ): Map<string, ProblemNote[]> {
   const notes = new Map<string, ProblemNote[]>(files.map((file) => [file, []]));
@@ -52,7 +51,7 @@ function noteOf({ severity, code, message, remedy, line, column }: DatasetProble
 function noteAboutRest(more: number): ProblemNote {
   return {
     severity: 'warning',
-    code: 'MORE_PROBLEMS' satisfies ErrorCode,
+    code: 'MORE_PROBLEMS',
     message:
       `${more.toLocaleString('en')} more problems of this dataset are not listed. ` +
       'Correct those listed and save the file; it is then checked again.',

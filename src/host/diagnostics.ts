@@ -4,7 +4,7 @@
  */
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
-import type { DatasetReportData } from '../protocol/preview.js';
+import type { DatasetReport } from '../protocol/datasetReport.js';
 import { problemNotes, type ProblemNote } from './datasetProblems.js';
 import { showError } from './errors.js';
 import type { Studio } from './studio.js';
@@ -14,7 +14,7 @@ export interface DatasetDiagnostics extends vscode.Disposable {
    * Checks files as one dataset and shows their problems. Throws what the preview process throws,
    * `DATASET_UNREADABLE` for instance.
    */
-  check(files: readonly string[]): Promise<DatasetReportData>;
+  check(files: readonly string[]): Promise<DatasetReport>;
 }
 
 /** Reading 200,000 rows takes seconds, and a slow disk longer. */
@@ -37,7 +37,7 @@ export function createDatasetDiagnostics(
   /** Per file the newest check, so that an older one that ends later shows nothing. */
   const newest = new Map<string, symbol>();
 
-  const check = async (files: readonly string[]): Promise<DatasetReportData> => {
+  const check = async (files: readonly string[]): Promise<DatasetReport> => {
     const self = Symbol();
     for (const file of files) {
       newest.set(file, self);

@@ -3,7 +3,7 @@
  * and what to do about what does not work.
  */
 import { formatBytes, formatNumber } from '../protocol/format.js';
-import type { DoctorReport } from '../protocol/preview.js';
+import type { DoctorReport } from '../protocol/providers.js';
 
 /** What a provider is, for people who never heard of it. */
 const about: Record<string, string> = {

@@ -1,6 +1,7 @@
 /**
  * Asks the preview process. It is started by the first question and ended when nobody has asked for
- * a while, as it holds a dataset in memory; after a crash the next question starts another.
+ * a while, as it holds a dataset in memory; after a crash the next question starts another. While
+ * samples are followed it stays, and comes back by itself.
  */
 import { CfsError } from '../errors.js';
 import { previewContract, previewHostContract, type PreviewContract } from '../protocol/preview.js';
@@ -16,13 +17,17 @@ export interface PreviewServiceOptions {
   log: Log;
   /** Another Node.js than the editor's own. */
   nodePath?: () => string | undefined;
-  /** How long it is kept without a question. */
+  /** How long it is kept without a question while no samples are followed. */
   idleMs?: number;
+  /** How soon it is started again when it dies while samples are followed; later each time. */
+  restartMs?: number;
 }
 
 /** A dataset of millions of rows on a slow disk is read in minutes. */
 const answerTimeoutMs = 10 * 60_000;
 const defaultIdleMs = 2 * 60_000;
+const defaultRestartMs = 1000;
+const longestRestartMs = 60_000;
 
 interface Line {
   program: Program;
@@ -33,13 +38,18 @@ interface Line {
 }
 
 export function createPreviewService(options: PreviewServiceOptions): PreviewService {
-  const { log, idleMs = defaultIdleMs } = options;
+  const { log, idleMs = defaultIdleMs, restartMs = defaultRestartMs } = options;
   const reading = createEmitter<{ file: string; rows: number }>();
   let line: Line | undefined;
   let idle: NodeJS.Timeout | undefined;
+  let followed: { file: string; take: Parameters<PreviewService['followSamples']>[1] } | undefined;
+  let restart: NodeJS.Timeout | undefined;
+  /** How often it died since samples last came. */
+  let deaths = 0;
   let disposed = false;
 
   const connect = (): Line => {
+    clearTimeout(restart);
     let receive: (message: unknown) => void = () => undefined;
     let fail: (error: CfsError) => void = () => undefined;
     const died = new Promise<never>((_, reject) => (fail = reject));
@@ -58,6 +68,9 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
         line = undefined;
         fail(error);
         rpc.dispose();
+        if (followed === undefined) return;
+        restart = setTimeout(tellFollowed, Math.min(longestRestartMs, restartMs * 2 ** deaths));
+        deaths++;
       },
     });
     const rpc = createRpc<typeof previewHostContract, PreviewContract>({
@@ -71,14 +84,41 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
       mine: previewHostContract,
       theirs: previewContract,
       handlers: {},
-      listeners: { reading: (progress) => reading.fire(progress) },
+      listeners: {
+        reading: (progress) => reading.fire(progress),
+        samples: ({ file, samples, first }) => {
+          deaths = 0;
+          if (followed?.file === file) followed.take(samples, first);
+        },
+      },
       onProblem: (problem) => log.warn(describeFailure(problem)),
     });
-    return { program, rpc, died, open: 0 };
+    const connected = { program, rpc, died, open: 0 };
+    if (followed !== undefined) sendFollowed(connected);
+    return connected;
+  };
+
+  const sendFollowed = ({ rpc }: Line): void => {
+    // Whether it arrives shows in the samples; how the process dies is told where it does.
+    rpc.request('followSamples', { file: followed?.file }).catch(() => undefined);
+  };
+
+  /** Lets the process know what is followed, starting it where something is. */
+  const tellFollowed = (): void => {
+    if (disposed) return;
+    if (line !== undefined) sendFollowed(line);
+    else if (followed !== undefined) line = connect();
+    endWhenIdle();
+  };
+
+  const endWhenIdle = (): void => {
+    clearTimeout(idle);
+    if (line?.open === 0 && followed === undefined) idle = setTimeout(close, idleMs);
   };
 
   const close = (): void => {
     clearTimeout(idle);
+    clearTimeout(restart);
     const closing = line;
     line = undefined;
     closing?.rpc.dispose();
@@ -96,10 +136,22 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
         return await Promise.race([used.rpc.request(method, params, { timeoutMs }), used.died]);
       } finally {
         used.open--;
-        if (used === line && used.open === 0) idle = setTimeout(close, idleMs);
+        endWhenIdle();
       }
     },
     onReading: reading.event,
+    followSamples: (file, take) => {
+      const mine = { file, take };
+      followed = mine;
+      tellFollowed();
+      return {
+        dispose: () => {
+          if (followed !== mine) return;
+          followed = undefined;
+          tellFollowed();
+        },
+      };
+    },
     dispose: () => {
       disposed = true;
       close();

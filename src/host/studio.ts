@@ -3,6 +3,8 @@
  * command, view and page. Each part is its own file and is built by a function of its own.
  */
 import type * as vscode from 'vscode';
+import type { Until } from '../protocol/engine.js';
+import type { SampleSummary } from '../protocol/inspector.js';
 import type { Page } from '../protocol/panel.js';
 import type { PreviewContract } from '../protocol/preview.js';
 import type { Params, Result } from '../protocol/rpc.js';
@@ -45,9 +47,9 @@ export interface RunService extends vscode.Disposable {
   /**
    * Makes the run folder and starts or queues the job. Throws `WRITE_FAILED`, `WORKSPACE_MISSING`.
    */
-  start(config: RunConfig, until: 'samples' | 'end'): RunFolder;
+  start(config: RunConfig, until: Until): RunFolder;
   /** To the end where nothing else is said. Throws `RUN_FINISHED`, `RUN_LOCKED`, `RUN_NOT_FOUND`. */
-  resume(runId: string, until?: 'samples' | 'end'): void;
+  resume(runId: string, until?: Until): void;
   /**
    * Ends a run of this window after a checkpoint, or takes it out of the queue; resolves when it has
    * ended. Throws `RUN_ELSEWHERE`.
@@ -81,6 +83,15 @@ export interface PreviewService extends vscode.Disposable {
     options?: { timeoutMs?: number },
   ): Promise<Result<PreviewContract, M>>;
   readonly onReading: vscode.Event<{ file: string; rows: number }>;
+  /**
+   * The samples of a file, then new ones as they are written, in place of another file that was
+   * followed before. `first`: what came before is to be dropped, because the file was replaced or
+   * the process started again.
+   */
+  followSamples(
+    file: string,
+    take: (samples: SampleSummary[], first: boolean) => void,
+  ): vscode.Disposable;
 }
 
 /** A configuration in the making: `run.yaml` as data, paths absolute, fields still missing. */

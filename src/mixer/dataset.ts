@@ -6,14 +6,16 @@ import type { ErrorCode } from '../errorCodes.js';
 import { CfsError } from '../errors.js';
 import type { ChatOptions } from './chat.js';
 import type { TokenRow } from '../model/batch.js';
-import { resolveFormat, type Format, type FormatOptions, type ShapeName } from './formats.js';
-import { createProblemList, type ProblemSummary, type Severity } from './problems.js';
+import type { DatasetFormat } from '../protocol/datasetFormat.js';
+import type { DatasetReport, FileReport } from '../protocol/datasetReport.js';
+import { resolveFormat, type Format } from './formats.js';
+import { createProblemList, type Severity } from './problems.js';
 import { openRows } from './readers/open.js';
 import type { RawRow } from './readers/reader.js';
 import { tokenizeExample, type TokenizeOptions } from './rows.js';
 import { createRowStoreBuilder, type Origin, type RowStore } from './rowStore.js';
 
-export interface DatasetOptions extends FormatOptions {
+export interface DatasetOptions extends DatasetFormat {
   /** Needed for rows that are conversations. */
   chat?: ChatOptions;
   /**
@@ -21,26 +23,6 @@ export interface DatasetOptions extends FormatOptions {
    * resolved. What it throws, other than a `CfsError`, ends the reading.
    */
   pace?: (file: string, rows: number) => Promise<void> | undefined;
-}
-
-export interface FileReport {
-  file: string;
-  /** Missing when the file could not be read so far. */
-  shape?: ShapeName;
-  columns: string[];
-  /** Columns nothing is taken from; a look at them shows a wrong guess of the shape. */
-  unusedColumns: string[];
-  rows: number;
-}
-
-export interface DatasetReport extends ProblemSummary {
-  files: FileReport[];
-  /** Rows read, broken ones included. */
-  rows: number;
-  /** Rows that are trained on. */
-  kept: number;
-  /** Kept rows that lost their end. */
-  truncated: number;
 }
 
 type GoodRow = Extract<RawRow, { error?: undefined }>;

@@ -13,29 +13,16 @@
  *
  * Upper and lower case do not matter in these names. Numbers and true/false count as text.
  */
-import { z } from 'zod';
 import { CfsError } from '../errors.js';
-import { columnNames, type ColumnName } from '../protocol/columns.js';
+import {
+  columnNames,
+  type ColumnName,
+  type DatasetFormat,
+  type ShapeName,
+} from '../protocol/datasetFormat.js';
 import { createChatFormatter, type ChatOptions } from './chat.js';
 import type { Example } from './example.js';
 import { compileRowTemplate, type RowTemplate } from './rowTemplate.js';
-
-/** How the rows of a dataset are to be read; part of `run.yaml`. */
-export const formatOptionsSchema = z.strictObject({
-  /** The name of the list of rows, where a JSON file is an object that holds several things. */
-  list: z.string().optional(),
-  /** Known name → the column of the file that is meant, e.g. `{ prompt: mr, response: ref }`. */
-  columns: z.partialRecord(z.enum(columnNames), z.string()).optional(),
-  /** Jinja over the row's columns (and the known names); one final line break is dropped. */
-  template: z
-    .strictObject({ prompt: z.string().optional(), response: z.string().optional() })
-    .optional(),
-});
-
-export type FormatOptions = z.infer<typeof formatOptionsSchema>;
-
-export type ShapeName =
-  'messages' | 'instruction' | 'prompt-completion' | 'question-answer' | 'text' | 'template';
 
 export interface Format {
   shape: ShapeName;
@@ -102,7 +89,7 @@ function alpacaPrompt(instruction: string, input: string): string {
  */
 export function resolveFormat(
   columns: readonly string[],
-  options: FormatOptions,
+  options: DatasetFormat,
   chat?: ChatOptions,
 ): Format {
   const named = nameColumns(columns, options.columns ?? {});
@@ -232,7 +219,7 @@ interface BoundTemplate {
 }
 
 function templateOf(
-  options: FormatOptions,
+  options: DatasetFormat,
   part: 'prompt' | 'response',
   columns: readonly string[],
   { mapped, own }: NamedColumns,

@@ -21,10 +21,10 @@
 import { z } from 'zod';
 import { assert, CfsError, defined } from '../errors.js';
 import type { TokenRow } from '../model/batch.js';
+import { mixModes, type MixMode } from '../protocol/settings.js';
 import { createRandom, permutation } from '../random.js';
 import type { RowStore } from './rowStore.js';
 
-export type MixMode = 'per-batch' | 'shuffled';
 export type Source = 'dataset' | 'cfs';
 
 export interface MixSettings {
@@ -63,7 +63,7 @@ export const mixerCursorSchema = z.strictObject({
   index: z.int().min(0),
   of: z.strictObject({
     seed: z.number(),
-    mode: z.enum(['per-batch', 'shuffled']),
+    mode: z.enum(mixModes),
     batchRows: z.int(),
     cfsShare: z.number().nullable(),
     datasetRows: z.int(),

@@ -2,7 +2,7 @@
  * What a run would train on, before it runs: rows and tokens of each kind, steps, what is cut or
  * left out, and one batch drawn exactly as training would draw it.
  */
-import type { DatasetReport } from './dataset.js';
+import type { DatasetReport } from '../protocol/datasetReport.js';
 import { createMixer, planEpoch, stepCount, type MixSettings, type Source } from './mixer.js';
 import type { Origin, RowStore } from './rowStore.js';
 

@@ -2,32 +2,12 @@
  * Everything found wrong with a dataset, gathered so that it can be shown at once: the first ones
  * in full, all of them in numbers, whatever the size of the dataset.
  */
-import type { ErrorCode } from '../errorCodes.js';
 import type { CfsError } from '../errors.js';
+import type { DatasetProblem, DatasetReport } from '../protocol/datasetReport.js';
 
-/** `error`: the row (or file) cannot be used as it is; `warning`: usable, or left out on purpose. */
-export type Severity = 'error' | 'warning';
+export type Severity = DatasetProblem['severity'];
 
-export interface Problem {
-  severity: Severity;
-  code: ErrorCode;
-  message: string;
-  remedy: string;
-  file: string;
-  /** From 1. Missing when the problem is the whole file's. */
-  line?: number;
-  column?: number;
-  field?: string;
-}
-
-export interface ProblemSummary {
-  /** The first problems, in reading order; see `counts` for how many there are. */
-  problems: Problem[];
-  /** How many there are of each code, those not listed included. */
-  counts: Partial<Record<ErrorCode, number>>;
-  errors: number;
-  warnings: number;
-}
+export type ProblemSummary = Pick<DatasetReport, 'problems' | 'counts' | 'errors' | 'warnings'>;
 
 const MOST_LISTED = 1000;
 

@@ -22,15 +22,6 @@ export interface SplitOptions extends LayoutOptions {
 export type Line = number[];
 
 /**
- * Packs all rows into one Batch, first-fit decreasing. Its `time` is the longest row rounded up to
- * `multiple`; `targetRows` are indices into `rows`.
- */
-export function packRows(rows: readonly TokenRow[], options: LayoutOptions): Batch {
-  const time = lineLength(rows, options);
-  return layOut(rows, fillLines(rows, time), time);
-}
-
-/**
  * Packs the rows into as few Batches as `maxTokens` allows, all with the same `time`. `targetRows`
  * are indices into `rows` in every Batch, so per-row sums can be gathered across them.
  */

@@ -34,11 +34,11 @@ export interface Parameter {
 /** What stands behind the weights of one graph. */
 export interface Backing {
   /** A whole tensor: of a norm, a bias, a table, an output layer. The same value for the same name. */
-  tensor(parameter: Parameter): Value;
+  tensor: (parameter: Parameter) => Value;
   /** x·Wᵀ (+ b) for `x` `[tokens, in]`, W `[out, in]` and b `[out]`, emitted into `g`. */
-  linear(g: Graph, x: Value, weight: Parameter, bias?: Parameter): Value;
+  linear: (g: Graph, x: Value, weight: Parameter, bias?: Parameter) => Value;
   /** The graph inputs that training moves, of all that was asked for so far. */
-  trainable(): { name: string; value: Value }[];
+  trainable: () => { name: string; value: Value }[];
 }
 
 /** Makes the backing of a graph; the tensors are declared in that graph. */
@@ -113,8 +113,8 @@ export function stored(read: (name: string) => TensorData): BackingFor {
 
 /** One value for each name, however often it is asked for. */
 export function declareOnce(declare: (parameter: Parameter) => Value): {
-  tensor(parameter: Parameter): Value;
-  all(): Value[];
+  tensor: Backing['tensor'];
+  all: () => Value[];
 } {
   const values = new Map<string, Value>();
   return {

@@ -5,6 +5,9 @@
  */
 import { z } from 'zod';
 
+/** What a file dialog may offer. */
+export const pickKinds = ['folder', 'file', 'files'] as const;
+
 export const fieldHintsSchema = z.object({
   /** The name that people see; made from the field's own name when left out. */
   label: z.string().optional(),
@@ -15,7 +18,7 @@ export const fieldHintsSchema = z.object({
   /** Stands in the open; all others are folded away. */
   basic: z.boolean().optional(),
   /** A path, and what the file dialog offers; at a list: what is added to it. */
-  pick: z.enum(['folder', 'file', 'files']).optional(),
+  pick: z.enum(pickKinds).optional(),
   /** The methods that use it; all when left out. Of a section: holds for its fields. */
   methods: z.array(z.string()).optional(),
   /** The values of an enumeration in words. */

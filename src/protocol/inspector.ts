@@ -6,7 +6,12 @@ import { z } from 'zod';
 import { untilSchema } from './engine.js';
 import type { Contract } from './rpc.js';
 import { runInfoSchema } from './runInfo.js';
-import { sampleDiagnosticsSchema } from './records.js';
+import {
+  bosTokenSchema,
+  sampleRecordSchema,
+  samplesVerdictSchema,
+  setDiagnosticsSchema,
+} from './records.js';
 
 const count = z.int().nonnegative();
 const runId = z.string();
@@ -21,7 +26,7 @@ export const sampleSummarySchema = z.object({
   meanLogprob: z.number(),
   /** Share of 4-grams that occurred earlier in the sample. */
   repetition: z.number(),
-  stop: z.enum(['eos', 'length']),
+  stop: sampleRecordSchema.shape.stop,
 });
 export type SampleSummary = z.infer<typeof sampleSummarySchema>;
 
@@ -38,17 +43,10 @@ export const inspectorStateSchema = z.object({
   runs: z.array(runInfoSchema),
   /** The run whose samples are shown. */
   selected: runId.optional(),
-  startToken: z.object({ id: count, token: z.string(), reason: z.string() }).optional(),
-  verdict: z
-    .object({
-      coherent: z.boolean(),
-      reason: z.string(),
-      /** A start token whose samples are clearly better. */
-      betterTokenId: count.optional(),
-    })
-    .optional(),
+  bos: bosTokenSchema.optional(),
+  verdict: samplesVerdictSchema.optional(),
   /** Numbers about the whole set, once it is complete. */
-  diagnostics: sampleDiagnosticsSchema.optional(),
+  diagnostics: setDiagnosticsSchema.optional(),
   excluded: z.array(count),
   /** Why the exclusions cannot be changed any more; absent while they can. */
   settled: z.string().optional(),
@@ -70,7 +68,7 @@ export const inspectorHostContract = {
       result: z.object({ excluded: z.array(count) }),
     },
     /** Writes the samples again from another start token, as a new run; asks for it where absent. */
-    changeStartToken: {
+    changeBos: {
       params: z.object({ runId, tokenId: count.optional() }),
       result: z.object({ runId: runId.optional() }),
     },

@@ -3,6 +3,8 @@
  * say and keeps nothing of its own but what is typed into the mix page.
  */
 import { z } from 'zod';
+import { untilSchema } from './engine.js';
+import { pickKinds } from './form.js';
 import { configDataSchema, previewDataSchema } from './preview.js';
 import { itemRecordSchema, runEventSchema, runResultsSchema } from './records.js';
 import type { Contract } from './rpc.js';
@@ -52,6 +54,10 @@ export const comparisonSchema = z.object({
 });
 export type ComparisonData = z.infer<typeof comparisonSchema>;
 
+/** How two models may differ in an item. */
+export const itemChanges = ['right-to-wrong', 'wrong-to-right'] as const;
+export type ItemChange = (typeof itemChanges)[number];
+
 /** An item as two models answer it. */
 export const itemComparisonSchema = itemRecordSchema
   .omit({ base: true, final: true })
@@ -74,12 +80,12 @@ export const panelHostContract = {
     preview: { params: z.object({ values: configDataSchema }), result: mixAnswerSchema },
     /** A file dialog; no paths when it was dismissed. */
     pickPaths: {
-      params: z.object({ kind: z.enum(['folder', 'file', 'files']), field: z.string() }),
+      params: z.object({ kind: z.enum(pickKinds), field: z.string() }),
       result: z.object({ paths: z.array(z.string()) }),
     },
     /** Writes `run.yaml` into a new run folder and starts it, or queues it. */
     start: {
-      params: z.object({ values: configDataSchema, until: z.enum(['samples', 'end']) }),
+      params: z.object({ values: configDataSchema, until: untilSchema }),
       result: z.object({ runId, file: z.string() }),
     },
     openFile: { params: z.object({ file: z.string(), line: count.optional() }), result: none },
@@ -110,7 +116,7 @@ export const panelHostContract = {
         to: runId,
         task: z.string(),
         metric: z.string(),
-        change: z.enum(['right-to-wrong', 'wrong-to-right']),
+        change: z.enum(itemChanges),
         offset: count,
         limit: count.max(200),
       }),

@@ -1,48 +1,16 @@
 /**
- * The contract between the host and the preview process, which looks at models and datasets without
- * running anything. It is a process of its own, since reading 200,000 rows would hold up the editor,
- * and it stays alive while a page is open, so that moving a setting does not read them again.
+ * The contract between the host and the preview process, which looks at models, datasets and samples
+ * without running anything. It is a process of its own, since reading 200,000 rows would hold up the
+ * editor, and it stays alive while a page is open, so that moving a setting does not read them again.
  */
 import { z } from 'zod';
-import { errorRecordSchema } from './records.js';
+import { datasetReportSchema } from './datasetReport.js';
+import { sampleSummarySchema, sampleTokensSchema } from './inspector.js';
+import { doctorReportSchema } from './providers.js';
+import { bosTokenSchema, errorRecordSchema } from './records.js';
 import type { Contract } from './rpc.js';
 
 const count = z.int().nonnegative();
-
-export const problemSchema = z.object({
-  severity: z.enum(['error', 'warning']),
-  code: z.string(),
-  message: z.string(),
-  remedy: z.string(),
-  file: z.string(),
-  /** From 1. Missing when the problem is the whole file's. */
-  line: count.optional(),
-  column: count.optional(),
-  field: z.string().optional(),
-});
-export type DatasetProblem = z.infer<typeof problemSchema>;
-
-export const datasetReportSchema = z.object({
-  /** The first problems, in reading order; see `counts` for how many there are. */
-  problems: z.array(problemSchema),
-  counts: z.record(z.string(), count),
-  errors: count,
-  warnings: count,
-  files: z.array(
-    z.object({
-      file: z.string(),
-      shape: z.string().optional(),
-      columns: z.array(z.string()),
-      unusedColumns: z.array(z.string()),
-      rows: count,
-    }),
-  ),
-  /** Rows read, broken ones included; those that are trained on; those that lost their end. */
-  rows: count,
-  kept: count,
-  truncated: count,
-});
-export type DatasetReportData = z.infer<typeof datasetReportSchema>;
 
 const sourcePreview = z.object({
   rows: count,
@@ -78,7 +46,7 @@ export const mixPreviewSchema = z.object({
 export type MixPreviewData = z.infer<typeof mixPreviewSchema>;
 
 /** What a run will cost on this machine, before it runs. All of it is estimated. */
-export const estimateSchema = z.object({
+export const runEstimateSchema = z.object({
   provider: z.string(),
   /** Seconds by phase, and in all. */
   seconds: z.object({
@@ -100,9 +68,7 @@ export const estimateSchema = z.object({
   /** One sentence: why, and what to change where it does not fit. */
   reason: z.string(),
 });
-export type Estimate = z.infer<typeof estimateSchema>;
-
-const startTokenSchema = z.object({ id: count, token: z.string(), reason: z.string() });
+export type RunEstimate = z.infer<typeof runEstimateSchema>;
 
 export const modelFactsSchema = z.object({
   folder: z.string(),
@@ -112,32 +78,10 @@ export const modelFactsSchema = z.object({
   vocabulary: count,
   contextLength: count,
   hasChatTemplate: z.boolean(),
-  /** The start token, and what else could be one. */
-  bos: startTokenSchema.extend({ candidates: z.array(startTokenSchema) }),
+  /** The BOS token, and what else could be one. */
+  bos: bosTokenSchema.extend({ candidates: z.array(bosTokenSchema) }),
 });
 export type ModelFacts = z.infer<typeof modelFactsSchema>;
-
-export const doctorSchema = z.object({
-  versions: z.record(z.string(), z.string()),
-  system: z.object({
-    platform: z.string(),
-    cpu: z.string(),
-    cores: count,
-    memory: z.number(),
-    freeMemory: z.number(),
-  }),
-  providers: z.array(
-    z.object({
-      name: z.string(),
-      works: z.boolean(),
-      chosen: z.boolean(),
-      milliseconds: z.number().optional(),
-      reason: z.string().optional(),
-      remedy: z.string().optional(),
-    }),
-  ),
-});
-export type DoctorReport = z.infer<typeof doctorSchema>;
 
 /** A run configuration as plain data, paths absolute; checked again by the receiver's schema. */
 export const configDataSchema = z.record(z.string(), z.unknown());
@@ -147,7 +91,7 @@ export const previewDataSchema = z.object({
   dataset: datasetReportSchema,
   /** Absent when the dataset has no usable row. */
   mix: mixPreviewSchema.optional(),
-  estimate: estimateSchema.optional(),
+  estimate: runEstimateSchema.optional(),
   /** Why mix or estimate are missing though there are rows: a task file that is broken, say. */
   problem: errorRecordSchema.optional(),
 });
@@ -174,11 +118,27 @@ export const previewContract = {
       }),
       result: previewDataSchema,
     },
-    doctor: { params: z.object({}), result: doctorSchema },
+    doctor: { params: z.object({}), result: doctorReportSchema },
+    /**
+     * `samples` follow as events while the file is written, in place of those of another file; of
+     * none where no file is named.
+     */
+    followSamples: { params: z.object({ file: z.string().optional() }), result: z.object({}) },
+    /** Of the file that is followed; samples that it does not hold are left out. */
+    sampleTokens: {
+      params: z.object({ file: z.string(), indices: z.array(count) }),
+      result: z.object({ samples: z.array(sampleTokensSchema) }),
+    },
   },
   events: {
     /** Rows of the dataset read so far. */
     reading: z.object({ file: z.string(), rows: count }),
+    /** More samples of the file that is followed; with `first`, those told before are dropped. */
+    samples: z.object({
+      file: z.string(),
+      first: z.boolean(),
+      samples: z.array(sampleSummarySchema),
+    }),
   },
 } satisfies Contract;
 export type PreviewContract = typeof previewContract;

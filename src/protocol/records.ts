@@ -49,7 +49,26 @@ export type TaskScore = z.infer<typeof taskScoreSchema>;
 export const klSchema = z.object({ mean: measured, stderr: measured, samples: count });
 export type KlEstimate = z.infer<typeof klSchema>;
 
-const spread = z.object({
+/** The token that begins a text. */
+export const bosTokenSchema = z.object({
+  id: count,
+  token: z.string(),
+  /** Where it was found, in words. */
+  reason: z.string(),
+});
+export type BosToken = z.infer<typeof bosTokenSchema>;
+
+/** Whether samples read like a text's beginning, beside those of other BOS tokens. */
+export const samplesVerdictSchema = z.object({
+  coherent: z.boolean(),
+  /** One sentence with the numbers that decided. */
+  reason: z.string(),
+  /** A BOS token whose samples are clearly better. */
+  betterTokenId: count.optional(),
+});
+export type SamplesVerdict = z.infer<typeof samplesVerdictSchema>;
+
+const spreadSchema = z.object({
   mean: measured,
   min: measured,
   q25: measured,
@@ -57,25 +76,31 @@ const spread = z.object({
   q75: measured,
   max: measured,
 });
+export type Spread = z.infer<typeof spreadSchema>;
 
-export const sampleDiagnosticsSchema = z.object({
+/** Numbers about a whole set of samples. */
+export const setDiagnosticsSchema = z.object({
   samples: count,
   tokens: count,
+  /** exp(−mean log-probability over all tokens of the set). */
   perplexity: measured,
+  /** Distinct n-grams over all n-grams of the set. */
   distinct1: measured,
   distinct2: measured,
   distinct3: measured,
+  /** Samples whose tokens equal an earlier sample's. */
   exactDuplicates: count,
+  /** Samples whose text equals an earlier one's but for case, punctuation and spaces. */
   nearDuplicates: count,
   /** Entropy of the set's token frequencies, in nats. */
   tokenEntropy: measured,
   /** Share of samples that ended by an end token. */
   stoppedByEos: measured,
   /** Each per-sample number over the set. */
-  perSample: z.record(z.string(), spread),
-  verdict: z.object({ coherent: z.boolean(), reason: z.string() }).optional(),
+  perSample: z.record(z.string(), spreadSchema),
+  verdict: samplesVerdictSchema.optional(),
 });
-export type SampleDiagnostics = z.infer<typeof sampleDiagnosticsSchema>;
+export type SetDiagnostics = z.infer<typeof setDiagnosticsSchema>;
 
 export const phases = [
   'loading',
@@ -115,28 +140,13 @@ export const runEventSchema = z.discriminatedUnion('type', [
     tokensPerSecond: measured,
     secondsLeft: measured,
   }),
-  z.object({
-    type: z.literal('bos_found'),
-    time,
-    id: count,
-    token: z.string(),
-    /** Where it was found, in words. */
-    reason: z.string(),
-  }),
-  z.object({
-    type: z.literal('samples_judged'),
-    time,
-    /** Whether the samples read like a text's beginning, beside those of other start tokens. */
-    coherent: z.boolean(),
-    reason: z.string(),
-    /** A start token whose samples are clearly better. */
-    betterTokenId: count.optional(),
-  }),
+  bosTokenSchema.extend({ type: z.literal('bos_found'), time }),
+  samplesVerdictSchema.extend({ type: z.literal('samples_judged'), time }),
   z.object({
     type: z.literal('samples_described'),
     time,
     /** Numbers about the whole set, once it is complete. */
-    diagnostics: sampleDiagnosticsSchema,
+    diagnostics: setDiagnosticsSchema,
   }),
   z.object({
     type: z.literal('samples_chosen'),
@@ -220,7 +230,7 @@ export const sampleRecordSchema = z
   );
 export type SampleRecord = z.infer<typeof sampleRecordSchema>;
 
-const estimate = z.object({ score: measured, stderr: measured });
+const scoreEstimate = z.object({ score: measured, stderr: measured });
 
 /** One metric of one task, before and after. */
 export const taskResultSchema = z.object({
@@ -228,8 +238,8 @@ export const taskResultSchema = z.object({
   metric: z.string(),
   higherIsBetter: z.boolean(),
   n: count,
-  base: estimate,
-  final: estimate,
+  base: scoreEstimate,
+  final: scoreEstimate,
   /** final − base. */
   change: measured,
   /** 95 % bootstrap interval of `change`; absent where there were too few items. */
@@ -240,6 +250,17 @@ export const taskResultSchema = z.object({
 });
 export type TaskResult = z.infer<typeof taskResultSchema>;
 
+/** Over the tasks of one unit (fractions, nats, …), which do not add up with others. */
+const forgettingSummarySchema = z.object({
+  unit: z.string(),
+  tasks: count,
+  /** Mean over the tasks; positive is worse. */
+  averageForgetting: measured,
+  /** The task forgotten most. */
+  worst: z.object({ task: z.string(), forgetting: measured }),
+});
+export type ForgettingSummary = z.infer<typeof forgettingSummarySchema>;
+
 /** `results.json`. */
 export const runResultsSchema = z.object({
   method: z.enum(methodNames),
@@ -249,17 +270,10 @@ export const runResultsSchema = z.object({
   provider: z.string(),
   tasks: z.array(taskResultSchema),
   downstream: taskResultSchema.optional(),
-  /** Over the tasks, apart for each unit (fractions, nats, …); positive is worse. */
-  forgetting: z.array(
-    z.object({
-      unit: z.string(),
-      tasks: count,
-      averageForgetting: measured,
-      worst: z.object({ task: z.string(), forgetting: measured }),
-    }),
-  ),
+  /** One for each unit. */
+  forgetting: z.array(forgettingSummarySchema),
   kl: klSchema.optional(),
-  samples: sampleDiagnosticsSchema.optional(),
+  samples: setDiagnosticsSchema.optional(),
   /** Seconds by phase, and `total`. */
   timings: z.record(z.string(), z.number()),
   versions: z.record(z.string(), z.string()),

@@ -3,7 +3,7 @@
  * and the other wrongly. What a page shows of this is drawn from run folders alone.
  */
 import { isAbsolute, relative, sep } from 'node:path';
-import type { ComparisonData, ItemComparison } from '../protocol/panel.js';
+import type { ComparisonData, ItemChange, ItemComparison } from '../protocol/panel.js';
 import type { ItemRecord, RunResults } from '../protocol/records.js';
 import type { RunInfo } from '../protocol/runInfo.js';
 import type { RunConfig } from './configSchema.js';
@@ -15,8 +15,6 @@ export interface ComparedRun {
   config?: RunConfig;
   results?: RunResults;
 }
-
-export type ItemChange = 'right-to-wrong' | 'wrong-to-right';
 
 /** What is written where a run has no value of its own. */
 const absent = '–';

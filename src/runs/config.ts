@@ -13,7 +13,8 @@ import { CfsError, formatPlace, messageOf } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { checkFields, fieldName, shapeOf } from './configCheck.js';
 import { runConfigSchema } from './configSchema.js';
-import type { DatasetSource, RunConfig } from './configSchema.js';
+import type { RunConfig } from './configSchema.js';
+import { mapPaths } from './paths.js';
 
 /** The configuration of a file, or every problem it has (`CONFIG_INVALID`, with line and field). */
 export type ConfigCheck = { config: RunConfig; problems: [] } | { problems: CfsError[] };
@@ -90,22 +91,6 @@ export function stringifyRunConfig(config: RunConfig, file: string): string {
 /** Writes `config` to `file`, atomically. Throws `WRITE_FAILED`. */
 export function writeRunConfig(config: RunConfig, file: string): void {
   writeFileAtomic(file, stringifyRunConfig(config, file));
-}
-
-function mapPaths(config: RunConfig, change: (path: string) => string): RunConfig {
-  const changeAll = (list: DatasetSource[]): DatasetSource[] =>
-    list.map((source) => ({ ...source, path: change(source.path) }));
-  const { downstream } = config.evaluation;
-  return {
-    ...config,
-    model: change(config.model),
-    dataset: changeAll(config.dataset),
-    evaluation: {
-      ...config.evaluation,
-      tasks: config.evaluation.tasks.map(change),
-      ...(downstream === undefined ? {} : { downstream: changeAll(downstream) }),
-    },
-  };
 }
 
 /** Relative, with forward slashes, where it can be: another Windows drive stays absolute. */

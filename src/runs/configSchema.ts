@@ -5,13 +5,13 @@
  */
 import { z } from 'zod';
 import type { FieldHints } from '../protocol/form.js';
-import { columnNames } from '../protocol/columns.js';
+import { datasetFormatSchema } from '../protocol/datasetFormat.js';
 import { methodNames, methods } from '../protocol/methods.js';
+import { providerChoices } from '../protocol/providers.js';
+import { bestByNames, mixModes, scheduleNames } from '../protocol/settings.js';
 
 /** Metadata travels into the JSON Schema of a field, where the form reads it. */
 const form = (hints: FieldHints): FieldHints => hints;
-
-export const providers = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
 
 const path = z.string().min(1, 'must not be empty');
 const positive = z.int().min(1);
@@ -21,18 +21,7 @@ const sourceSchema = z.strictObject({
   path: path
     .describe('A JSONL, JSON or CSV file.')
     .meta(form({ label: 'File', pick: 'file', basic: true })),
-  columns: z
-    .partialRecord(z.enum(columnNames), z.string())
-    .optional()
-    .describe('Known name: your column, for example `prompt: question`.'),
-  template: z
-    .strictObject({
-      prompt: z.string().optional().describe('The prompt, in Jinja over the columns.'),
-      response: z.string().optional().describe('The response, in Jinja over the columns.'),
-    })
-    .optional()
-    .describe('How a row becomes prompt and response, where its columns do not say it.'),
-  list: z.string().optional().describe('The name of the list of rows inside a JSON object.'),
+  ...datasetFormatSchema.shape,
 });
 
 /** A path, a source, or a list of either, as a list of sources. */
@@ -106,7 +95,7 @@ const mixSchema = z.strictObject({
       }),
     ),
   mode: z
-    .enum(['per-batch', 'shuffled'])
+    .enum(mixModes)
     .default('per-batch')
     .describe('per-batch: every batch holds rows and samples; shuffled: all are mixed together.'),
   cfsShare: z
@@ -154,7 +143,7 @@ const trainingSchema = z.strictObject({
     .describe('Fraction of the steps in which the learning rate rises.')
     .meta(form({ label: 'Warm-up', unit: '× steps' })),
   schedule: z
-    .enum(['cosine', 'linear', 'constant'])
+    .enum(scheduleNames)
     .default('cosine')
     .describe('How the learning rate falls after the warm-up.'),
   weightDecay: z.number().nonnegative().default(0).describe('Decoupled weight decay of AdamW.'),
@@ -243,7 +232,7 @@ const evaluationSchema = z.strictObject({
       }),
     ),
   bestBy: z
-    .enum(['last', 'downstream', 'tasks', 'kl'])
+    .enum(bestByNames)
     .default('last')
     .describe('Which checkpoint is saved as the model: the last, or the best by this measure.')
     .meta(form({ label: 'Best checkpoint by' })),
@@ -278,7 +267,10 @@ export const runConfigSchema = z
       .describe(methodNames.map((name) => `${name}: ${methods[name].about}`).join('\n'))
       .meta(form({ basic: true, choices: methods })),
     seed: z.int().min(0).max(0xffffffff).default(0).describe('Everything random follows from it.'),
-    provider: z.enum(providers).default('auto').describe('Where to compute; auto: the fastest.'),
+    provider: z
+      .enum(providerChoices)
+      .default('auto')
+      .describe('Where to compute; auto: the fastest.'),
     threads: positive
       .optional()
       .describe('CPU threads; all cores when left out.')

@@ -2,6 +2,7 @@
  * The tables of a report: scores before and after with their intervals, settings, times.
  */
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
+import { outcomeOf, type Outcome } from '../protocol/outcome.js';
 import type { RunResults, TaskResult } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
 import { escapeHtml } from './html.js';
@@ -123,16 +124,11 @@ function scoreCells(score: TaskResult | undefined): string {
       : `<br><small>[${formatChange(interval[0])}, ${formatChange(interval[1])}]</small>`;
   const moved = rightToWrong === undefined ? '–' : `${rightToWrong} / ${wrongToRight ?? '–'}`;
   return `<td class="number">${estimateCell(final)}</td>
-<td class="number"><span class="${verdict(score)}">${formatChange(change)}</span>${range}</td>
+<td class="number"><span class="${outcomeClass[outcomeOf(score)]}">${formatChange(change)}</span>${range}</td>
 <td class="number">${moved}</td>`;
 }
 
-/** Only a change that the interval tells from none is called good or bad. */
-function verdict(score: TaskResult): string {
-  const { interval, higherIsBetter } = score;
-  if (interval === undefined || (interval[0] <= 0 && interval[1] >= 0)) return '';
-  return interval[0] > 0 === higherIsBetter ? 'good' : 'bad';
-}
+const outcomeClass: Record<Outcome, string> = { better: 'good', worse: 'bad', unclear: '' };
 
 /** The largest change of a metric, which its drawings share as their scale. */
 function reach(scores: readonly TaskResult[], metric: string): number {

@@ -3,7 +3,8 @@
  * learning rate is. `run.yaml` has fixed defaults for a model of about a billion parameters; here is
  * how they move with the size of the model, its context and the number of rows.
  */
-import type { DatasetReportData, ModelFacts } from '../protocol/preview.js';
+import type { DatasetReport } from '../protocol/datasetReport.js';
+import type { ModelFacts } from '../protocol/preview.js';
 import { runConfigSchema } from './configSchema.js';
 
 /** Nested as `run.yaml` is. */
@@ -22,7 +23,7 @@ const evaluations = 10;
 /** Pure: the same facts give the same settings. Lengths are in tokens. */
 export function suggestSettings(
   model: Pick<ModelFacts, 'parameters' | 'contextLength'>,
-  dataset: Pick<DatasetReportData, 'kept'>,
+  dataset: Pick<DatasetReport, 'kept'>,
 ): SuggestedSettings {
   const { training, generation } = defaults;
   const epochs = dataset.kept < fewRows.below ? fewRows.epochs : training.epochs;

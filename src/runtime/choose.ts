@@ -16,21 +16,18 @@ import {
   softmax,
   sumAll,
 } from '../graph/index.js';
+import {
+  providerNames,
+  type ProviderCheck,
+  type ProviderChoice,
+  type ProviderName,
+} from '../protocol/providers.js';
 import { createRandom } from '../random.js';
-import { providerNames, type ProviderChoice, type ProviderName } from '../protocol/providers.js';
 import { kernelsOf, providers, type Provider } from './providers.js';
 import { float32, floats, int32, openDevice, type Feeds } from './session.js';
 
 /** What a probe found. */
-export interface ProbeResult {
-  name: ProviderName;
-  works: boolean;
-  /** The fastest of a few steps; absent when it does not work. */
-  milliseconds?: number;
-  /** Why it does not work, and what to do. */
-  reason?: string;
-  remedy?: string;
-}
+export type ProbeResult = Omit<ProviderCheck, 'chosen'>;
 
 /** Probes every provider that this platform could have. */
 export async function probeProviders(threads?: number): Promise<ProbeResult[]> {

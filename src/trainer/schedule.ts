@@ -1,7 +1,5 @@
 /** Learning rate over the steps of a run: linear warm-up, then cosine, linear or constant. */
-
-export const scheduleNames = ['cosine', 'linear', 'constant'] as const;
-export type ScheduleName = (typeof scheduleNames)[number];
+import type { ScheduleName } from '../protocol/settings.js';
 
 export interface Schedule {
   name: ScheduleName;

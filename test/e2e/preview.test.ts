@@ -1,12 +1,14 @@
 /** The preview process as the editor starts it: the bundle, forked, asked over IPC. */
 import { fork, type ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import type { CfsError } from '../../src/errors.js';
+import type { SampleSummary } from '../../src/protocol/inspector.js';
 import { previewContract, previewHostContract } from '../../src/protocol/preview.js';
 import { createRpc } from '../../src/protocol/rpc.js';
 import { readRunConfig } from '../../src/runs/config.js';
+import { madeUpSamples } from '../unit/runs/madeUpRun.js';
 import { jsonLines, pairs, temporaryFolder, writeWorkspace } from '../support/tinyModel.js';
 
 const workspace = writeWorkspace(temporaryFolder());
@@ -23,6 +25,7 @@ function startPreview() {
   const child = fork(join(inject('bundles'), 'preview.js'), [], { stdio: 'pipe' });
   children.push(child);
   const reading: { file: string; rows: number; at: number }[] = [];
+  const samples: { file: string; first: boolean; samples: SampleSummary[] }[] = [];
   const problems: CfsError[] = [];
   let heard: (() => void) | undefined;
   let err = '';
@@ -43,6 +46,7 @@ function startPreview() {
         reading.push({ ...progress, at: performance.now() });
         heard?.();
       },
+      samples: (told) => samples.push(told),
     },
     onProblem: (problem) => problems.push(problem),
   });
@@ -50,6 +54,7 @@ function startPreview() {
     child,
     rpc,
     reading,
+    samples,
     problems,
     preview: (data: object) =>
       rpc.request('preview', { config: { ...data } }, { timeoutMs: 100_000 }),
@@ -113,6 +118,28 @@ describe('the preview process', () => {
     await outcome;
     // What was given up can be asked for again.
     expect((await preview(longConfig)).dataset.rows).toBe(20_000);
+  });
+
+  it('follows thousands of samples while they are written, and reads a dataset meanwhile', async () => {
+    const { rpc, preview, samples } = startPreview();
+    const file = join(workspace, 'samples.jsonl');
+    const write = (count: number, from: number): void => {
+      const records = madeUpSamples(Array.from({ length: count }, (_, i) => `Sample ${from + i}.`));
+      appendFileSync(file, jsonLines(records.map((each, i) => ({ ...each, index: from + i }))));
+    };
+    write(5000, 0);
+    const known = (): number[] => samples.flatMap((told) => told.samples.map(({ index }) => index));
+    const reading = preview(longConfig);
+    await rpc.request('followSamples', { file });
+    await vi.waitFor(() => expect(known()).toHaveLength(5000), { timeout: 30_000 });
+    write(2, 5000);
+    await vi.waitFor(() => expect(known()).toHaveLength(5002), { timeout: 10_000 });
+    expect(known()).toEqual(Array.from({ length: 5002 }, (_, i) => i));
+    expect(samples.map(({ first }) => first).lastIndexOf(true)).toBe(0);
+    const { samples: tokens } = await rpc.request('sampleTokens', { file, indices: [5001, 3] });
+    expect(tokens.map(({ index }) => index)).toEqual([5001, 3]);
+    expect(tokens[0]?.pieces.join('')).toContain('5001');
+    expect((await reading).dataset.rows).toBe(20_000);
   });
 
   it('answers what goes wrong as data and lives on', async () => {

@@ -1,8 +1,9 @@
 /** Recomputed blocks against the same blocks kept: every bit of every gradient. */
 import { describe, expect, it } from 'vitest';
+import type {
+  exp} from '../../src/graph/index.js';
 import {
   differentiate,
-  exp,
   Graph,
   linear,
   mul,

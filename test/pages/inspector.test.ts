@@ -8,7 +8,7 @@ import { hasChromium, launchBrowser } from './harness.js';
 import type { ThemeName } from './themes.js';
 
 const samples = makeSamples(200);
-const startToken = { id: 0, token: '<|begin|>', reason: 'The tokenizer names it.' };
+const bos = { id: 0, token: '<|begin|>', reason: 'The tokenizer names it.' };
 
 /** Numbers of the samples in the page, from the upper edge down, as they are written there. */
 const numbers = (page: Page): Promise<string[]> => page.locator('.sample-number').allTextContents();
@@ -188,7 +188,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
 
   it('tells the verdict on the start token and offers another', async () => {
     const verdict = { coherent: false, reason: 'Token 5 looks better.', betterTokenId: 5 };
-    const opened = await openInspector(browser, { samples, state: { startToken, verdict } });
+    const opened = await openInspector(browser, { samples, state: { bos, verdict } });
     const { page, asked } = opened;
     await page.getByText('Samples do not read like text beginnings').waitFor();
     await page.getByText('Use token 5').click();
@@ -239,7 +239,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
       width: 290,
       height: 430,
       state: {
-        startToken,
+        bos,
         verdict: { coherent: true, reason: 'Mean entropy 0.71 nats.' },
         diagnostics: diagnosticsOf(200),
         settled: 'Training has begun.',
@@ -386,7 +386,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
       theme,
       width,
       state: {
-        startToken,
+        bos,
         verdict: { coherent: true, reason: 'Mean entropy 0.71 nats.' },
         diagnostics: diagnosticsOf(200),
         excluded: [0, 3],

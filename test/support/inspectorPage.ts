@@ -62,8 +62,8 @@ export async function openInspector(
         state = { ...state, excluded: [...numbers].sort((a, b) => a - b) };
         return { excluded: state.excluded };
       },
-      changeStartToken: (params) => {
-        note('changeStartToken', params);
+      changeBos: (params) => {
+        note('changeBos', params);
         return {};
       },
       openMix: (params) => {

@@ -2,7 +2,7 @@
 import { html, nothing, svg, type TemplateResult } from 'lit-html';
 import { formatNumber } from '../../src/protocol/format.js';
 import type { SampleSummary } from '../../src/protocol/inspector.js';
-import type { SampleDiagnostics } from '../../src/protocol/records.js';
+import type { SetDiagnostics } from '../../src/protocol/records.js';
 import { describeSamples, histogram, type Quartiles } from './statistics.js';
 import { memo } from './store.js';
 
@@ -24,7 +24,7 @@ const summarize = memo((samples: readonly SampleSummary[]) => ({
 export interface FiguresOptions {
   samples: readonly SampleSummary[];
   /** Numbers that need the complete set. */
-  diagnostics: SampleDiagnostics | undefined;
+  diagnostics: SetDiagnostics | undefined;
   open: boolean;
   onToggle: (open: boolean) => void;
 }
@@ -71,7 +71,7 @@ const perplexityHelp =
 const repetitionHelp = 'Share of runs of four tokens that occur earlier in the same sample';
 const endedHelp = 'Samples that the model ended itself, before the length limit';
 
-function setLines(diagnostics: SampleDiagnostics): TemplateResult {
+function setLines(diagnostics: SetDiagnostics): TemplateResult {
   const { distinct1, distinct2, distinct3, exactDuplicates, nearDuplicates } = diagnostics;
   const distinct = [distinct1, distinct2, distinct3]
     .map((share) => (share === null ? '–' : percent(share)))

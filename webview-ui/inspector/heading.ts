@@ -22,7 +22,7 @@ export interface HeadingOptions {
   verdictOpen: boolean;
   onVerdictOpen: (open: boolean) => void;
   /** Without a token, people are asked for one. */
-  onChangeStartToken: (tokenId?: number) => void;
+  onChangeBos: (tokenId?: number) => void;
   onResume: (until: Until) => void;
 }
 
@@ -133,14 +133,14 @@ function resumeNotice(
 /** The verdict in one line; its reason, the start token and why nothing can be changed unfold. */
 function about(options: HeadingOptions): TemplateResult | typeof nothing {
   const { host, verdictOpen, onVerdictOpen } = options;
-  const { startToken, verdict, settled } = host;
-  if (!startToken && settled === undefined) return nothing;
+  const { bos, verdict, settled } = host;
+  if (!bos && settled === undefined) return nothing;
   const line = verdict
     ? verdict.coherent
       ? '✓ Samples read like text beginnings'
       : '⚠ Samples do not read like text beginnings'
-    : startToken
-      ? `Start token ${startToken.token}`
+    : bos
+      ? `Start token ${bos.token}`
       : 'About these samples';
   return html`<details
     class=${verdict?.coherent === false ? 'verdict notice warning' : 'verdict'}
@@ -148,15 +148,14 @@ function about(options: HeadingOptions): TemplateResult | typeof nothing {
     @toggle=${(event: Event) => onVerdictOpen((event.currentTarget as HTMLDetailsElement).open)}
   >
     <summary title=${verdict?.reason ?? nothing}>${line}</summary>
-    ${verdict ? html`<p>${verdict.reason}</p>` : nothing}
-    ${startToken ? startTokenLines(options, startToken) : nothing}
+    ${verdict ? html`<p>${verdict.reason}</p>` : nothing} ${bos ? bosLines(options, bos) : nothing}
     ${settled === undefined ? nothing : html`<p>${settled}</p>`}
   </details>`;
 }
 
-function startTokenLines(
-  { host, busy, onChangeStartToken }: HeadingOptions,
-  { id, token, reason }: NonNullable<InspectorState['startToken']>,
+function bosLines(
+  { host, busy, onChangeBos }: HeadingOptions,
+  { id, token, reason }: NonNullable<InspectorState['bos']>,
 ): TemplateResult {
   const better = host.verdict?.betterTokenId;
   const change = 'Writes the samples again from another token, as a new run';
@@ -173,7 +172,7 @@ function startTokenLines(
           : button(`Use token ${better}`, {
               title: change,
               disabled: busy,
-              onClick: () => onChangeStartToken(better),
+              onClick: () => onChangeBos(better),
             })
       }
       ${button('Change…', {
@@ -181,7 +180,7 @@ function startTokenLines(
         label: 'Change the start token…',
         title: change,
         disabled: busy,
-        onClick: () => onChangeStartToken(),
+        onClick: () => onChangeBos(),
       })}
     </div>`;
 }

@@ -192,11 +192,11 @@ async function excludeShown(excluded: boolean): Promise<void> {
   if (isDone && excluded) change({ ...store, undo: indices });
 }
 
-async function changeStartToken(tokenId?: number): Promise<void> {
+async function changeBos(tokenId?: number): Promise<void> {
   const runId = store.host?.selected;
   if (runId === undefined) return;
   const params = tokenId === undefined ? { runId } : { runId, tokenId };
-  await act(() => rpc.request('changeStartToken', params, { timeoutMs: patientMs }));
+  await act(() => rpc.request('changeBos', params, { timeoutMs: patientMs }));
 }
 
 function draw(): void {
@@ -219,7 +219,7 @@ function draw(): void {
       samples: samples.length,
       busy,
       onSelect: (runId) => void act(() => rpc.request('select', { runId })),
-      onChangeStartToken: (tokenId) => void changeStartToken(tokenId),
+      onChangeBos: (tokenId) => void changeBos(tokenId),
       onResume: (until) => void act(() => rpc.request('resume', { runId: run.id, until })),
       verdictOpen: isVerdictOpen(store),
       onVerdictOpen: (open) => {

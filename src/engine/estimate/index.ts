@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { defined } from '../../errors.js';
 import { loadTask, readDefinition, taskFiles } from '../../evaluator/task.js';
 import type { RowStore } from '../../mixer/rowStore.js';
-import type { Estimate } from '../../protocol/preview.js';
+import type { RunEstimate } from '../../protocol/preview.js';
 import { chooseProvider, type Provider } from '../../runtime/index.js';
 import type { RunConfig } from '../../runs/configSchema.js';
 import { createCache } from '../cache.js';
@@ -20,7 +20,7 @@ import { availableMemory, freeDisk, measureSpeed } from './machine.js';
 import { memoryParts } from './memory.js';
 import { requestsOf, type Requests } from './requests.js';
 import { evaluatingSeconds, trainingSeconds, writingSeconds } from './seconds.js';
-import { judge } from './verdict.js';
+import { judgeFit } from './fit.js';
 import { evaluatingWork, trainingWork, writingWork } from './work.js';
 
 export interface EstimateRequest {
@@ -39,7 +39,7 @@ export interface EstimateRequest {
 
 export interface Estimator {
   /** Throws what opening the provider and reading the tasks throws. */
-  estimate(request: EstimateRequest): Promise<Estimate>;
+  estimate(request: EstimateRequest): Promise<RunEstimate>;
 }
 
 const [keptModels, keptTasks] = [2, 32];
@@ -110,7 +110,7 @@ export function createEstimator(): Estimator {
         seconds: { ...seconds, total },
         memory,
         disk,
-        ...judge(provider.name, config, training.shape, memory, disk),
+        ...judgeFit(provider.name, config, training.shape, memory, disk),
       };
     },
   };

@@ -2,7 +2,8 @@
  * What tasks will ask of a model, found by asking a model that only counts: the same code makes the
  * same requests, so every rule of prompts, choices and windows holds here too.
  */
-import { evaluateTask, type TaskResult } from '../../evaluator/evaluate.js';
+import { evaluateTask } from '../../evaluator/evaluate.js';
+import type { MetricResult } from '../../evaluator/results.js';
 import { scoredModel } from '../../evaluator/scoredModel.js';
 import { subsetOf, type Task } from '../../evaluator/task.js';
 import type { Model } from '../model.js';
@@ -68,7 +69,7 @@ export async function requestsOf(task: Task, model: Model, seed: number): Promis
 }
 
 /** An answer is as long as the one that is right, and what makes it end. */
-function expected(results: TaskResult[], item: number, most: number, model: Model): number {
+function expected(results: MetricResult[], item: number, most: number, model: Model): number {
   const answer = results[0]?.items[item]?.answer;
   if (answer === undefined || !('target' in answer)) return most;
   return Math.min(most, model.tokenizer.encode(answer.target).length + 1);

@@ -5,9 +5,10 @@
  */
 import { CfsError } from '../../errors.js';
 import type { ChatOptions } from '../../mixer/chat.js';
-import { scanDataset, type DatasetReport } from '../../mixer/dataset.js';
+import { scanDataset } from '../../mixer/dataset.js';
 import type { MixPreview } from '../../mixer/preview.js';
 import { joinStores, type RowStore } from '../../mixer/rowStore.js';
+import type { DatasetReport } from '../../protocol/datasetReport.js';
 import { errorRecord } from '../../protocol/errorRecord.js';
 import type { ModelFacts, PreviewContract, PreviewData } from '../../protocol/preview.js';
 import type { Handlers } from '../../protocol/rpc.js';
@@ -21,10 +22,14 @@ import { previewRun, readSource } from '../mixPreview.js';
 import { openModel, type Model } from '../model.js';
 import { createCache } from '../cache.js';
 import { createPacing } from './pace.js';
+import { createSamplesFeed, type SamplesTold } from './samplesFeed.js';
 import { fileStamp, folderStamp } from '../stamp.js';
 
 export interface Tell {
   reading(progress: { file: string; rows: number }): void;
+  samples(told: SamplesTold): void;
+  /** What is wrong with a file of samples. */
+  problem(problem: CfsError): void;
 }
 
 interface ReadSource {
@@ -45,6 +50,7 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
   const readings = createCache<ReadSource>();
   const splits = createCache<ReturnType<typeof splitRows>>();
   const estimator = createEstimator();
+  const samplesFeed = createSamplesFeed(tell.samples, tell.problem);
   let newest = new AbortController();
 
   const open = async (folder: string, bos: RunConfig['generation']['bos']) => {
@@ -130,6 +136,13 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
       return preview(config, folder, newest.signal);
     },
     doctor: () => doctorCommand(),
+    followSamples: ({ file }) => {
+      samplesFeed.follow(file);
+      return {};
+    },
+    sampleTokens: async ({ file, indices }) => ({
+      samples: await samplesFeed.tokens(file, indices),
+    }),
   };
 }
 

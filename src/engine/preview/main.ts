@@ -1,9 +1,9 @@
 /**
- * The preview process: looks at models and datasets for the editor without running anything. It is a
+ * The preview process: looks at models, datasets and samples for the editor without running anything. It is a
  * process of its own, because reading a dataset would hold up the editor, and it ends with the
  * editor, because nothing in it is worth keeping.
  */
-import { formatError } from '../../errors.js';
+import { formatError, type CfsError } from '../../errors.js';
 import { previewContract, previewHostContract } from '../../protocol/preview.js';
 import { createRpc } from '../../protocol/rpc.js';
 import { createHandlers } from './handlers.js';
@@ -25,7 +25,16 @@ const rpc = createRpc({
   },
   mine: previewContract,
   theirs: previewHostContract,
-  handlers: createHandlers({ reading: (progress) => rpc.tell('reading', progress) }),
+  handlers: createHandlers({
+    reading: (progress) => rpc.tell('reading', progress),
+    samples: (told) => rpc.tell('samples', told),
+    problem: complain,
+  }),
   listeners: {},
-  onProblem: (problem) => process.stderr.write(`${formatError(problem)}\n`),
+  onProblem: complain,
 });
+
+/** Into the editor's log. */
+function complain(problem: CfsError): void {
+  process.stderr.write(`${formatError(problem)}\n`);
+}

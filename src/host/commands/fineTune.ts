@@ -1,7 +1,7 @@
 /** «Fine-Tune with CFS»: from a dataset to the mix page, with its mistakes in the Problems panel. */
 import { basename, relative } from 'node:path';
 import * as vscode from 'vscode';
-import type { DatasetReportData } from '../../protocol/preview.js';
+import type { DatasetReport } from '../../protocol/datasetReport.js';
 import { makeDraft, tasksFolder } from '../draft.js';
 import { withReadingProgress } from '../progress.js';
 import type { Draft, Studio } from '../studio.js';
@@ -78,7 +78,7 @@ async function saveOpen(files: readonly string[]): Promise<void> {
   }
 }
 
-async function tellProblems(report: DatasetReportData, files: readonly string[]): Promise<void> {
+async function tellProblems(report: DatasetReport, files: readonly string[]): Promise<void> {
   const { errors } = report;
   if (errors === 0) return;
   const names = namesOf(files);

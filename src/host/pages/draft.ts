@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { CfsError } from '../../errors.js';
 import type { FieldProblem } from '../../protocol/panel.js';
 import { flattenFields, isRecord, valueAt, withValue } from '../../runs/fields.js';
+import { mapPaths, pathsIn } from '../../runs/paths.js';
 import type { Draft } from '../studio.js';
 
 export const keptDraftSchema = z.object({
@@ -78,21 +79,6 @@ export function shownPath(path: string, workspace: string): string {
   return relative(workspace, path).split(sep).join('/') || '.';
 }
 
-/** Fields that hold a path, a source with a path, or a list of either. */
-const pathFields = ['model', 'dataset', 'evaluation.tasks', 'evaluation.downstream'];
-
-function mapPaths(values: Draft, change: (path: string) => string): Draft {
-  const changeAll = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(changeAll);
-    if (isRecord(value)) return { ...value, path: changeAll(value.path) };
-    return typeof value === 'string' ? change(value) : value;
-  };
-  return pathFields.reduce((changed, field) => {
-    const value = valueAt(changed, field);
-    return value === undefined ? changed : withValue(changed, field, changeAll(value));
-  }, values);
-}
-
 /** The problem beside the field it belongs to: by the file it is in, else by its own field. */
 export function fieldProblem({ message, remedy, place }: CfsError, values: Draft): FieldProblem {
   return {
@@ -103,12 +89,10 @@ export function fieldProblem({ message, remedy, place }: CfsError, values: Draft
 
 function fieldOfFile(file: string | undefined, values: Draft): string | undefined {
   if (file === undefined) return undefined;
-  if (datasetPaths(values).includes(file)) return 'dataset';
-  if (typeof values.model === 'string' && isInside(file, values.model)) return 'model';
-  const tasks = valueAt(values, 'evaluation.tasks');
-  if (Array.isArray(tasks) && tasks.includes(file)) return 'evaluation.tasks';
-  const heldOut = datasetPaths({ dataset: valueAt(values, 'evaluation.downstream') });
-  return heldOut.includes(file) ? 'evaluation.downstream' : undefined;
+  const paths = pathsIn(values);
+  const found =
+    paths.find(({ path }) => path === file) ?? paths.find(({ path }) => isInside(file, path));
+  return found?.field;
 }
 
 function position({ file, line }: CfsError['place']): string {

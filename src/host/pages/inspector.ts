@@ -3,7 +3,7 @@
  * is seen, and does what people ask of its samples.
  */
 import * as vscode from 'vscode';
-import { CfsError, formatError } from '../../errors.js';
+import { CfsError } from '../../errors.js';
 import {
   inspectorHostContract,
   inspectorPageContract,
@@ -13,7 +13,7 @@ import {
 import type { Handlers, Rpc } from '../../protocol/rpc.js';
 import { readExclusions, writeExclusions } from '../../runs/exclusions.js';
 import type { RunFolder } from '../../runs/runFolder.js';
-import { readSampleTokens } from '../../runs/sampleIndex.js';
+import { createSoon } from '../../soon.js';
 import type { InspectorHost, Studio } from '../studio.js';
 import {
   learn,
@@ -22,9 +22,7 @@ import {
   settledReason,
   type SampleFacts,
 } from './inspectorState.js';
-import { followSamples, type SamplesFeed } from './samplesFeed.js';
-import { createSoon } from './soon.js';
-import { pickStartToken } from './startToken.js';
+import { pickBos } from './bos.js';
 import { connectWebview, logProblem } from './webview.js';
 
 const viewId = 'cfs.inspector';
@@ -34,7 +32,6 @@ const stateDelayMs = 50;
 interface Followed {
   run: RunFolder;
   facts: SampleFacts;
-  feed: SamplesFeed;
   dispose(): void;
 }
 
@@ -79,17 +76,14 @@ export function createInspectorHost(studio: Studio): InspectorHost {
       logProblem(log, 'The samples cannot be shown', error);
       return undefined;
     }
-    const feed = followSamples(
-      run.paths.samples,
-      (samples, first) => rpc?.tell('samples', { runId, first, samples }),
-      (problem) => log.warn(formatError(problem)),
+    const samples = studio.preview.followSamples(run.paths.samples, (told, first) =>
+      rpc?.tell('samples', { runId, first, samples: told }),
     );
     const now: Followed = {
       run,
       facts: {},
-      feed,
       dispose: () => {
-        feed.dispose();
+        samples.dispose();
         events.dispose();
       },
     };
@@ -126,7 +120,7 @@ export function createInspectorHost(studio: Studio): InspectorHost {
     refresh();
   };
 
-  /** Only what is followed has an index; a question about another run came too late. */
+  /** A question about another run came too late. */
   const followedRun = (runId: string): Followed => {
     if (followed?.run.id === runId) return followed;
     throw new CfsError({
@@ -148,9 +142,9 @@ export function createInspectorHost(studio: Studio): InspectorHost {
       choose(runId);
       return {};
     },
-    tokens: async ({ runId, indices }) => {
-      const { run, feed } = followedRun(runId);
-      return { samples: await readSampleTokens(run.paths.samples, feed.index, indices) };
+    tokens: ({ runId, indices }) => {
+      const file = followedRun(runId).run.paths.samples;
+      return studio.preview.request('sampleTokens', { file, indices });
     },
     exclude: ({ runId, indices, excluded }) => {
       const { run, facts } = followedRun(runId);
@@ -171,9 +165,9 @@ export function createInspectorHost(studio: Studio): InspectorHost {
       tellSoon();
       return { excluded: readExclusions(run) };
     },
-    changeStartToken: async ({ runId, tokenId }) => {
+    changeBos: async ({ runId, tokenId }) => {
       const { config } = library.open(runId);
-      const bos = tokenId ?? (await askStartToken(config.model, runId));
+      const bos = tokenId ?? (await askBos(config.model, runId));
       if (bos === undefined) return {};
       // Says at once when there is no such token, before a run is made for it.
       await studio.preview.request('describeModel', { folder: config.model, bos });
@@ -194,13 +188,10 @@ export function createInspectorHost(studio: Studio): InspectorHost {
     },
   };
 
-  const askStartToken = async (
-    model: string,
-    runId: string,
-  ): Promise<number | string | undefined> => {
+  const askBos = async (model: string, runId: string): Promise<number | string | undefined> => {
     const { bos } = await studio.preview.request('describeModel', { folder: model });
     const verdict = followed?.run.id === runId ? followed.facts.verdict : undefined;
-    return pickStartToken(bos, verdict?.betterTokenId);
+    return pickBos(bos, verdict?.betterTokenId);
   };
 
   const provider: vscode.WebviewViewProvider = {

@@ -32,10 +32,7 @@ export function selectRun(
 }
 
 /** What the events of a run say about its samples. */
-export interface SampleFacts extends Pick<
-  InspectorState,
-  'startToken' | 'verdict' | 'diagnostics'
-> {
+export interface SampleFacts extends Pick<InspectorState, 'bos' | 'verdict' | 'diagnostics'> {
   /** The exclusions that training began with. */
   leftOut?: number[];
 }
@@ -44,7 +41,7 @@ export interface SampleFacts extends Pick<
 export function learn(facts: SampleFacts, event: RunEvent): SampleFacts {
   if (event.type === 'bos_found') {
     const { id, token, reason } = event;
-    return { ...facts, startToken: { id, token, reason } };
+    return { ...facts, bos: { id, token, reason } };
   }
   if (event.type === 'samples_judged') {
     const { coherent, reason, betterTokenId } = event;

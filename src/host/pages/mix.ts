@@ -5,6 +5,7 @@
 import { dirname, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { CfsError } from '../../errors.js';
+import type { Until } from '../../protocol/engine.js';
 import type { MixState } from '../../protocol/panel.js';
 import type { PreviewData } from '../../protocol/preview.js';
 import { checkConfigData, configFormSchema } from '../../runs/configForm.js';
@@ -77,7 +78,7 @@ export function createMixSide(
   studio: Studio,
   store: DraftStore,
   tell: Tell,
-  started: (runId: string, file: string, until: 'samples' | 'end') => void,
+  started: (runId: string, file: string, until: Until) => void,
 ): MixSide {
   let awake = false;
   const reading = studio.preview.onReading((progress) => {

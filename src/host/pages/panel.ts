@@ -4,6 +4,7 @@
  * hidden and reloaded at any time.
  */
 import * as vscode from 'vscode';
+import type { Until } from '../../protocol/engine.js';
 import {
   panelHostContract,
   panelPageContract,
@@ -59,7 +60,7 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
     opened.tell('show', { page, ...(runIds === undefined ? {} : { selected: [...runIds] }) });
   };
 
-  const started = (runId: string, file: string, until: 'samples' | 'end'): void => {
+  const started = (runId: string, file: string, until: Until): void => {
     if (until === 'samples') return studio.inspector.show(runId);
     showPage({ page: 'curves', runIds: [runId] });
     const open = vscode.l10n.t('Open run.yaml');

@@ -9,7 +9,7 @@ import type { TaskRow } from '../../../scripts/demo/skills/skill.js';
 import { evaluateTask } from '../../../src/evaluator/evaluate.js';
 import type { LanguageModel } from '../../../src/evaluator/languageModel.js';
 import { loadTask } from '../../../src/evaluator/task.js';
-import { validateDataset } from '../../../src/mixer/validate.js';
+import { scanDataset } from '../../../src/mixer/dataset.js';
 
 const files = demoFiles();
 const read = (path: string): string => readFileSync(join(demoFolder, path), 'utf8');
@@ -66,7 +66,7 @@ describe('media/demo', () => {
   });
 
   it('has one mistake in the dataset that is to be corrected, and none in the other', async () => {
-    const check = async (path: string) => validateDataset([join(demoFolder, path)]);
+    const check = async (path: string) => scanDataset([join(demoFolder, path)], {});
     const { problems, kept } = await check(mistake.file);
     expect(problems.map(({ severity, line }) => [severity, line])).toEqual([
       ['error', mistake.line],

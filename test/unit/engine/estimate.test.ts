@@ -10,7 +10,7 @@ import {
   trainingSeconds,
   writingSeconds,
 } from '../../../src/engine/estimate/seconds.js';
-import { judge } from '../../../src/engine/estimate/verdict.js';
+import { judgeFit } from '../../../src/engine/estimate/fit.js';
 import { evaluatingWork, trainingWork, writingWork } from '../../../src/engine/estimate/work.js';
 import { openModel } from '../../../src/engine/model.js';
 import { parameterCount } from '../../../src/model/parameters.js';
@@ -142,14 +142,14 @@ describe('memory', () => {
   });
 });
 
-describe('the verdict', () => {
+describe('the fit', () => {
   const parts = { activations: 600 };
   const disk = { needed: 1, available: 100 };
-  const verdictOf = (needed: number, of = config, provider: 'cpu' | 'webgpu' = 'cpu') =>
-    judge(provider, of, { time: 64 }, { needed, available: 1000, parts }, disk);
+  const fitOf = (needed: number, of = config, provider: 'cpu' | 'webgpu' = 'cpu') =>
+    judgeFit(provider, of, { time: 64 }, { needed, available: 1000, parts }, disk);
 
   it('is by the share of what there is', () => {
-    expect([800, 801, 1001].map((needed) => verdictOf(needed).verdict)).toEqual([
+    expect([800, 801, 1001].map((needed) => fitOf(needed).verdict)).toEqual([
       'fits',
       'tight',
       'too-large',
@@ -158,17 +158,17 @@ describe('the verdict', () => {
 
   it('says first to send fewer tokens at once, then to take a smaller model', () => {
     const many = withTraining({ maxTokensPerMicroBatch: 1024 });
-    expect(verdictOf(1100, many).reason).toContain('maxTokensPerMicroBatch) to 512');
-    expect(verdictOf(5000, many).reason).toContain('smaller base model');
+    expect(fitOf(1100, many).reason).toContain('maxTokensPerMicroBatch) to 512');
+    expect(fitOf(5000, many).reason).toContain('smaller base model');
     const few = withTraining({ maxTokensPerMicroBatch: 64 });
-    expect(verdictOf(1100, few).reason).toContain('smaller base model');
+    expect(fitOf(1100, few).reason).toContain('smaller base model');
   });
 
   it('says where it was not measured, and when the disk is too small', () => {
-    expect(verdictOf(100, config, 'webgpu').reason).toContain('webgpu was not measured');
+    expect(fitOf(100, config, 'webgpu').reason).toContain('webgpu was not measured');
     const full = { needed: 200, available: 100 };
     const memory = { needed: 1, available: 1000, parts };
-    expect(judge('cpu', config, { time: 64 }, memory, full)).toMatchObject({
+    expect(judgeFit('cpu', config, { time: 64 }, memory, full)).toMatchObject({
       verdict: 'too-large',
       reason: expect.stringContaining('disk') as string,
     });

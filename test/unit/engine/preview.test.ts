@@ -2,7 +2,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createHandlers } from '../../../src/engine/preview/handlers.js';
+import { createHandlers, type Tell } from '../../../src/engine/preview/handlers.js';
 import { createPacing } from '../../../src/engine/preview/pace.js';
 import { readRunConfig } from '../../../src/runs/config.js';
 import type { PreviewData } from '../../../src/protocol/preview.js';
@@ -15,13 +15,15 @@ import {
   writeWorkspace,
 } from '../../support/tinyModel.js';
 
+const untold: Tell = { reading: () => undefined, samples: () => undefined, problem: () => undefined };
+
 const workspace = writeWorkspace(temporaryFolder());
 const config = readRunConfig(join(workspace, 'run.yaml'));
 
 type Changes = { [K in keyof RunConfig]?: Partial<RunConfig[K]> };
 
 function asker() {
-  const handlers = createHandlers({ reading: () => undefined });
+  const handlers = createHandlers(untold);
   return async (changes: Changes = {}): Promise<PreviewData> => {
     const data = {
       ...config,
@@ -84,7 +86,7 @@ describe('a preview', () => {
   });
 
   it('refuses a form that lacks fields, with the field', async () => {
-    const handlers = createHandlers({ reading: () => undefined });
+    const handlers = createHandlers(untold);
     await expect(handlers.preview({ config: { dataset: config.dataset } })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       place: { field: 'model' },
@@ -112,7 +114,7 @@ describe('a preview', () => {
 });
 
 describe('other questions', () => {
-  const handlers = createHandlers({ reading: () => undefined });
+  const handlers = createHandlers(untold);
 
   it('checks conversations without a model, and says what is wrong by line', async () => {
     const file = join(workspace, 'chat.jsonl');

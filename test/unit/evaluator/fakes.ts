@@ -5,9 +5,9 @@ import { parseDefinition } from '../../../src/evaluator/task.js';
 import type {
   GenerateRequest,
   LanguageModel,
-  LoglikelihoodAnswer,
   LoglikelihoodRequest,
 } from '../../../src/evaluator/languageModel.js';
+import type { LoglikelihoodAnswer } from '../../../src/evaluator/results.js';
 import type { ScoredModelOptions } from '../../../src/evaluator/scoredModel.js';
 import type { TokenRow } from '../../../src/model/batch.js';
 import type { Tokenizer } from '../../../src/model/tokenizer.js';

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { defined } from '../../../src/errors.js';
 import type { Document } from '../../../src/evaluator/documents.js';
 import { evaluateTask } from '../../../src/evaluator/evaluate.js';
-import { describeItems, type ItemText } from '../../../src/evaluator/items.js';
+import { describeItems } from '../../../src/evaluator/items.js';
+import type { ItemRecord } from '../../../src/protocol/records.js';
 import type { LanguageModel } from '../../../src/evaluator/languageModel.js';
 import { taskOf } from '../../../src/evaluator/task.js';
 import { itemRecordSchema } from '../../../src/protocol/records.js';
@@ -15,7 +16,7 @@ async function itemsOf(
   documents: Document[],
   base: LanguageModel,
   final: LanguageModel,
-): Promise<ItemText[]> {
+): Promise<ItemRecord[]> {
   const task = taskOf(define({ task: 't', ...fields }), documents);
   const [before] = await evaluateTask(task, base);
   const [after] = await evaluateTask(task, final);

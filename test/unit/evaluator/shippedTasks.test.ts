@@ -7,7 +7,7 @@ import { defined } from '../../../src/errors.js';
 import { readDocuments } from '../../../src/evaluator/documents.js';
 import type { Document } from '../../../src/evaluator/documents.js';
 import { contextOf, evaluateTask } from '../../../src/evaluator/evaluate.js';
-import type { ItemResult } from '../../../src/evaluator/evaluate.js';
+import type { ItemResult } from '../../../src/evaluator/results.js';
 import { loadTask, parseDefinition, readDefinition, taskOf } from '../../../src/evaluator/task.js';
 import type { Task } from '../../../src/evaluator/task.js';
 import { ruleModel } from './fakes.js';

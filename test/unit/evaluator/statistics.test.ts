@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../../src/random.js';
 import { defined } from '../../../src/errors.js';
 import { compareAll, compareWithBase } from '../../../src/evaluator/compare.js';
-import type { TaskResult } from '../../../src/evaluator/evaluate.js';
+import type { MetricResult } from '../../../src/evaluator/results.js';
 import type { Measure } from '../../../src/evaluator/metrics.js';
 import { estimate, pairedBootstrap } from '../../../src/evaluator/statistics.js';
 
 const ones = (values: number[]): Measure[] => values.map((value) => ({ value, weight: 1 }));
 
-function accuracy(answers: Record<string, boolean>): TaskResult {
+function accuracy(answers: Record<string, boolean>): MetricResult {
   const items = Object.entries(answers).map(([id, correct]) => ({
     id,
     value: correct ? 1 : 0,
@@ -20,7 +20,7 @@ function accuracy(answers: Record<string, boolean>): TaskResult {
   return { ...shared, ...estimate(items, 'fraction'), n: items.length, items };
 }
 
-function loss(values: [sum: number, tokens: number][]): TaskResult {
+function loss(values: [sum: number, tokens: number][]): MetricResult {
   const items = values.map(([value, weight], i) => ({
     id: String(i),
     value,

@@ -1,7 +1,7 @@
 /** Problems of a dataset as notes of the Problems panel. */
 import { describe, expect, it } from 'vitest';
 import { problemNotes } from '../../../src/host/datasetProblems.js';
-import type { DatasetProblem } from '../../../src/protocol/preview.js';
+import type { DatasetProblem } from '../../../src/protocol/datasetReport.js';
 
 const problem = (extra: Partial<DatasetProblem> = {}): DatasetProblem => ({
   severity: 'error',

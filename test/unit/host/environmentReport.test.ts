@@ -1,7 +1,7 @@
 /** «Check Environment» as a page to read. */
 import { describe, expect, it } from 'vitest';
 import { describeEnvironment } from '../../../src/host/environmentReport.js';
-import type { DoctorReport } from '../../../src/protocol/preview.js';
+import type { DoctorReport } from '../../../src/protocol/providers.js';
 
 const report: DoctorReport = {
   versions: { 'CFS Studio': '0.1.0', 'ONNX Runtime': '1.30.0' },
@@ -36,7 +36,7 @@ describe('describeEnvironment', () => {
   });
 
   it('says when nothing works', () => {
-    const providers = [{ name: 'cpu', works: false, chosen: false }];
+    const providers = [{ name: 'cpu' as const, works: false, chosen: false }];
     const broken = describeEnvironment({ ...report, providers });
     expect(broken).toContain('**This machine cannot train yet.**');
     expect(broken).toContain('- `cpu`: does not work here.');

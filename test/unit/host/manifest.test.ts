@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { commandIds } from '../../../src/host/commands/ids.js';
-import { providers } from '../../../src/runs/configSchema.js';
+import { providerChoices } from '../../../src/protocol/providers.js';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 const text = readFileSync(join(root, 'package.json'), 'utf8');
@@ -91,7 +91,7 @@ describe('package.json', () => {
   });
 
   it('offers the providers that a run knows', () => {
-    expect(configuration.properties['cfs.provider']?.enum).toEqual([...providers]);
+    expect(configuration.properties['cfs.provider']?.enum).toEqual([...providerChoices]);
   });
 
   it('has only settings that the code reads', () => {

@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadDataset, requireValid } from '../../../src/mixer/dataset.js';
+import { loadDataset, requireValid, scanDataset } from '../../../src/mixer/dataset.js';
+import type { TokenRow } from '../../../src/model/batch.js';
 import type { TokenizeOptions } from '../../../src/mixer/rows.js';
-import { validateDataset } from '../../../src/mixer/validate.js';
 import { BOS, characters, EOS, words } from './fakeTokenizer.js';
 
 let folder = '';
@@ -43,7 +43,10 @@ describe('validation', () => {
     );
     const quotes = fileOf('quotes.csv', 'prompt,completion', 'a,', 'b,"c', 'd,e');
     const missing = join(folder, 'missing.json');
-    const report = await validateDataset([good, bad, quotes, missing], { tokenize: tokenizing(9) });
+    const kept: TokenRow[] = [];
+    const report = await scanDataset([good, bad, quotes, missing], {}, tokenizing(9), (row) =>
+      kept.push(row),
+    );
     expect(
       report.problems.map(({ severity, code, file, line, column, field }) => [
         ...[severity, code, file, line, column, field],
@@ -68,20 +71,20 @@ describe('validation', () => {
       [undefined, 0],
     ]);
     // 3 × [BOS a \n b EOS] and [BOS f i t s \n b u t].
-    expect(report.tokens).toEqual({ total: 24, trained: 9, longest: 9 });
+    expect(kept.map(({ ids }) => ids.length)).toEqual([5, 5, 9, 5]);
+    expect(kept.map(({ supervised }) => supervised.reduce((a, b) => a + b))).toEqual([2, 2, 3, 2]);
     for (const { remedy } of report.problems) expect(remedy).not.toBe('');
   });
 
   it('works without a tokenizer, and then knows nothing of lengths', async () => {
     const file = fileOf('plain.jsonl', rowOf('a', 'b'), rowOf('a', ''));
-    const report = await validateDataset([file]);
+    const report = await scanDataset([file], {});
     expect(report).toMatchObject({ rows: 2, kept: 1, errors: 1 });
-    expect(report.tokens).toBeUndefined();
   });
 
   it('counts every problem and lists a bounded number', async () => {
     const file = fileOf('many.jsonl', rowOf('a', 'b'), ...Array<string>(3000).fill('{'));
-    const report = await validateDataset([file]);
+    const report = await scanDataset([file], {});
     expect(report.counts).toEqual({ JSON_BROKEN: 3000 });
     expect(report.errors).toBe(3000);
     expect(report.problems.length).toBe(1000);
@@ -90,7 +93,7 @@ describe('validation', () => {
   it('names a file without rows and columns that say nothing', async () => {
     const empty = fileOf('empty.jsonl', '', '');
     const unknown = fileOf('unknown.jsonl', '{"a": "1", "b": "2"}', '{broken');
-    const report = await validateDataset([empty, unknown]);
+    const report = await scanDataset([empty, unknown], {});
     expect(report.problems.map(({ code, file, line }) => [code, file, line])).toEqual([
       ['DATASET_EMPTY', empty, undefined],
       ['JSON_BROKEN', unknown, 2],
@@ -125,7 +128,7 @@ describe('loading', () => {
       code: 'DATASET_EMPTY',
       place: { file },
     });
-    const { problems } = await validateDataset([file], { tokenize: tokenizing(5) });
+    const { problems } = await scanDataset([file], {}, tokenizing(5));
     expect(problems.map(({ code, line }) => [code, line])).toEqual([
       ['RESPONSE_CUT_AWAY', 1],
       ['RESPONSE_CUT_AWAY', 2],
@@ -146,10 +149,10 @@ describe.skipIf(!existsSync(data))('public datasets (../shared/data/datasets)', 
 
   it('E2E NLG, columns mapped', async () => {
     const file = `${data}/e2e_nlg/devset.csv`;
-    const options = { columns: { prompt: 'mr', response: 'ref' }, tokenize };
-    const report = await validateDataset([file], options);
+    const options = { columns: { prompt: 'mr', response: 'ref' } } as const;
+    const report = await scanDataset([file], options, tokenize);
     expect(report).toMatchObject({ rows: 4672, kept: 4672, errors: 0, warnings: 0 });
-    const unmapped = await validateDataset([file]);
+    const unmapped = await scanDataset([file], {});
     expect(unmapped.problems[0]?.message).toContain('mr, ref');
   });
 
@@ -173,7 +176,7 @@ describe.skipIf(!existsSync(data))('public datasets (../shared/data/datasets)', 
       'prompt-completion',
     ],
   ])('%s', async (path, options, shape) => {
-    const report = await validateDataset([`${data}/${path}`], { ...options, tokenize });
+    const report = await scanDataset([`${data}/${path}`], options, tokenize);
     expect(report.problems.filter(({ severity }) => severity === 'error')).toEqual([]);
     expect(report.files[0]?.shape).toBe(shape);
     expect(report.kept).toBe(report.rows);

@@ -1,14 +1,11 @@
 /** Every shape of row people have, and the errors for those we cannot read. */
 import { describe, expect, it } from 'vitest';
 import { CfsError } from '../../../src/errors.js';
-import {
-  formatOptionsSchema,
-  resolveFormat,
-  type FormatOptions,
-} from '../../../src/mixer/formats.js';
+import { resolveFormat } from '../../../src/mixer/formats.js';
+import { datasetFormatSchema, type DatasetFormat } from '../../../src/protocol/datasetFormat.js';
 
 /** The example as text, with what is trained on between « and ». */
-function textOf(row: Record<string, unknown>, options: FormatOptions = {}): string {
+function textOf(row: Record<string, unknown>, options: DatasetFormat = {}): string {
   return resolveFormat(Object.keys(row), options)
     .toExample(row)
     .segments.map(({ text, supervised }) => (supervised ? `«${text}»` : text))
@@ -109,8 +106,8 @@ describe('columns', () => {
   });
 
   it('refuses unknown names in the settings', () => {
-    expect(formatOptionsSchema.safeParse({ columns: { promt: 'mr' } }).success).toBe(false);
-    expect(formatOptionsSchema.safeParse({ columns: { prompt: 'mr' } }).success).toBe(true);
+    expect(datasetFormatSchema.safeParse({ columns: { promt: 'mr' } }).success).toBe(false);
+    expect(datasetFormatSchema.safeParse({ columns: { prompt: 'mr' } }).success).toBe(true);
   });
 });
 
@@ -155,7 +152,7 @@ describe('templates', () => {
   });
 
   it('refuses names that are no columns, and broken Jinja', () => {
-    const options = (prompt: string): FormatOptions => ({
+    const options = (prompt: string): DatasetFormat => ({
       template: { prompt, response: '{{ b }}' },
     });
     const wrong = errorOf(() => resolveFormat(['a', 'b'], options('{{ instruction }}')));

@@ -5,12 +5,12 @@ import {
   mixerCursorSchema,
   planEpoch,
   type MixedStep,
-  type MixMode,
   type MixerOptions,
   type Source,
 } from '../../../src/mixer/mixer.js';
 import { contextFreeRow } from '../../../src/mixer/rows.js';
 import { storeRows, type RowStore } from '../../../src/mixer/rowStore.js';
+import type { MixMode } from '../../../src/protocol/settings.js';
 import { createRandom } from '../../../src/random.js';
 import { expectError } from '../../support/expectError.js';
 

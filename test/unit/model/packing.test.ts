@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Batch, TokenRow } from '../../../src/model/batch.js';
 import { padRows } from '../../../bench/support/padRows.js';
-import { packRows, splitIntoBatches } from '../../../src/model/packing.js';
+import { assert } from '../../../src/errors.js';
+import { splitIntoBatches } from '../../../src/model/packing.js';
 import { createRandom } from '../../../src/random.js';
 
 function randomRows(seed: number, count: number, maxTime: number): TokenRow[] {
@@ -73,7 +74,9 @@ describe('packing', () => {
       ids: Int32Array.from(ids),
       supervised: Uint8Array.from(ids, (_, i) => (i === 0 ? 0 : 1)),
     });
-    const batch = packRows([row(1, 2), row(3, 4, 5, 6), row(7)], { maxTime: 8, multiple: 4 });
+    const rows = [row(1, 2), row(3, 4, 5, 6), row(7)];
+    const [batch, ...more] = splitIntoBatches(rows, { maxTime: 8, multiple: 4, maxTokens: 8 });
+    assert(batch !== undefined && more.length === 0, 'one batch');
     expect(batch.batch).toBe(2);
     expect(batch.time).toBe(4);
     expect([...batch.ids]).toEqual([3, 4, 5, 6, 1, 2, 7, 0]);
@@ -87,7 +90,9 @@ describe('packing', () => {
   it.each([1, 2, 3, 4, 5])('packed and padded batches hold the same targets (seed %i)', (seed) => {
     const rows = randomRows(seed, 60, 64);
     const expected = expectedTargets(rows);
-    expect(targetsWithContext([packRows(rows, options)])).toEqual(expected);
+    const inOne = splitIntoBatches(rows, { ...options, maxTokens: 64 * rows.length });
+    expect(inOne).toHaveLength(1);
+    expect(targetsWithContext(inOne)).toEqual(expected);
     expect(targetsWithContext(splitIntoBatches(rows, options))).toEqual(expected);
     expect(targetsWithContext(padRows(rows, options))).toEqual(expected);
   });
@@ -122,7 +127,9 @@ describe('packing', () => {
 
   it('keeps the line within maxTime when that is no multiple', () => {
     const rows = randomRows(11, 10, 50);
-    expect(packRows(rows, { maxTime: 50 }).time).toBeLessThanOrEqual(50);
+    for (const { time } of splitIntoBatches(rows, { maxTime: 50, maxTokens: 256 })) {
+      expect(time).toBeLessThanOrEqual(50);
+    }
   });
 
   it('gives no batches for no rows', () => {
@@ -135,9 +142,9 @@ describe('packing', () => {
       ids: new Int32Array(65),
       supervised: new Uint8Array(65),
     }));
-    expect(() => packRows(long, options)).toThrow(/Internal error: a row of 65 tokens/);
+    expect(() => splitIntoBatches(long, options)).toThrow(/Internal error: a row of 65 tokens/);
     const first = { ids: Int32Array.of(1), supervised: Uint8Array.of(1) };
-    expect(() => packRows([first], options)).toThrow(/first token of row 0 is a target/);
+    expect(() => splitIntoBatches([first], options)).toThrow(/first token of row 0 is a target/);
     expect(() => splitIntoBatches(randomRows(1, 9, 64), { ...options, maxTokens: 8 })).toThrow(
       /cannot hold one line/,
     );

@@ -51,12 +51,13 @@ async function step(backing: BackingFor, extra: Feeds = {}): Promise<Step> {
   const targets = defined(batch, 'batch') satisfies Batch;
   const weights = new Float32Array(targets.targetIds.length).fill(1 / targets.targetIds.length);
   const fed = new Set(g.inputs.map(({ name }) => name));
-  const parameters = architecture.parameters
-    .filter(({ name }) => fed.has(name))
-    .map(({ name, shape }) => [name, float32(read(name), shape)]);
+  const parameters: Feeds = {};
+  for (const { name, shape } of architecture.parameters) {
+    if (fed.has(name)) parameters[name] = float32(read(name), shape);
+  }
   const session = await device.session(g.encode());
   const outputs = await session.run({
-    ...Object.fromEntries(parameters),
+    ...parameters,
     ...trainFeeds(targets, weights, 1),
     ...extra,
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sampleRecordSchema, type SampleRecord } from '../../../src/protocol/records.js';
-import { summarizeSample } from '../../../src/protocol/sampleDiagnostics.js';
+import { summarizeSample } from '../../../src/generator/summary.js';
 import { createRandom } from '../../../src/random.js';
 import { readSampleTokens, type SampleIndex } from '../../../src/runs/sampleIndex.js';
 import { createTailReader } from '../../../src/runs/tail.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { learningRateAt, type ScheduleName } from '../../../src/trainer/schedule.js';
+import type { ScheduleName } from '../../../src/protocol/settings.js';
+import { learningRateAt } from '../../../src/trainer/schedule.js';
 
 function rates(name: ScheduleName, warmupSteps: number, steps: number): number[] {
   const schedule = { name, learningRate: 8, warmupSteps, steps };

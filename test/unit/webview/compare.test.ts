@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { outcomeOf } from '../../../src/protocol/outcome.js';
 import type { RunResults, TaskResult } from '../../../src/protocol/records.js';
 import { changeGroups, dotsOf } from '../../../webview-ui/panel/compare/changeChart.js';
 import {
@@ -7,7 +8,6 @@ import {
   fromTo,
   itemTasks,
   scoreRows,
-  verdictOf,
 } from '../../../webview-ui/panel/compare/rows.js';
 import { runInfo } from '../../support/runInfo.js';
 import { madeUpResults } from '../runs/madeUpRun.js';
@@ -28,12 +28,12 @@ const of = (...tasks: TaskResult[]): RunResults => ({
   tasks,
 });
 
-describe('verdictOf', () => {
+describe('outcomeOf', () => {
   it('judges only what the interval tells from no change', () => {
-    expect(verdictOf(facts)).toBe('worse');
-    expect(verdictOf({ ...facts, higherIsBetter: false })).toBe('better');
-    expect(verdictOf({ ...facts, interval: [-0.15, 0] })).toBe('unclear');
-    expect(verdictOf({ ...facts, interval: undefined })).toBe('unclear');
+    expect(outcomeOf(facts)).toBe('worse');
+    expect(outcomeOf({ ...facts, higherIsBetter: false })).toBe('better');
+    expect(outcomeOf({ ...facts, interval: [-0.15, 0] })).toBe('unclear');
+    expect(outcomeOf({ ...facts, interval: undefined })).toBe('unclear');
   });
 });
 

@@ -1,6 +1,6 @@
 /** The change of each task with its interval, run beside run; better is to the right. */
 import type { Chart } from 'chart.js';
-import { unitName } from '../../../src/protocol/metricUnits.js';
+import { unitName } from '../../../src/protocol/metrics.js';
 import { curveStyle, type Theme } from '../../shared/theme.js';
 import { axis, commonOptions, tooltipColors, type Drawing } from '../chartBase.js';
 import { changeWithInterval, type ScoreRow } from './rows.js';

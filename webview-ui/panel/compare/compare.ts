@@ -1,7 +1,7 @@
 /** The Compare page: chosen runs side by side, from their settings to single items. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { z } from 'zod';
-import { unitName } from '../../../src/protocol/metricUnits.js';
+import { unitName } from '../../../src/protocol/metrics.js';
 import type { ComparisonData } from '../../../src/protocol/panel.js';
 import type { RunInfo } from '../../../src/protocol/runInfo.js';
 import { runLabels } from '../../../src/protocol/runWords.js';

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import { z } from 'zod';
-import type { ItemComparison } from '../../../src/protocol/panel.js';
+import { itemChanges, type ItemComparison } from '../../../src/protocol/panel.js';
 import { failure } from '../../shared/failure.js';
 import { button, dropdown, progressRing, segments } from '../../shared/toolkit.js';
 import type { PanelRpc } from '../page.js';
@@ -14,7 +14,7 @@ export const itemsStateSchema = z.object({
   to: z.string().optional(),
   /** Key of the task. */
   task: z.string().optional(),
-  change: z.enum(['right-to-wrong', 'wrong-to-right']),
+  change: z.enum(itemChanges),
   offset: z.int().nonnegative(),
 });
 export type ItemsState = z.infer<typeof itemsStateSchema>;

@@ -7,17 +7,15 @@ import {
   width95,
 } from '../../../src/protocol/format.js';
 import { methods } from '../../../src/protocol/methods.js';
-import { unitName, unitOf } from '../../../src/protocol/metricUnits.js';
+import { unitName, unitOf } from '../../../src/protocol/metrics.js';
+import { outcomeOf, type Outcome } from '../../../src/protocol/outcome.js';
 import type { ComparisonData } from '../../../src/protocol/panel.js';
 import type { RunResults, TaskResult } from '../../../src/protocol/records.js';
 import { stateWords } from '../../../src/protocol/runWords.js';
 
-/** Better or worse only where the interval tells the change from none. */
-export type Verdict = 'better' | 'worse' | 'unclear';
-
 export interface ScoreCell {
   result: TaskResult;
-  verdict: Verdict;
+  outcome: Outcome;
   /** No other run ended better, and one ended worse. */
   best: boolean;
 }
@@ -31,13 +29,6 @@ export interface ScoreRow {
   isDownstream: boolean;
   /** One for each run; undefined where the run has no such score. */
   cells: (ScoreCell | undefined)[];
-}
-
-export function verdictOf({ interval, higherIsBetter }: TaskResult): Verdict {
-  if (interval === undefined) return 'unclear';
-  const [low, high] = interval;
-  if (low <= 0 && high >= 0) return 'unclear';
-  return low > 0 === higherIsBetter ? 'better' : 'worse';
 }
 
 /** The downstream score first: it is what the runs are for. */
@@ -59,7 +50,7 @@ export function scoreRows(results: readonly (RunResults | undefined)[]): ScoreRo
       (result) =>
         result && {
           result,
-          verdict: verdictOf(result),
+          outcome: outcomeOf(result),
           best: differ && result.final.score === best,
         },
     );

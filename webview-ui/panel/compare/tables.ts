@@ -1,18 +1,12 @@
 /** The tables of the Compare page. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { direction } from '../../../src/protocol/curveData.js';
-import { unitName } from '../../../src/protocol/metricUnits.js';
+import { unitName } from '../../../src/protocol/metrics.js';
+import type { Outcome } from '../../../src/protocol/outcome.js';
 import type { ComparisonData } from '../../../src/protocol/panel.js';
-import {
-  changeWithInterval,
-  factRows,
-  fromTo,
-  type ScoreCell,
-  type ScoreRow,
-  type Verdict,
-} from './rows.js';
+import { changeWithInterval, factRows, fromTo, type ScoreCell, type ScoreRow } from './rows.js';
 
-const verdicts: Record<Verdict, { sign: string; text: string }> = {
+const outcomes: Record<Outcome, { sign: string; text: string }> = {
   better: { sign: '▲', text: 'better' },
   worse: { sign: '▼', text: 'worse' },
   unclear: { sign: '', text: '' },
@@ -44,15 +38,15 @@ export function scoresTable(rows: readonly ScoreRow[], labels: readonly string[]
 
 function scoreCell(cell: ScoreCell | undefined): TemplateResult {
   if (cell === undefined) return html`<td>–</td>`;
-  const { result, verdict, best } = cell;
-  const { sign, text } = verdicts[verdict];
+  const { result, outcome, best } = cell;
+  const { sign, text } = outcomes[outcome];
   return html`<td>
     <div class=${best ? 'best' : nothing}>
       ${fromTo(result)} ${best ? html`<span title="best of this row">★ best</span>` : nothing}
     </div>
     <div class="muted">
       ${changeWithInterval(result)}
-      ${text === '' ? nothing : html`<span class="verdict ${verdict}">${sign} ${text}</span>`}
+      ${text === '' ? nothing : html`<span class="outcome ${outcome}">${sign} ${text}</span>`}
     </div>
     <div class="muted">${moved(result)}</div>
   </td>`;

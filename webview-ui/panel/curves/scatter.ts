@@ -2,7 +2,7 @@
  * What was won beside what was kept, over runs: a point for each finished run. Only runs that share
  * model, dataset and measure are comparable, so they come in groups.
  */
-import { unitOf } from '../../../src/protocol/metricUnits.js';
+import { unitOf } from '../../../src/protocol/metrics.js';
 import type { Method } from '../../../src/protocol/methods.js';
 import type { RunResults } from '../../../src/protocol/records.js';
 import type { RunInfo } from '../../../src/protocol/runInfo.js';

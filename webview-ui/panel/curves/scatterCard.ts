@@ -1,7 +1,7 @@
 /** The cards of the scatter: one for each unit of the tasks, over all finished runs. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { formatChange, formatNumber } from '../../../src/protocol/format.js';
-import { unitName } from '../../../src/protocol/metricUnits.js';
+import { unitName } from '../../../src/protocol/metrics.js';
 import { methodNames, methods } from '../../../src/protocol/methods.js';
 import { curveStyle, type Theme } from '../../shared/theme.js';
 import { dropdown } from '../../shared/toolkit.js';

@@ -1,7 +1,7 @@
 /** How the scatter of downstream score against retention is drawn. */
 import type { Chart } from 'chart.js';
 import { formatChange, formatNumber } from '../../../src/protocol/format.js';
-import { unitName } from '../../../src/protocol/metricUnits.js';
+import { unitName } from '../../../src/protocol/metrics.js';
 import { methodNames, methods } from '../../../src/protocol/methods.js';
 import { curveStyle, type Theme } from '../../shared/theme.js';
 import { axis, commonOptions, tooltipColors, type Drawing } from '../chartBase.js';

@@ -13,7 +13,7 @@ import {
   type RunCurves,
   type ScorePoint,
 } from '../../../src/protocol/curveData.js';
-import { unitName, unitOf } from '../../../src/protocol/metricUnits.js';
+import { unitName, unitOf } from '../../../src/protocol/metrics.js';
 import type { TaskScore } from '../../../src/protocol/records.js';
 
 export interface CurvesRun extends RunCurves {

@@ -4,6 +4,7 @@
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { z } from 'zod';
+import type { Until } from '../../../src/protocol/engine.js';
 import type { MixAnswer, MixState } from '../../../src/protocol/panel.js';
 import { failure } from '../../shared/failure.js';
 import { button, link, progressRing } from '../../shared/toolkit.js';
@@ -51,7 +52,7 @@ export function createMixPage(context: PageContext): PanelPage {
   let problem: unknown;
   let previewProblem: unknown;
   let startProblem: unknown;
-  let started: { file: string; until: 'samples' | 'end' } | undefined;
+  let started: { file: string; until: Until } | undefined;
   let reading: { file: string; rows: number } | undefined;
   let asked = 0;
   let isWaiting = false;
@@ -163,7 +164,7 @@ export function createMixPage(context: PageContext): PanelPage {
     }
   };
 
-  const start = async (until: 'samples' | 'end'): Promise<void> => {
+  const start = async (until: Until): Promise<void> => {
     if (!state) return;
     isStarting = true;
     startProblem = undefined;
@@ -339,7 +340,7 @@ function firstSteps(missing: readonly Field[], editor: Editor): TemplateResult {
 }
 
 function startedNotice(
-  { file, until }: { file: string; until: 'samples' | 'end' },
+  { file, until }: { file: string; until: Until },
   openFile: (file: string) => void,
 ): TemplateResult {
   return html`<div class="notice" role="status">

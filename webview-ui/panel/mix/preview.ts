@@ -1,9 +1,9 @@
 /** What the settings would do, drawn without running anything. */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import type { DatasetReport } from '../../../src/protocol/datasetReport.js';
 import { formatBytes, formatNumber, formatSeconds } from '../../../src/protocol/format.js';
 import type {
-  DatasetReportData,
-  Estimate,
+  RunEstimate,
   MixPreviewData,
   ModelFacts,
   PreviewData,
@@ -41,7 +41,7 @@ const verdicts = {
   'too-large': { mark: '✕', text: 'It will not fit' },
 };
 
-function estimateView(estimate: Estimate): TemplateResult {
+function estimateView(estimate: RunEstimate): TemplateResult {
   const { seconds, memory, disk, verdict, reason, provider } = estimate;
   const { mark, text } = verdicts[verdict];
   const share = memory.available > 0 ? memory.needed / memory.available : 1;
@@ -174,7 +174,7 @@ function bar(name: string, dataset: number, samples: number): TemplateResult {
 
 const shownProblems = 8;
 
-function reportView(report: DatasetReportData, openFile: PreviewView['openFile']): TemplateResult {
+function reportView(report: DatasetReport, openFile: PreviewView['openFile']): TemplateResult {
   const { problems, counts, rows, kept, truncated } = report;
   const leftOut = Math.max(0, rows - kept);
   const codes = Object.entries(counts).filter(([, number]) => number > 0);

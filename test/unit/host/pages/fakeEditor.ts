@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { vi } from 'vitest';
 import type * as vscode from 'vscode';
+import { createSamplesFeed } from '../../../../src/engine/preview/samplesFeed.js';
 import { createEmitter } from '../../../../src/host/emitter.js';
 import { createRunLibrary } from '../../../../src/host/runLibrary.js';
-import type { RunService, Studio } from '../../../../src/host/studio.js';
+import type { PreviewService, RunService, Studio } from '../../../../src/host/studio.js';
 import { createRun } from '../../../../src/runs/runFolder.js';
 
 /** What a person saves. */
@@ -126,6 +127,29 @@ export function makeView(): FakeView {
   };
 }
 
+/** Samples as the preview process reads them; all other questions go to `request`. */
+function makePreview(request: (...asked: unknown[]) => Promise<unknown>) {
+  let take: Parameters<PreviewService['followSamples']>[1] | undefined;
+  const feed = createSamplesFeed(
+    ({ samples, first }) => take?.(samples, first),
+    (problem) => {
+      throw problem;
+    },
+  );
+  return {
+    request: async (method: string, params: { file: string; indices: number[] }) =>
+      method === 'sampleTokens'
+        ? { samples: await feed.tokens(params.file, params.indices) }
+        : request(method, params),
+    onReading: createEmitter<{ file: string; rows: number }>().event,
+    followSamples: (file: string, heard: typeof take) => {
+      take = heard;
+      feed.follow(file);
+      return { dispose: () => feed.follow(undefined) };
+    },
+  };
+}
+
 export interface FakeStudio {
   studio: Studio;
   workspace: string;
@@ -165,10 +189,7 @@ export function makeStudio(): FakeStudio {
     workspace: () => workspace,
     library,
     service: { start: parts.start },
-    preview: {
-      request: parts.request,
-      onReading: createEmitter<{ file: string; rows: number }>().event,
-    },
+    preview: makePreview(parts.request),
     inspector: { show: parts.showSamples },
     panel: { show: vi.fn() },
   };

@@ -54,7 +54,7 @@ const shown = (): unknown[] =>
 async function open(): Promise<void> {
   await page.ask('open', {});
   await vi.waitFor(() => expect(shown()).toHaveLength(texts.length), { timeout: 4000 });
-  await vi.waitFor(() => expect(state().startToken).toBeDefined(), { timeout: 4000 });
+  await vi.waitFor(() => expect(state().bos).toBeDefined(), { timeout: 4000 });
 }
 
 it('allows the page its bundle and nothing else', () => {
@@ -73,7 +73,7 @@ it('tells nothing before it is asked, then the newest run with its samples and f
   expect(state()).toMatchObject({
     selected: run.id,
     excluded: [],
-    startToken: { id: 1, token: '<s>', reason: 'found' },
+    bos: { id: 1, token: '<s>', reason: 'found' },
   });
   expect(state().settled).toBeUndefined();
   expect(shown()).toMatchObject([{ text: 'One.' }, { text: 'Two and two.' }, { text: 'Three.' }]);
@@ -134,7 +134,7 @@ it('is quiet while hidden and begins anew when it is seen again', async () => {
 
 it('writes the samples again from another start token, as a new run', async () => {
   await open();
-  const answer = (await page.ask('changeStartToken', { runId: run.id, tokenId: 7 })) as {
+  const answer = (await page.ask('changeBos', { runId: run.id, tokenId: 7 })) as {
     runId: string;
   };
   expect(fake.parts.request).toHaveBeenCalledWith('describeModel', {

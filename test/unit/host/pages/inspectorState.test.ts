@@ -55,7 +55,7 @@ describe('what events say of the samples', () => {
 
   it('is the last of each kind', () => {
     expect(events.reduce(learn, {})).toEqual({
-      startToken: { id: 7, token: '<bos>', reason: 'given' },
+      bos: { id: 7, token: '<bos>', reason: 'given' },
       verdict: { coherent: false, reason: 'Broken.', betterTokenId: 7 },
     });
   });

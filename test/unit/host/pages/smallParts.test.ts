@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { firstSelection } from '../../../../src/host/pages/panelState.js';
-import { createSoon } from '../../../../src/host/pages/soon.js';
-import {
-  parseStartToken,
-  startTokenChoices,
-} from '../../../../src/host/pages/startTokenChoices.js';
+import { createSoon } from '../../../../src/soon.js';
+import { parseBos, bosChoices } from '../../../../src/host/pages/bosChoices.js';
 import { madeUpInfo } from '../madeUpInfo.js';
 
 describe('the runs a page begins with', () => {
@@ -45,16 +42,16 @@ describe('start tokens to choose from', () => {
   };
 
   it('begin with the better one and name each once', () => {
-    const choices = startTokenChoices(bos, 5);
+    const choices = bosChoices(bos, 5);
     expect(choices.map(({ id }) => id)).toEqual([5, 1, 0]);
     expect(choices[0]?.about).toBe('its samples read better');
     expect(choices[2]?.about).toBe('found first');
   });
 
   it('may be typed as a number or as text', () => {
-    expect(parseStartToken(' 12 ')).toBe(12);
-    expect(parseStartToken('<bos>')).toBe('<bos>');
-    expect(parseStartToken('  ')).toBeUndefined();
+    expect(parseBos(' 12 ')).toBe(12);
+    expect(parseBos('<bos>')).toBe('<bos>');
+    expect(parseBos('  ')).toBeUndefined();
   });
 });
 

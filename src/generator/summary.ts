@@ -1,9 +1,9 @@
 /**
- * What one sample is like, from its record alone: needed where samples are written (diagnostics and
- * verdict) and where they are listed (the inspector), which share no other room.
+ * What one sample is like, from its record alone: for the diagnostics of a set, the verdict, and the
+ * list of the inspector.
  */
-import type { SampleSummary } from './inspector.js';
-import type { SampleRecord } from './records.js';
+import type { SampleSummary } from '../protocol/inspector.js';
+import type { SampleRecord } from '../protocol/records.js';
 
 /** Of a record with at least one token, as every sample has. */
 export function summarizeSample(record: SampleRecord): SampleSummary {

@@ -1,7 +1,7 @@
 /** What the inspector lists of a sample, computed by hand. */
 import { describe, expect, it } from 'vitest';
 import { sampleSummarySchema } from '../../../src/protocol/inspector.js';
-import { summarizeSample } from '../../../src/protocol/sampleDiagnostics.js';
+import { summarizeSample } from '../../../src/generator/summary.js';
 
 describe('summarizeSample', () => {
   const record = {

@@ -1,6 +1,6 @@
 /** Whether a run will fit, in one sentence, with what to change where it will not. */
 import { formatBytes } from '../../protocol/format.js';
-import type { Estimate } from '../../protocol/preview.js';
+import type { RunEstimate } from '../../protocol/preview.js';
 import type { ProviderName } from '../../runtime/index.js';
 import type { RunConfig } from '../../runs/configSchema.js';
 import type { StepShape } from '../../trainer/step.js';
@@ -14,13 +14,13 @@ interface Room {
 }
 
 /** The worse of memory and disk decides. */
-export function judge(
+export function judgeFit(
   provider: ProviderName,
   config: Pick<RunConfig, 'training'>,
   { time }: Pick<StepShape, 'time'>,
-  memory: Room & Pick<Estimate['memory'], 'parts'>,
+  memory: Room & Pick<RunEstimate['memory'], 'parts'>,
   disk: Room,
-): Pick<Estimate, 'verdict' | 'reason'> {
+): Pick<RunEstimate, 'verdict' | 'reason'> {
   const measured =
     provider === 'cpu' ? '' : ` Estimated from CPU runs; ${provider} was not measured.`;
   const diskVerdict = compare(disk);
@@ -34,7 +34,7 @@ export function judge(
   return { verdict, reason: `${what}: ${remedy(config, time, memory)}.${measured}` };
 }
 
-function compare({ needed, available }: Room): Estimate['verdict'] {
+function compare({ needed, available }: Room): RunEstimate['verdict'] {
   if (needed > available) return 'too-large';
   return needed > tight * available ? 'tight' : 'fits';
 }
@@ -43,7 +43,7 @@ function compare({ needed, available }: Room): Estimate['verdict'] {
 function remedy(
   { training }: Pick<RunConfig, 'training'>,
   time: number,
-  { needed, available, parts }: Room & Pick<Estimate['memory'], 'parts'>,
+  { needed, available, parts }: Room & Pick<RunEstimate['memory'], 'parts'>,
 ): string {
   const activations = parts.activations ?? 0;
   const excess = needed - tight * available;

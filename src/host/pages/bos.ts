@@ -1,18 +1,18 @@
 /** Asks which start token the samples are to be written from. */
 import * as vscode from 'vscode';
 import type { ModelFacts } from '../../protocol/preview.js';
-import { parseStartToken, startTokenChoices } from './startTokenChoices.js';
+import { parseBos, bosChoices } from './bosChoices.js';
 
 interface TokenItem extends vscode.QuickPickItem {
   token: number | string;
 }
 
 /** The id of a token, or its text as it was typed; undefined when the question was dismissed. */
-export function pickStartToken(
+export function pickBos(
   bos: ModelFacts['bos'],
   betterTokenId: number | undefined,
 ): Promise<number | string | undefined> {
-  const items = startTokenChoices(bos, betterTokenId).map(
+  const items = bosChoices(bos, betterTokenId).map(
     ({ id, token, about, detail }): TokenItem => ({
       label: token,
       description: `${id}${about === undefined ? '' : ` · ${about}`}`,
@@ -26,7 +26,7 @@ export function pickStartToken(
   pick.matchOnDescription = true;
   pick.items = items;
   pick.onDidChangeValue((value) => {
-    const typed = parseStartToken(value);
+    const typed = parseBos(value);
     const isListed = items.some(({ label, token }) => label === typed || token === typed);
     const own: TokenItem[] =
       typed === undefined || isListed

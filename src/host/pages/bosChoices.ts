@@ -1,7 +1,7 @@
 /** Which start tokens are offered, in which order, and what a person typed instead. */
 import type { ModelFacts } from '../../protocol/preview.js';
 
-export interface StartTokenChoice {
+export interface BosChoice {
   id: number;
   token: string;
   /** What is special about it. */
@@ -11,10 +11,10 @@ export interface StartTokenChoice {
 }
 
 /** The better one first, the one in use last. */
-export function startTokenChoices(
+export function bosChoices(
   bos: ModelFacts['bos'],
   betterTokenId: number | undefined,
-): StartTokenChoice[] {
+): BosChoice[] {
   const others = bos.candidates.filter(({ id }) => id !== bos.id);
   const choices = [...others, bos].map(({ id, token, reason }) => {
     const about =
@@ -25,7 +25,7 @@ export function startTokenChoices(
 }
 
 /** The id or the text of a token as `generation.bos` takes it; undefined for nothing. */
-export function parseStartToken(typed: string): number | string | undefined {
+export function parseBos(typed: string): number | string | undefined {
   const text = typed.trim();
   if (text === '') return undefined;
   return /^\d+$/.test(text) ? Number(text) : text;

@@ -1,0 +1,49 @@
+/**
+ * How the rows of a dataset are to be read: part of `run.yaml`, and what the dataset readers are
+ * told.
+ */
+import { z } from 'zod';
+
+/** The columns that the readers know by name; each can be mapped to a column of the file. */
+export const columnNames = [
+  'messages',
+  'instruction',
+  'prompt',
+  'question',
+  'input',
+  'context',
+  'completion',
+  'response',
+  'output',
+  'answer',
+  'text',
+] as const;
+export type ColumnName = (typeof columnNames)[number];
+
+/** The shapes of rows that the readers know; `template` is what the user words. */
+export const shapeNames = [
+  'messages',
+  'instruction',
+  'prompt-completion',
+  'question-answer',
+  'text',
+  'template',
+] as const;
+export type ShapeName = (typeof shapeNames)[number];
+
+export const datasetFormatSchema = z.strictObject({
+  columns: z
+    .partialRecord(z.enum(columnNames), z.string())
+    .optional()
+    .describe('Known name: your column, for example `prompt: question`.'),
+  /** One final line break is dropped. */
+  template: z
+    .strictObject({
+      prompt: z.string().optional().describe('The prompt, in Jinja over the columns.'),
+      response: z.string().optional().describe('The response, in Jinja over the columns.'),
+    })
+    .optional()
+    .describe('How a row becomes prompt and response, where its columns do not say it.'),
+  list: z.string().optional().describe('The name of the list of rows inside a JSON object.'),
+});
+export type DatasetFormat = z.infer<typeof datasetFormatSchema>;
