@@ -40,7 +40,7 @@ function isAsserted(literal: ts.StringLiteral): boolean {
     if (!ts.isCallExpression(node)) continue;
     const called = node.expression.getText();
     if (called.includes('.not.')) return false;
-    if (/^(expect|assert)|^(it|test|describe)\.each/.test(called)) return true;
+    if (/^(expect|assert)|^(it|test|describe)\.each$/.test(called)) return true;
   }
   return false;
 }
