@@ -5,7 +5,7 @@
  */
 import type { Dim, Shape } from './dims.js';
 import { elementBytes } from './elements.js';
-import type { Graph, Node } from './graph.js';
+import { readBy, type Graph, type Node } from './graph.js';
 
 export interface GraphCost {
   /** Floating-point operations of the matrix products. */
@@ -31,7 +31,7 @@ export type Sizes = Readonly<Record<string, number>>;
 /** A function from sizes to costs; what does not depend on sizes is done once. */
 export function planCost(graph: Graph): (sizes: Sizes) => GraphCost {
   const plan = planOf(graph);
-  const kept = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
+  const kept = keptOf(graph);
   return (sizes) => {
     const bytes = (name: string): number => {
       const value = graph.values.get(name);
@@ -81,18 +81,31 @@ function productFlops(graph: Graph, node: Node, sizes: Sizes): number {
   return 2 * elements(graph.values.get(made)?.shape ?? [], sizes) * sizeOf(summed, sizes);
 }
 
+/** What is not taken from the memory of the run: inputs, and outputs under both of their names. */
+function keptOf({ inputs, outputs, nodes }: Graph): Set<string> {
+  const kept = new Set([...inputs, ...outputs].map(({ name }) => name));
+  for (const { opType, input, output } of nodes) {
+    if (opType === 'Identity' && output.some((name) => kept.has(name))) kept.add(input[0] ?? '');
+  }
+  return kept;
+}
+
 /**
- * ONNX Runtime's own order: depth first from the last output backwards, later nodes first
- * (`Graph::ReverseDFSFrom` with `NodeCompare`).
+ * ONNX Runtime's own order: depth first from what nobody reads backwards, later nodes first
+ * (`Graph::ReverseDFSFrom` with `NodeCompare`), after it has taken the names of outputs off the graph.
  */
 function planOf(graph: Graph): Plan {
-  const makers = new Map(graph.nodes.flatMap((node) => node.output.map((name) => [name, node])));
-  const numbers = new Map(graph.nodes.map((node, i) => [node, i]));
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const named = new Set(graph.outputs.map(({ name }) => name));
+  const nodes = graph
+    .neededNodes()
+    .filter(({ opType, output: [made = ''] }) => opType !== 'Identity' || !named.has(made));
+  const makers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node])));
+  const numbers = new Map(nodes.map((node, i) => [node, i]));
+  const read = new Set(nodes.flatMap(readBy));
   const order: Node[] = [];
   const seen = new Set<Node>();
-  const waiting: { node: Node; leave: boolean }[] = graph.nodes
-    .filter(({ output }) => output.some((name) => outputs.has(name)))
+  const waiting: { node: Node; leave: boolean }[] = nodes
+    .filter(({ output }) => !output.some((name) => read.has(name)))
     .map((node) => ({ node, leave: false }));
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { node, leave } = next;
@@ -100,12 +113,12 @@ function planOf(graph: Graph): Plan {
     if (leave || seen.has(node)) continue;
     seen.add(node);
     waiting.push({ node, leave: true });
-    const before = node.input.flatMap((name) => makers.get(name) ?? []);
+    const before = readBy(node).flatMap((name) => makers.get(name) ?? []);
     before.sort((a, b) => (numbers.get(a) ?? 0) - (numbers.get(b) ?? 0));
     for (const one of before) waiting.push({ node: one, leave: false });
   }
   const lastUse = new Map<string, number>();
-  order.forEach(({ input }, at) => input.forEach((name) => lastUse.set(name, at)));
+  order.forEach((node, at) => readBy(node).forEach((name) => lastUse.set(name, at)));
   return { order, lastUse };
 }
 
