@@ -23,6 +23,8 @@ interface Plan {
   order: Node[];
   /** Where in `order` each name is read for the last time. */
   lastUse: Map<string, number>;
+  /** Nodes that only give an output its name, and do not run. */
+  renamed: Node[];
 }
 
 /** `sizes` are the numbers behind the symbolic sizes of the graph's inputs, by name. */
@@ -31,7 +33,8 @@ export type Sizes = Readonly<Record<string, number>>;
 /** A function from sizes to costs; what does not depend on sizes is done once. */
 export function planCost(graph: Graph): (sizes: Sizes) => GraphCost {
   const plan = planOf(graph);
-  const kept = keptOf(graph);
+  const kept = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
+  for (const { input } of plan.renamed) input.forEach((name) => kept.add(name));
   return (sizes) => {
     const bytes = (name: string): number => {
       const value = graph.values.get(name);
@@ -81,24 +84,19 @@ function productFlops(graph: Graph, node: Node, sizes: Sizes): number {
   return 2 * elements(graph.values.get(made)?.shape ?? [], sizes) * sizeOf(summed, sizes);
 }
 
-/** What is not taken from the memory of the run: inputs, and outputs under both of their names. */
-function keptOf({ inputs, outputs, nodes }: Graph): Set<string> {
-  const kept = new Set([...inputs, ...outputs].map(({ name }) => name));
-  for (const { opType, input, output } of nodes) {
-    if (opType === 'Identity' && output.some((name) => kept.has(name))) kept.add(input[0] ?? '');
-  }
-  return kept;
-}
-
 /**
  * ONNX Runtime's own order: depth first from what nobody reads backwards, later nodes first
- * (`Graph::ReverseDFSFrom` with `NodeCompare`), after it has taken the names of outputs off the graph.
+ * (`Graph::ReverseDFSFrom` with `NodeCompare`). Before that, what an output alone reads has got the
+ * output's name (`EliminateIdentity`).
  */
 function planOf(graph: Graph): Plan {
-  const named = new Set(graph.outputs.map(({ name }) => name));
-  const nodes = graph
-    .neededNodes()
-    .filter(({ opType, output: [made = ''] }) => opType !== 'Identity' || !named.has(made));
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const needed = graph.neededNodes();
+  const readers = new Map<string, number>();
+  for (const name of needed.flatMap(readBy)) readers.set(name, (readers.get(name) ?? 0) + 1);
+  const isName = ({ opType, input: [from = ''], output: [to = ''] }: Node): boolean =>
+    opType === 'Identity' && outputs.has(to) && readers.get(from) === 1;
+  const nodes = needed.filter((node) => !isName(node));
   const makers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node])));
   const numbers = new Map(nodes.map((node, i) => [node, i]));
   const read = new Set(nodes.flatMap(readBy));
@@ -119,7 +117,7 @@ function planOf(graph: Graph): Plan {
   }
   const lastUse = new Map<string, number>();
   order.forEach((node, at) => readBy(node).forEach((name) => lastUse.set(name, at)));
-  return { order, lastUse };
+  return { order, lastUse, renamed: needed.filter(isName) };
 }
 
 function elements(shape: Shape, sizes: Sizes): number {
