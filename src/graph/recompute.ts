@@ -10,7 +10,8 @@ import { reshapeRaw } from './ops/shape.js';
 
 /**
  * `block(...inputs)`, keeping only `inputs` for the backward pass. The gradients are those of the
- * block itself, bit for bit. Blocks may be nested.
+ * block itself, bit for bit on the CPU; on a GPU ONNX Runtime may fuse nodes of the first pass whose
+ * results the second one needs apart, which rounds otherwise. Blocks may be nested.
  *
  * `inputs` are floats: the activations that the block starts from. It closes over what else it
  * reads (parameters, masks, tables of angles), and these get their gradients too; what depends on
