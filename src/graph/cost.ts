@@ -5,7 +5,7 @@
  */
 import type { Dim, Shape } from './dims.js';
 import { elementBytes } from './elements.js';
-import type { Graph, Node } from './graph.js';
+import { readBy, type Graph, type Node } from './graph.js';
 
 export interface GraphCost {
   /** Floating-point operations of the matrix products. */
@@ -23,6 +23,8 @@ interface Plan {
   order: Node[];
   /** Where in `order` each name is read for the last time. */
   lastUse: Map<string, number>;
+  /** Nodes that only give an output its name, and do not run. */
+  renamed: Node[];
 }
 
 /** `sizes` are the numbers behind the symbolic sizes of the graph's inputs, by name. */
@@ -32,6 +34,7 @@ export type Sizes = Readonly<Record<string, number>>;
 export function planCost(graph: Graph): (sizes: Sizes) => GraphCost {
   const plan = planOf(graph);
   const kept = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
+  for (const { input } of plan.renamed) input.forEach((name) => kept.add(name));
   return (sizes) => {
     const bytes = (name: string): number => {
       const value = graph.values.get(name);
@@ -82,17 +85,25 @@ function productFlops(graph: Graph, node: Node, sizes: Sizes): number {
 }
 
 /**
- * ONNX Runtime's own order: depth first from the last output backwards, later nodes first
- * (`Graph::ReverseDFSFrom` with `NodeCompare`).
+ * ONNX Runtime's own order: depth first from what nobody reads backwards, later nodes first
+ * (`Graph::ReverseDFSFrom` with `NodeCompare`). Before that, what an output alone reads has got the
+ * output's name (`EliminateIdentity`).
  */
 function planOf(graph: Graph): Plan {
-  const makers = new Map(graph.nodes.flatMap((node) => node.output.map((name) => [name, node])));
-  const numbers = new Map(graph.nodes.map((node, i) => [node, i]));
   const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const needed = graph.neededNodes();
+  const readers = new Map<string, number>();
+  for (const name of needed.flatMap(readBy)) readers.set(name, (readers.get(name) ?? 0) + 1);
+  const isName = ({ opType, input: [from = ''], output: [to = ''] }: Node): boolean =>
+    opType === 'Identity' && outputs.has(to) && readers.get(from) === 1;
+  const nodes = needed.filter((node) => !isName(node));
+  const makers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node])));
+  const numbers = new Map(nodes.map((node, i) => [node, i]));
+  const read = new Set(nodes.flatMap(readBy));
   const order: Node[] = [];
   const seen = new Set<Node>();
-  const waiting: { node: Node; leave: boolean }[] = graph.nodes
-    .filter(({ output }) => output.some((name) => outputs.has(name)))
+  const waiting: { node: Node; leave: boolean }[] = nodes
+    .filter(({ output }) => !output.some((name) => read.has(name)))
     .map((node) => ({ node, leave: false }));
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { node, leave } = next;
@@ -100,13 +111,13 @@ function planOf(graph: Graph): Plan {
     if (leave || seen.has(node)) continue;
     seen.add(node);
     waiting.push({ node, leave: true });
-    const before = node.input.flatMap((name) => makers.get(name) ?? []);
+    const before = readBy(node).flatMap((name) => makers.get(name) ?? []);
     before.sort((a, b) => (numbers.get(a) ?? 0) - (numbers.get(b) ?? 0));
     for (const one of before) waiting.push({ node: one, leave: false });
   }
   const lastUse = new Map<string, number>();
-  order.forEach(({ input }, at) => input.forEach((name) => lastUse.set(name, at)));
-  return { order, lastUse };
+  order.forEach((node, at) => readBy(node).forEach((name) => lastUse.set(name, at)));
+  return { order, lastUse, renamed: needed.filter(isName) };
 }
 
 function elements(shape: Shape, sizes: Sizes): number {

@@ -182,6 +182,20 @@ export class Graph {
     return operation.outputs[0] as Value;
   }
 
+  /**
+   * The nodes that the outputs need. The others are left out of the file: ONNX Runtime would run
+   * them, and keep for them what they read.
+   */
+  neededNodes(): Node[] {
+    const needed = new Set(this.outputs.map(({ name }) => name));
+    const nodes = [...this.nodes].reverse().filter((node) => {
+      if (!node.output.some((name) => needed.has(name))) return false;
+      for (const name of readBy(node)) needed.add(name);
+      return true;
+    });
+    return nodes.reverse();
+  }
+
   /** The graph as the bytes of an ONNX file. */
   encode(name = 'graph'): Uint8Array {
     const message = Model.create({
@@ -197,7 +211,7 @@ export class Graph {
   message(name: string): object {
     return {
       name,
-      node: this.nodes.map((node) => ({
+      node: this.neededNodes().map((node) => ({
         ...node,
         name: node.output[0],
         attribute: Object.entries(node.attributes).map(([key, value]) =>
@@ -224,6 +238,18 @@ export class Graph {
     this.values.set(value.name, value);
     return value;
   }
+}
+
+/** What a node reads, the graphs in its attributes included. */
+export function readBy(node: Node): string[] {
+  const bodies = Object.values(node.attributes).flatMap((attribute) =>
+    typeof attribute === 'object' && 'graph' in attribute ? [attribute.graph] : [],
+  );
+  const inside = bodies.flatMap((body) => [
+    ...body.neededNodes().flatMap(readBy),
+    ...body.outputs.map(({ name }) => name),
+  ]);
+  return [...node.input, ...inside];
 }
 
 function elementType(data: TensorData): ElementType {

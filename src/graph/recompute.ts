@@ -10,7 +10,8 @@ import { reshapeRaw } from './ops/shape.js';
 
 /**
  * `block(...inputs)`, keeping only `inputs` for the backward pass. The gradients are those of the
- * block itself, bit for bit. Blocks may be nested.
+ * block itself, bit for bit on the CPU; on a GPU ONNX Runtime may fuse nodes of the first pass whose
+ * results the second one needs apart, which rounds otherwise. Blocks may be nested.
  *
  * `inputs` are floats: the activations that the block starts from. It closes over what else it
  * reads (parameters, masks, tables of angles), and these get their gradients too; what depends on
@@ -44,7 +45,7 @@ export function recompute(
       const leak = [...made.values()].find((_, i) => inside[i]);
       if (leak) throw new Error(`${leak.name} is read outside the block that is recomputed`);
       if (!dy) return [];
-      const held = hold(g, inputs, dy);
+      const held = new Map(inputs.map((input) => [input.name, after(g, input, [dy])]));
       const heldOf = (value: Value): Value => held.get(value.name) ?? value;
       const again = offTape(g, () => block(...inputs.map(heldOf)));
       const sought = sources
@@ -58,10 +59,22 @@ export function recompute(
         sought.map(({ value }) => heldOf(value)),
         sought.map(({ start }) => start),
       );
-      const totals = new Map(sought.map(({ value }, i) => [value.name, gradients[i]]));
-      return sources.map(({ name }, i) => {
-        const total = totals.get(name);
-        return total && total !== gathered[i] ? () => total : undefined;
+      const reached = new Map(
+        sought.flatMap(({ value, start }, i) => {
+          const gradient = gradients[i];
+          return gradient && gradient !== start ? [[value.name, gradient]] : [];
+        }),
+      );
+      const ofClosed = [...reached].flatMap(([name, gradient]) =>
+        held.has(name) ? [] : [gradient],
+      );
+      return sources.map(({ name }) => {
+        const gradient = reached.get(name);
+        if (!gradient) return undefined;
+        // What came before the block waits until the block's own gradients are there, and with them
+        // all that was made a second time is free again.
+        const total = held.has(name) ? after(g, gradient, ofClosed) : gradient;
+        return () => total;
       });
     },
   });
@@ -75,18 +88,27 @@ function offTape(g: Graph, make: () => Value): { result: Value; operations: Oper
 }
 
 /**
- * `inputs` by name, each times a 1 that is made from `dy`. ONNX Runtime merges nodes that compute
- * the same, so without it the block's second pass would be its first, kept. The product waits for
- * the incoming gradient, changes no bit, and writes in place where the input has no other use.
+ * `x`, not to be had before `others` (floats): times a 1 that is made from an element of each. ONNX
+ * Runtime orders nodes by what they read alone and merges those that compute the same. The product
+ * changes no bit, and writes in place where `x` has no other use.
  */
-function hold(g: Graph, inputs: readonly Value[], dy: Value): Map<string, Value> {
-  const corner = dy.shape.map(() => 0);
-  const ends = dy.shape.map(() => 1);
-  const cut =
-    dy.shape.length === 0 ? dy : g.emit('Slice', [dy, g.ints(corner), g.ints(ends)], ends);
-  const element = reshapeRaw(g, cut, []);
+function after(g: Graph, x: Value, others: readonly Value[]): Value {
+  if (others.length === 0) return x;
+  const elements = others.map((other) => castRaw(g, firstElement(g, other), x.type));
+  const all = g.emit('Concat', elements, [others.length], { attributes: { axis: 0 } });
   // False for every number, infinities and NaN included.
-  const never = g.emit('Less', [element, g.scalar(-Infinity, element)], [], { type: 'bool' });
-  const oneOf = (x: Value): Value => g.emit('Sub', [g.scalar(1, x), castRaw(g, never, x.type)], []);
-  return new Map(inputs.map((x) => [x.name, g.emit('Mul', [x, oneOf(x)], x.shape)]));
+  const never = g.emit('Less', [all, g.scalar(-Infinity, all)], all.shape, { type: 'bool' });
+  const zero = g.emit('ReduceMax', [castRaw(g, never, x.type), g.ints([0])], [], {
+    attributes: { keepdims: 0 },
+  });
+  const one = g.emit('Sub', [g.scalar(1, zero), zero], []);
+  return g.emit('Mul', [x, one], x.shape);
+}
+
+/** `[1]` */
+function firstElement(g: Graph, x: Value): Value {
+  const starts = g.ints(x.shape.map(() => 0));
+  const ends = x.shape.map(() => 1);
+  const corner = x.shape.length === 0 ? x : g.emit('Slice', [x, starts, g.ints(ends)], ends);
+  return reshapeRaw(g, corner, [1]);
 }

@@ -179,6 +179,17 @@ for (const rotated of [4, 8]) {
     feeds: { positions: int64(Int32Array.of(0, 1, 2, 0, 5, 9), [2, 3]) },
   };
 }
+cases['rotary of two settings in one graph'] = {
+  inputs: { x: [2, 3, 8] },
+  build: (g, i) => {
+    const positions = g.input('positions', 'int64', [2, 3]);
+    const tables = [[1, 0.1], [0.5]].map((frequencies) => ops.rotaryTables(g, frequencies, 16));
+    const rotate = (value: Value, at: 0 | 1): Value =>
+      ops.rotary(g, value, positions, tables[at] as ops.RotaryTables, 2);
+    return ops.mul(g, rotate(x(i), 0), rotate(x(i), 1));
+  },
+  feeds: { positions: int64(Int32Array.of(0, 1, 2, 0, 5, 9), [2, 3]) },
+};
 for (const [kvHeads, window, softcap] of [
   [4, Infinity, undefined],
   [2, Infinity, undefined],

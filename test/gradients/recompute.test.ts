@@ -10,6 +10,7 @@ import {
   recompute,
   sumAll,
   tanh,
+  type Value,
 } from '../../src/graph/index.js';
 import { floats, kernelsOf, openDevice } from '../../src/runtime/index.js';
 import {
@@ -25,20 +26,37 @@ import { testProvider } from '../support/provider.js';
 const shape: StackShape = { layers: 3, lines: 2, time: 4, hidden: 8, heads: 2, inner: 12 };
 const kernels = kernelsOf(testProvider);
 
-/** The bits of all outputs, by name. */
-async function bitsOf(wrap: Wrap, edit = (x: Float32Array): Float32Array => x) {
+/** All outputs, by name. */
+async function outputsOf(wrap: Wrap, edit = (x: Float32Array): Float32Array => x) {
   const device = await openDevice({ name: testProvider, threads: 1 });
   const session = await device.session(stackGraph(kernels, shape, wrap).encode());
   const feeds = stackFeeds(shape, 5);
   edit(floats(feeds.x));
   const outputs = await session.run(feeds);
   await session.release();
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, tensor]) => {
-      const { buffer, byteOffset, length } = floats(tensor);
-      return [name, [...new Uint32Array(buffer, byteOffset, length)]];
-    }),
-  );
+  return new Map(Object.entries(outputs).map(([name, tensor]) => [name, floats(tensor)]));
+}
+
+/** The same bits on the CPU; elsewhere kernels of the two passes may round differently. */
+function expectSame(actual: Map<string, Float32Array>, expected: Map<string, Float32Array>): void {
+  expect([...actual.keys()]).toEqual([...expected.keys()]);
+  for (const [name, values] of expected) {
+    const others = actual.get(name) ?? new Float32Array();
+    if (testProvider === 'cpu') {
+      expect(bitsOf(others), name).toEqual(bitsOf(values));
+      continue;
+    }
+    const scale = Math.max(...values.filter((value) => !Number.isNaN(value)).map(Math.abs), 1);
+    const wrong = values.filter((value, i) => {
+      const other = others[i] ?? Infinity;
+      return !Object.is(value, other) && !(Math.abs(value - other) <= 1e-5 * scale);
+    });
+    expect([...wrong], name).toEqual([]);
+  }
+}
+
+function bitsOf({ buffer, byteOffset, length }: Float32Array): number[] {
+  return [...new Uint32Array(buffer, byteOffset, length)];
 }
 
 /** Both halves of the stack in a block that recomputes blocks. */
@@ -47,20 +65,20 @@ const nested: Wrap = (g, block, x) =>
 const twice: Wrap = (_g, block, x) => block(block(x));
 
 describe(`recompute on ${testProvider}`, () => {
-  it('changes no bit of the loss and of the gradients', async () => {
-    const [plain, again] = [await bitsOf(kept), await bitsOf(recomputed)];
-    expect(new Set(plain['gradient.0.gate']).size).toBeGreaterThan(90);
-    expect(again).toEqual(plain);
+  it('changes neither the loss nor a gradient', async () => {
+    const plain = await outputsOf(kept);
+    expect(new Set(plain.get('gradient.0.gate')).size).toBeGreaterThan(90);
+    expectSame(await outputsOf(recomputed), plain);
   });
 
   it('may be nested', async () => {
-    expect(await bitsOf(nested)).toEqual(await bitsOf(twice));
+    expectSame(await outputsOf(nested), await outputsOf(twice));
   });
 
   it('lets NaN and negative zero through', async () => {
     for (const value of [NaN, -0]) {
       const edit = (x: Float32Array) => x.fill(value, 0, 3);
-      expect(await bitsOf(recomputed, edit)).toEqual(await bitsOf(kept, edit));
+      expectSame(await outputsOf(recomputed, edit), await outputsOf(kept, edit));
     }
   });
 });
@@ -103,7 +121,7 @@ describe('recompute', () => {
 
   it('is an error where something inside a block is read outside', () => {
     const { g, x, w } = start();
-    const inside: ReturnType<typeof exp>[] = [];
+    const inside: Value[] = [];
     const y = recompute(
       g,
       (h) => {
