@@ -36,6 +36,15 @@ familyContract({
         original_max_position_embeddings: 64,
       },
     },
+    'half of each head rotated': {
+      ...config,
+      tie_word_embeddings: false,
+      head_dim: 8,
+      partial_rotary_factor: 0.5,
+    },
   },
-  oracles: ['llama', 'llama-bf16', 'llama-sharded', 'llama3rope'],
+  oracles: [
+    ...['llama', 'llama-bf16', 'llama-sharded', 'llama3rope'],
+    ...['llama-partial-rotary', 'llama3-partial-rotary'],
+  ],
 });
