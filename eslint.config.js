@@ -9,7 +9,7 @@ const allowed = {
   protocol: [],
   graph: [],
   runtime: ['protocol', 'graph'],
-  model: ['graph', 'runtime'],
+  model: ['protocol', 'graph', 'runtime'],
   generator: ['protocol', 'model', 'graph', 'runtime'],
   mixer: ['protocol', 'model'],
   trainer: ['protocol', 'mixer', 'model', 'graph', 'runtime'],

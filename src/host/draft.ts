@@ -7,7 +7,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import type { Draft } from './studio.js';
 
 /** Share of the rows kept for testing where the dataset brings no test rows. */
-export const defaultHoldOut = 0.05;
+const defaultHoldOut = 0.05;
 
 export interface DraftSources {
   /** Absolute paths, as all here. */

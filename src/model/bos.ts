@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { CfsError } from '../errors.js';
+import type { BosToken } from '../protocol/records.js';
 import { readJsonInFolder } from './jsonFile.js';
 import { tokenNameSchema } from './tokenizer.js';
 import type { Tokenizer } from './tokenizer.js';
@@ -18,20 +19,13 @@ export type BosSource =
   | 'tokenizer.json'
   | 'fallback';
 
-export interface BosCandidate {
-  id: number;
-  token: string;
-  /** One sentence for people. */
-  reason: string;
-}
-
-export interface BosFinding extends BosCandidate {
+export interface BosFinding extends BosToken {
   source: BosSource;
   /** Other tokens that could begin a text, the likelier first; never the chosen one. */
-  candidates: BosCandidate[];
+  candidates: BosToken[];
 }
 
-interface Found extends BosCandidate {
+interface Found extends BosToken {
   source: BosSource;
 }
 
@@ -72,7 +66,7 @@ export function findBos(
   const found = [...stated(folder, tokenizer), ...fallbacks(folder, tokenizer)];
   const chosen = override === undefined ? found[0] : overridden(tokenizer, override, found);
   if (chosen === undefined) throw notFound(folder);
-  const others = new Map<number, BosCandidate>();
+  const others = new Map<number, BosToken>();
   for (const { id, token, reason } of found) {
     if (id !== chosen.id && !others.has(id)) others.set(id, { id, token, reason });
   }

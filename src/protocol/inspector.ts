@@ -38,7 +38,7 @@ export const sampleTokensSchema = z.object({
 });
 export type SampleTokens = z.infer<typeof sampleTokensSchema>;
 
-export const inspectorStateSchema = z.object({
+const inspectorStateSchema = z.object({
   /** Runs that have samples or will have, the newest first. */
   runs: z.array(runInfoSchema),
   /** The run whose samples are shown. */

@@ -18,14 +18,14 @@ export const pages = ['mix', 'curves', 'compare'] as const;
 export type Page = (typeof pages)[number];
 
 /** Something wrong with a field of the form. */
-export const fieldProblemSchema = z.object({
+const fieldProblemSchema = z.object({
   /** Dotted, as in `training.learningRate`; empty for the whole. */
   field: z.string(),
   message: z.string(),
 });
 export type FieldProblem = z.infer<typeof fieldProblemSchema>;
 
-export const mixStateSchema = z.object({
+const mixStateSchema = z.object({
   /** The JSON Schema of `run.yaml`, from which the form is drawn. */
   schema: z.record(z.string(), z.unknown()),
   /**
@@ -39,16 +39,16 @@ export const mixStateSchema = z.object({
 export type MixState = z.infer<typeof mixStateSchema>;
 
 /** Values with at least one problem, or a preview of what they would do. */
-export const mixAnswerSchema = z.object({
+const mixAnswerSchema = z.object({
   problems: z.array(fieldProblemSchema),
   preview: previewDataSchema.optional(),
 });
 export type MixAnswer = z.infer<typeof mixAnswerSchema>;
 
 /** One setting that differs between runs; a value for each run, absent as `–`. */
-export const settingRowSchema = z.object({ field: z.string(), values: z.array(z.string()) });
+const settingRowSchema = z.object({ field: z.string(), values: z.array(z.string()) });
 
-export const comparisonSchema = z.object({
+const comparisonSchema = z.object({
   runs: z.array(z.object({ info: runInfoSchema, results: runResultsSchema.optional() })),
   settings: z.array(settingRowSchema),
 });
@@ -59,7 +59,7 @@ export const itemChanges = ['right-to-wrong', 'wrong-to-right'] as const;
 export type ItemChange = (typeof itemChanges)[number];
 
 /** An item as two models answer it. */
-export const itemComparisonSchema = itemRecordSchema
+const itemComparisonSchema = itemRecordSchema
   .omit({ base: true, final: true })
   .extend({ from: itemRecordSchema.shape.base, to: itemRecordSchema.shape.final });
 export type ItemComparison = z.infer<typeof itemComparisonSchema>;

@@ -46,7 +46,7 @@ export const mixPreviewSchema = z.object({
 export type MixPreviewData = z.infer<typeof mixPreviewSchema>;
 
 /** What a run will cost on this machine, before it runs. All of it is estimated. */
-export const runEstimateSchema = z.object({
+const runEstimateSchema = z.object({
   provider: z.string(),
   /** Seconds by phase, and in all. */
   seconds: z.object({
@@ -70,7 +70,7 @@ export const runEstimateSchema = z.object({
 });
 export type RunEstimate = z.infer<typeof runEstimateSchema>;
 
-export const modelFactsSchema = z.object({
+const modelFactsSchema = z.object({
   folder: z.string(),
   architecture: z.string(),
   parameters: count,

@@ -31,7 +31,7 @@ export const errorRecordSchema = z.object({
 export type ErrorRecord = z.infer<typeof errorRecordSchema>;
 
 /** One metric of one task at one moment. */
-export const taskScoreSchema = z.object({
+const taskScoreSchema = z.object({
   task: z.string(),
   metric: z.string(),
   higherIsBetter: z.boolean(),
@@ -46,7 +46,7 @@ export const taskScoreSchema = z.object({
 export type TaskScore = z.infer<typeof taskScoreSchema>;
 
 /** An estimate of KL(base ‖ fine-tuned) on context-free samples, in nats per sample. */
-export const klSchema = z.object({ mean: measured, stderr: measured, samples: count });
+const klSchema = z.object({ mean: measured, stderr: measured, samples: count });
 export type KlEstimate = z.infer<typeof klSchema>;
 
 /** The token that begins a text. */
@@ -233,7 +233,7 @@ export type SampleRecord = z.infer<typeof sampleRecordSchema>;
 const scoreEstimate = z.object({ score: measured, stderr: measured });
 
 /** One metric of one task, before and after. */
-export const taskResultSchema = z.object({
+const taskResultSchema = z.object({
   task: z.string(),
   metric: z.string(),
   higherIsBetter: z.boolean(),

@@ -80,7 +80,7 @@ interface Open {
   timer: ReturnType<typeof setTimeout>;
 }
 
-export const defaultTimeoutMs = 30_000;
+const defaultTimeoutMs = 30_000;
 
 export function createRpc<Mine extends Contract, Theirs extends Contract>(
   options: RpcOptions<Mine, Theirs>,

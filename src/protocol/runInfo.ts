@@ -7,7 +7,7 @@ import { methodNames } from './methods.js';
 import { errorRecordSchema, phases } from './records.js';
 
 /** What the folder says of a run; see `runState` in `runs/runFolder.ts`. */
-export const runStates = ['running', 'interrupted', 'stopped', 'finished', 'failed'] as const;
+const runStates = ['running', 'interrupted', 'stopped', 'finished', 'failed'] as const;
 export type RunState = (typeof runStates)[number];
 
 export const runInfoSchema = z.object({

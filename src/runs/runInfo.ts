@@ -106,7 +106,7 @@ function ended(
 }
 
 /** `running` while a living process holds the lock, otherwise what the log ends with. */
-export function stateOf(history: RunHistory, locked: boolean): RunState {
+function stateOf(history: RunHistory, locked: boolean): RunState {
   return locked ? 'running' : (history.end ?? 'interrupted');
 }
 

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { SampleSummary } from '../../src/protocol/inspector.js';
 import { foldCase, searchedFor } from './text.js';
 
-export const sortKeys = ['written', 'meanLogprob', 'length', 'repetition'] as const;
+const sortKeys = ['written', 'meanLogprob', 'length', 'repetition'] as const;
 export type SortKey = (typeof sortKeys)[number];
 
 /** The numbers of a sample that can be filtered by. */

@@ -50,7 +50,10 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
   const readings = createCache<ReadSource>();
   const splits = createCache<ReturnType<typeof splitRows>>();
   const estimator = createEstimator();
-  const samplesFeed = createSamplesFeed(tell.samples, tell.problem);
+  const samplesFeed = createSamplesFeed(
+    (told) => tell.samples(told),
+    (problem) => tell.problem(problem),
+  );
   let newest = new AbortController();
 
   const open = async (folder: string, bos: RunConfig['generation']['bos']) => {

@@ -10,7 +10,7 @@ import { flattenFields, isRecord, valueAt, withValue } from '../../runs/fields.j
 import { mapPaths, pathsIn } from '../../runs/paths.js';
 import type { Draft } from '../studio.js';
 
-export const keptDraftSchema = z.object({
+const keptDraftSchema = z.object({
   values: z.record(z.string(), z.unknown()),
   /** By dotted field: what was filled in, and for which model and dataset. */
   suggested: z.record(z.string(), z.unknown()),

@@ -15,7 +15,11 @@ import {
   writeWorkspace,
 } from '../../support/tinyModel.js';
 
-const untold: Tell = { reading: () => undefined, samples: () => undefined, problem: () => undefined };
+const untold: Tell = {
+  reading: () => undefined,
+  samples: () => undefined,
+  problem: () => undefined,
+};
 
 const workspace = writeWorkspace(temporaryFolder());
 const config = readRunConfig(join(workspace, 'run.yaml'));

@@ -62,7 +62,9 @@ it('says at once that a run has no samples yet', async () => {
   const feed = createSamplesFeed(tell, () => undefined);
   feed.follow(file);
   try {
-    await vi.waitFor(() => expect(tell).toHaveBeenCalledWith({ file, samples: [], first: true }), { timeout: 2000 });
+    await vi.waitFor(() => expect(tell).toHaveBeenCalledWith({ file, samples: [], first: true }), {
+      timeout: 2000,
+    });
   } finally {
     feed.follow(undefined);
   }
@@ -83,6 +85,13 @@ it('says nothing more of a file once another is followed', async () => {
   appendFileSync(file, lines(1, 2));
   await vi.waitFor(() => expect(told.at(-1)).toEqual([other, 1]), { timeout: 2000 });
   appendFileSync(other, lines(1, 8));
-  await vi.waitFor(() => expect(told.slice(1)).toEqual([[other, 1], [other, 1]]), { timeout: 2000 });
+  await vi.waitFor(
+    () =>
+      expect(told.slice(1)).toEqual([
+        [other, 1],
+        [other, 1],
+      ]),
+    { timeout: 2000 },
+  );
   feed.follow(undefined);
 });

@@ -39,9 +39,7 @@ const clean = createCleaner();
 function setUp(idleMs?: number, restartMs?: number) {
   const { log, lines } = keepLog();
   const script = writeProgram(fakePreview);
-  const service = clean(
-    createPreviewService({ script, log, idleMs, restartMs }),
-  );
+  const service = clean(createPreviewService({ script, log, idleMs, restartMs }));
   const pid = async (): Promise<number> =>
     Number((await service.request('doctor', {})).versions.pid);
   return { service, lines, pid };
@@ -103,14 +101,18 @@ describe('samples that are followed', () => {
     const following = service.followSamples(file, (samples, first) => {
       for (const { index, text } of samples) told.push({ index, pid: Number(text), first });
     });
-    return { told, stop: () => following.dispose() };
+    return { told, stop: (): void => void following.dispose() };
   }
 
   test('come as they are written, and keep the process although nobody asks', async () => {
     const { service } = setUp(100);
     const { told, stop } = follow(service, 'a');
     await vi.waitFor(() => expect(told.length).toBeGreaterThan(20), 5000);
-    expect(told.slice(0, 3)).toMatchObject([{ index: 0, first: true }, { index: 1, first: false }, { index: 2 }]);
+    expect(told.slice(0, 3)).toMatchObject([
+      { index: 0, first: true },
+      { index: 1, first: false },
+      { index: 2 },
+    ]);
     const pid = told[0]?.pid ?? 0;
     expect(new Set(told.map((each) => each.pid))).toEqual(new Set([pid]));
     stop();

@@ -33,7 +33,7 @@ export interface ItemsBrowser {
 }
 
 /** Items on a page. */
-export const pageSize = 10;
+const pageSize = 10;
 const base = 'base';
 
 interface Shown {
