@@ -12,14 +12,12 @@ export function pickBos(
   bos: ModelFacts['bos'],
   betterTokenId: number | undefined,
 ): Promise<number | string | undefined> {
-  const items = bosChoices(bos, betterTokenId).map(
-    ({ id, token, about, detail }): TokenItem => ({
-      label: token,
-      description: `${id}${about === undefined ? '' : ` · ${about}`}`,
-      detail,
-      token: id,
-    }),
-  );
+  const items = bosChoices(bos, betterTokenId).map(({ id, token, about, detail }): TokenItem => ({
+    label: token,
+    description: `${id}${about === undefined ? '' : ` · ${about}`}`,
+    detail,
+    token: id,
+  }));
   const pick = vscode.window.createQuickPick<TokenItem>();
   pick.title = 'Start Token of the Samples';
   pick.placeholder = 'Choose a token, or type one as text or as its number';

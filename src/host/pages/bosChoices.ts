@@ -11,10 +11,7 @@ export interface BosChoice {
 }
 
 /** The better one first, the one in use last. */
-export function bosChoices(
-  bos: ModelFacts['bos'],
-  betterTokenId: number | undefined,
-): BosChoice[] {
+export function bosChoices(bos: ModelFacts['bos'], betterTokenId: number | undefined): BosChoice[] {
   const others = bos.candidates.filter(({ id }) => id !== bos.id);
   const choices = [...others, bos].map(({ id, token, reason }) => {
     const about =
