@@ -11,14 +11,14 @@ import { generate } from '../../src/generator/generate.js';
 import { Graph, matmul } from '../../src/graph/index.js';
 import { architectureOf } from '../../src/model/architecture.js';
 import { createDecoder, stepsPerRun, type Decoder } from '../../src/model/decoder.js';
+import { sft } from '../../src/methods/sft.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { loadTokenizer, type Tokenizer } from '../../src/model/tokenizer.js';
 import { createRandom } from '../../src/random.js';
 import { float32, kernelsOf, openDevice } from '../../src/runtime/index.js';
 import { createAdamW } from '../../src/trainer/adamw.js';
-import { objectives } from '../../src/trainer/objective.js';
 import { createStore } from '../../src/trainer/parameterStore.js';
-import { createGradientComputer } from '../../src/trainer/step.js';
+import { createGradientComputer, objectiveOf } from '../../src/trainer/step.js';
 import { residentBytes } from './memory.js';
 import { requests, type Answers, type Command, type Requests } from './requests.js';
 
@@ -35,9 +35,9 @@ async function openModel(folder: string, threads: number) {
 
 async function openTrainer(settings: Requests['trainer']) {
   const { architecture, device, store } = await openModel(settings.folder, settings.threads);
-  const gradients = createGradientComputer(device, architecture, store, settings);
+  const objective = objectiveOf(sft, { lambda: 1, own: {} });
+  const gradients = createGradientComputer(device, architecture, store, settings, objective);
   const adamW = await createAdamW(device, store, settings);
-  const objective = defined(objectives.sft, 'objective sft')({ lambda: 1 });
   let updates = 0;
   const step = async ({ rows, learningRate }: Requests['step']): Promise<Answers['step']> => {
     const mixed = {
@@ -47,11 +47,11 @@ async function openTrainer(settings: Requests['trainer']) {
         ids: Int32Array.from(ids),
         supervised: Uint8Array.from(supervised),
       })),
-      sources: rows.map(() => 'dataset' as const),
+      sources: rows.map(() => 'dataset'),
       rowIndices: rows.map((_, i) => i),
     };
     const start = performance.now();
-    const { loss, norm } = await gradients.compute(mixed, objective);
+    const { loss, norm } = await gradients.compute(mixed);
     const afterGradients = performance.now();
     await adamW.update(++updates, learningRate, Math.min(1, settings.clip / (norm + 1e-6)));
     const end = performance.now();

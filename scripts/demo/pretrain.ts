@@ -5,16 +5,17 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { sft } from '../../src/methods/sft.js';
 import { storeRows } from '../../src/mixer/rowStore.js';
 import { contextFreeRow } from '../../src/mixer/rows.js';
-import { createMixer } from '../../src/mixer/mixer.js';
+import { createMixer, sourceOf } from '../../src/mixer/mixer.js';
 import { architectureOf, type Parameter } from '../../src/model/architecture.js';
 import { writeSafetensors } from '../../src/model/safetensors.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
 import { createRandom } from '../../src/random.js';
 import { openDevice } from '../../src/runtime/index.js';
-import { objectives } from '../../src/trainer/objective.js';
 import { createStore } from '../../src/trainer/parameterStore.js';
+import { objectiveOf } from '../../src/trainer/step.js';
 import { train } from '../../src/trainer/trainer.js';
 import { defined } from '../../src/errors.js';
 import { generateCorpus } from './corpus.js';
@@ -29,6 +30,7 @@ const work = join('.cfs', 'demo-pretraining');
 const architecture = architectureOf(modelConfig, join(folder, 'config.json'));
 const tokenizer = loadTokenizer(folder);
 const rows = storeRows(documentRows());
+const sources = [sourceOf('dataset', rows)];
 console.log(`${rows.count} documents, ${rows.tokens} tokens`);
 
 const device = await openDevice({ name: 'cpu' });
@@ -39,9 +41,8 @@ await train({
   device,
   architecture,
   store,
-  createMixer: (cursor) =>
-    createMixer({ dataset: rows, cfs: undefined, mode: 'per-batch', batchRows: 80, seed, cursor }),
-  objective: defined(objectives.sft, 'objective')({ lambda: 1 }),
+  createMixer: (cursor) => createMixer({ sources, mode: 'per-batch', batchRows: 80, seed, cursor }),
+  objective: objectiveOf(sft, { lambda: 1, own: {} }),
   shape: { time: modelConfig.max_position_embeddings, maxTokens: 8192 },
   adamW: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, decayVectors: false },
   schedule: { name: 'cosine', learningRate: 2.5e-3, warmupSteps: 100, steps },

@@ -9,6 +9,7 @@ import { Graph, linear, type Value } from '../../src/graph/index.js';
 import { architectureOf, type Architecture } from '../../src/model/architecture.js';
 import type { Batch } from '../../src/model/batch.js';
 import { createDecoder } from '../../src/model/decoder.js';
+import { sft } from '../../src/methods/sft.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { packRows } from '../../src/model/packing.js';
 import { batchFeeds, forward } from '../../src/model/trunk.js';
@@ -20,9 +21,8 @@ import {
   type ProviderName,
 } from '../../src/runtime/index.js';
 import { createAdamW } from '../../src/trainer/adamw.js';
-import { objectives } from '../../src/trainer/objective.js';
 import { createStore, type ParameterStore } from '../../src/trainer/parameterStore.js';
-import { createGradientComputer } from '../../src/trainer/step.js';
+import { createGradientComputer, objectiveOf } from '../../src/trainer/step.js';
 import {
   readOracle,
   type AdamWVariant,
@@ -197,16 +197,17 @@ async function computeGradients(
   store: ParameterStore,
 ) {
   const shape = { time: batch.time, maxTokens: 4096 };
-  const computer = createGradientComputer(device, architecture, store, shape);
+  const objective = objectiveOf(sft, { lambda: 1, own: {} });
+  const computer = createGradientComputer(device, architecture, store, shape, objective);
   const rows = oracle.rows;
   const step = {
     epoch: 0,
     index: 0,
     rows,
-    sources: rows.map(() => 'dataset' as const),
+    sources: rows.map(() => 'dataset'),
     rowIndices: rows.map((_, i) => i),
   };
-  const report = await computer.compute(step, defined(objectives.sft, 'sft')({ lambda: 1 }));
+  const report = await computer.compute(step);
   await computer.release();
   return report;
 }

@@ -4,9 +4,8 @@
  */
 import { cpus, freemem, totalmem } from 'node:os';
 import type { DatasetReport } from '../mixer/dataset.js';
-import type { MixPreview } from '../mixer/preview.js';
 import { joinStores } from '../mixer/rowStore.js';
-import type { Estimate } from '../protocol/preview.js';
+import type { Estimate, MixPreview } from '../protocol/preview.js';
 import type {
   RunEvent,
   RunEventOf,

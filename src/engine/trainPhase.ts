@@ -1,32 +1,30 @@
 /** The phase that trains: the configuration's settings put into the trainer's terms. */
-import { defined } from '../errors.js';
-import { createMixer, planEpoch, stepCount } from '../mixer/mixer.js';
-import type { RowStore } from '../mixer/rowStore.js';
+import { planEpoch, stepCount } from '../mixer/epoch.js';
+import { createMixer, type Source } from '../mixer/mixer.js';
 import type { Architecture } from '../model/architecture.js';
 import type { RunEvent } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { listCheckpoints } from '../trainer/checkpoint.js';
-import { objectives } from '../trainer/objective.js';
-import type { StepShape } from '../trainer/step.js';
+import { objectiveOf, type StepShape } from '../trainer/step.js';
 import { train, type StepReport } from '../trainer/trainer.js';
 import { phase, type Job } from './context.js';
 import { downstreamTask, finite, headlines, type Evaluator, type Scores } from './evaluation.js';
 import { measure } from './measurePhase.js';
+import { chosenMethod } from './method.js';
 import { createRate, now } from './progress.js';
 
 export async function trainModel(
   job: Job,
-  dataset: RowStore,
-  cfs: RowStore | undefined,
+  sources: readonly Source[],
   evaluator: Evaluator,
   base: Scores,
 ) {
   const { config, device, model, store, run, signal, report } = job;
-  const { training, mix, evaluation, seed, method } = config;
+  const { training, mix, evaluation, seed } = config;
   const { architecture } = model;
-  const { mode, cfsShare, lambda } = mix;
-  const settings = { mode, cfsShare, batchRows: training.batchRows };
-  const plan = planEpoch(dataset.count, cfs?.count ?? 0, settings);
+  const { method, settings } = chosenMethod(config);
+  const mixing = { mode: mix.mode, batchRows: training.batchRows };
+  const plan = planEpoch(sources, mixing);
   const steps = stepCount(runLength(training), plan.steps);
   const rate = createRate((listCheckpoints(run.paths.checkpoints)[0] ?? 0) / steps);
   report(phase('training', 0, steps));
@@ -34,9 +32,10 @@ export async function trainModel(
     device,
     architecture,
     store,
-    createMixer: (cursor) => createMixer({ dataset, cfs, ...settings, seed, cursor }),
-    objective: defined(objectives[method], `objective ${method}`)({ lambda }),
-    shape: stepShape(config, architecture, Math.max(dataset.longest, cfs?.longest ?? 0)),
+    createMixer: (cursor) => createMixer({ sources, ...mixing, seed, cursor }),
+    objective: objectiveOf(method, settings),
+    anchor: method.regularizer?.(settings),
+    shape: stepShape(config, architecture, Math.max(...sources.map(({ rows }) => rows.longest))),
     adamW: { ...training, decayVectors: false },
     schedule: {
       name: training.schedule,
@@ -70,7 +69,7 @@ export async function trainModel(
       }
     },
     signal,
-    onStep: (step) => report(trainStep(step, rate.note(step.tokens, step.step / steps))),
+    onStep: (step) => report(trainStep(step, sources, rate.note(step.tokens, step.step / steps))),
     onCheckpoint: ({ step, path, best }) =>
       report({
         type: 'checkpoint',
@@ -100,14 +99,27 @@ export function stepShape(
   return { time, maxTokens: Math.max(maxTokensPerMicroBatch, time), lossChunks };
 }
 
-function trainStep(step: StepReport, rate: { perSecond: number; secondsLeft: number }): RunEvent {
+/** Gives the store the weights that the method makes of the trained ones: they are what is kept. */
+export async function editWeights({ config, model, store }: Job): Promise<void> {
+  const { method, settings } = chosenMethod(config);
+  if (method.edit === undefined) return;
+  for await (const { name, data } of store.read('weight')) {
+    const base = model.folder.tensors.read(name);
+    await store.write('weight', name, method.edit(base, data, settings));
+  }
+}
+
+function trainStep(
+  step: StepReport,
+  sources: readonly Source[],
+  rate: { perSecond: number; secondsLeft: number },
+): RunEvent {
   return {
     type: 'train_step',
     time: now(),
     step: step.step,
     loss: finite(step.loss),
-    sftLoss: finite(step.sourceLoss.dataset),
-    cfsLoss: finite(step.sourceLoss.cfs),
+    losses: Object.fromEntries(sources.map(({ id }) => [id, finite(step.losses[id])])),
     learningRate: step.learningRate,
     gradNorm: finite(step.norm),
     tokens: step.tokens,

@@ -1,6 +1,6 @@
 /**
  * The graph of one training step: forward, weighted loss, backward. It knows nothing of methods: the
- * loss is Σ weight · (−log p) over the targets, and what the weights are is the objective's choice.
+ * loss is Σ weight · (−log p + term) over the targets, and what weights and terms are is theirs to say.
  */
 import { defined } from '../errors.js';
 import {
@@ -17,6 +17,9 @@ import type { Architecture, Parameter } from './architecture.js';
 import type { Batch } from './batch.js';
 import { batchFeeds, chunkTargets, trunk } from './trunk.js';
 
+/** What is added to the −log p of each target; both `[targets]`, in nats. */
+export type LossTerms = (g: Graph, nll: Value) => Value;
+
 export interface TrainGraphOptions {
   kernels: Kernels;
   /** Tokens per line. */
@@ -25,15 +28,16 @@ export interface TrainGraphOptions {
   chunks: number;
   /** Whether gradients are added to those of earlier micro-batches, fed as `sum.NAME`. */
   accumulate: boolean;
+  terms?: LossTerms;
 }
 
 /**
  * Inputs: those of `trunk`, `targetWeights0`…, every parameter by its name, and `sum.NAME` where
- * gradients accumulate. Outputs: `nll0`… `[targets]`; `squaredNorm` `[]` of all gradients together;
+ * gradients accumulate. Outputs: `nll0`… `[targets]`, and `term0`… where there are terms; `squaredNorm` `[]` of all gradients together;
  * `gradient.NAME` for every parameter.
  */
 export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Graph {
-  const { kernels, time, chunks, accumulate } = options;
+  const { kernels, time, chunks, accumulate, terms } = options;
   const g = new Graph(kernels);
   const declare = (prefix: string): Value[] =>
     architecture.parameters.map(({ name, shape }) => g.input(prefix + name, 'float32', shape));
@@ -45,7 +49,10 @@ export function trainGraph(architecture: Architecture, options: TrainGraphOption
   const losses = trunk(g, architecture, p, time, chunks).map(({ nll }, i) => {
     const weights = g.input(`targetWeights${i}`, 'float32', nll.shape);
     g.output(`nll${i}`, nll);
-    return sumAll(g, mul(g, nll, weights));
+    if (terms === undefined) return sumAll(g, mul(g, nll, weights));
+    const term = terms(g, nll);
+    g.output(`term${i}`, term);
+    return sumAll(g, mul(g, add(g, nll, term), weights));
   });
   const loss = losses.reduce((total, part) => add(g, total, part));
   const gradients = differentiate(g, loss, values, sums);

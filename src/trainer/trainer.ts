@@ -11,10 +11,14 @@ import {
   saveCheckpoint,
   type TrainingState,
 } from './checkpoint.js';
-import type { Objective } from './objective.js';
 import type { ParameterStore } from './parameterStore.js';
 import { learningRateAt, type Schedule } from './schedule.js';
-import { createGradientComputer, type GradientReport, type StepShape } from './step.js';
+import {
+  createGradientComputer,
+  type GradientReport,
+  type Objective,
+  type StepShape,
+} from './step.js';
 
 export interface TrainerOptions {
   device: Device;
@@ -23,6 +27,8 @@ export interface TrainerOptions {
   /** The data, from where a checkpoint left it. */
   createMixer(cursor: MixerCursor | undefined): Mixer;
   objective: Objective;
+  /** Pulls the weights towards those of the base model. */
+  anchor?: { strength: number };
   shape: StepShape;
   adamW: AdamWSettings;
   schedule: Schedule;
@@ -59,10 +65,10 @@ const maxSkippedInARow = 5;
  * the schedule ends or the signal asks to stop. Throws `TRAINING_DIVERGED`, `WRITE_FAILED`.
  */
 export async function train(options: TrainerOptions): Promise<TrainingEnd> {
-  const { device, architecture, store, schedule, checkpoints, signal } = options;
+  const { device, architecture, store, objective, schedule, checkpoints, signal } = options;
   const state = (await resume(options)) ?? { step: 0, updates: 0, skipped: 0, skippedInARow: 0 };
   const mixer = options.createMixer(state.cursor);
-  const gradients = createGradientComputer(device, architecture, store, options.shape);
+  const gradients = createGradientComputer(device, architecture, store, options.shape, objective);
   const adamW = await createAdamW(device, store, options.adamW);
   let saved = state.step;
 
@@ -78,7 +84,7 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
 
   const step = async (): Promise<StepReport> => {
     const started = performance.now();
-    const report = await gradients.compute(defined(mixer.next(), 'next step'), options.objective);
+    const report = await gradients.compute(defined(mixer.next(), 'next step'));
     const learningRate = learningRateAt(schedule, state.step);
     const finite = Number.isFinite(report.loss) && Number.isFinite(report.norm);
     if (finite) {

@@ -19,6 +19,7 @@ import { judge } from '../../../src/engine/estimate/verdict.js';
 import { evaluatingWork, trainingWork, writingWork } from '../../../src/engine/estimate/work.js';
 import { openModel } from '../../../src/engine/model.js';
 import { loadTask } from '../../../src/evaluator/task.js';
+import { sourceOf } from '../../../src/mixer/mixer.js';
 import { storeRows, type RowStore } from '../../../src/mixer/rowStore.js';
 import { architectureOf } from '../../../src/model/architecture.js';
 import { readRunConfig } from '../../../src/runs/config.js';
@@ -40,9 +41,10 @@ function withTraining(changes: Partial<RunConfig['training']>): RunConfig {
   return { ...config, training: { ...config.training, ...changes } };
 }
 
-const samples = { rows: 12, meanTokens: 24 };
-const trained = (changed: RunConfig = config, steps = 12) =>
-  trainingWork(changed, architecture, rows, samples, steps);
+const trained = (changed: RunConfig = config, steps = 12) => {
+  const samples = sourceOf('context-free', { rows: 12, meanTokens: 24 });
+  return trainingWork(changed, architecture, [sourceOf('dataset', rows), samples], steps);
+};
 const task = (name: string) => loadTask(join(workspace, 'tasks', `${name}.yaml`));
 
 function memoryOf(changed: RunConfig, of = architecture) {

@@ -56,7 +56,7 @@ describe('a preview', () => {
     writeFileSync(other, jsonLines(pairs(60, 500)));
     const { mix, dataset } = await asker()({ dataset: [...config.dataset, { path: other }] });
     expect(dataset.files.map(({ file }) => file)).toEqual([config.dataset[0]?.path, other]);
-    expect(mix?.dataset.rows).toBe(100);
+    expect(mix?.sources[0]?.rows).toBe(100);
     const files = new Set(mix?.batch.flatMap(({ origin }) => origin?.file ?? []));
     expect(files).toEqual(new Set([0, 1]));
   });
@@ -72,7 +72,7 @@ describe('a preview', () => {
 
   it('keeps rows out of training where none are given to test on', async () => {
     const { mix } = await asker()({ evaluation: { downstream: undefined, holdOut: 0.25 } });
-    expect(mix?.dataset.rows).toBe(30);
+    expect(mix?.sources[0]?.rows).toBe(30);
   });
 
   it('ends an older question, but not the reading that the newer one needs as well', async () => {
