@@ -25,7 +25,7 @@ export interface StepShape {
 /** What a step minimises: Σ weight · (−log p + term) over its supervised tokens. */
 export interface Objective {
   /** One for every supervised token, row after row. `[supervised tokens]` */
-  targetWeights(step: MixedStep): Float32Array;
+  targetWeights: (step: MixedStep) => Float32Array;
   terms?: LossTerms;
 }
 

@@ -78,7 +78,10 @@ export function createEstimator(): Estimator {
       const sources = expectedSources(config, model, rows);
       const training = trainingWork(config, architecture, sources, steps);
       const candidates = model.bos.candidates.length;
-      const planned = sources.reduce((sum, each) => sum + (isPlanned(each.rows) ? each.rows.rows : 0), 0);
+      const planned = sources.reduce(
+        (sum, each) => sum + (isPlanned(each.rows) ? each.rows.rows : 0),
+        0,
+      );
       const writing = writingWork(config, architecture, planned, candidates);
       const evaluating = evaluatingWork(config, steps, await requestsFor(request), downstream);
 

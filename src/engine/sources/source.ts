@@ -9,12 +9,12 @@ export interface SourceKind {
   /** See `protocol/sourceRoles.ts`. */
   role: string;
   /** Its share of the rows of an epoch; each row once when left out. */
-  share?(config: RunConfig): number | undefined;
+  share?: (config: RunConfig) => number | undefined;
   /** The rows that a run with this dataset would train on, or how many it would make. */
-  expected(config: RunConfig, model: Model, dataset: RowStore): RowStore | PlannedRows;
+  expected: (config: RunConfig, model: Model, dataset: RowStore) => RowStore | PlannedRows;
   /**
    * Makes in a job what the rows need, resumably. The answer is asked for the rows when training
    * begins: until then people may still choose among them.
    */
-  prepare(job: Job, dataset: RowStore): Promise<() => RowStore>;
+  prepare: (job: Job, dataset: RowStore) => Promise<() => RowStore>;
 }

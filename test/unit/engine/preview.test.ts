@@ -42,7 +42,7 @@ describe('a preview', () => {
     const attention = 2 * 48 * 48 + 2 * 24 * 48;
     expect(model.parameters).toBe(1024 * 48 + attention + 3 * 64 * 48 + 3 * 48);
     expect(dataset).toMatchObject({ rows: 40, kept: 40, errors: 0 });
-    expect(mix).toMatchObject({ steps: 12, dataset: { rows: 40 }, cfs: { rows: 12 } });
+    expect(mix).toMatchObject({ steps: 12, sources: [{ rows: 40 }, { rows: 12 }] });
     expect(mix?.batch).toHaveLength(8);
     expect(mix?.batch[0]?.origin).toMatchObject({ file: 0 });
     const { total, ...phases } = estimate?.seconds ?? { total: 0 };

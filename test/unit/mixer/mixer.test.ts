@@ -368,11 +368,10 @@ describe('the cursor', () => {
     const settings: Case = { dataset: 20, cfs: 10, batchRows: 8, mode: 'per-batch', seed: 5 };
     const options = optionsOf(settings);
     const [dataset, ...others] = options.sources;
-    const { cursor } = createMixer(options);
+    const cursor = createMixer(options).cursor();
     const changed = sourceOf('dataset', storeOf(20, 1001));
     expect(dataset?.rows.tokens).toBe(changed.rows.tokens);
-    const resume = () =>
-      createMixer({ ...options, sources: [changed, ...others], cursor: cursor() });
+    const resume = () => createMixer({ ...options, sources: [changed, ...others], cursor });
     expect(resume).toThrow('the rows of source dataset are not the same as before');
     expect(resume).toThrow(expect.objectContaining({ code: 'CURSOR_MISMATCH' }) as Error);
   });
