@@ -147,7 +147,7 @@ export function openTraining({ architecture, device, store }: TestedModel, time:
     { time, maxTokens },
     {
       targetWeights: ({ rows }) => {
-        const targets = rows.reduce((sum, { supervised }) => sum + countSupervised(supervised), 0);
+        const targets = rows.reduce((sum, row) => sum + countSupervised(row), 0);
         return new Float32Array(targets).fill(1 / targets);
       },
     },

@@ -80,7 +80,10 @@ export function lossParts(runs: readonly RunCurves[]): LossPart[] {
 }
 
 /** `[step, nats per token]` */
-export function lossPoints({ steps }: RunCurves, { source }: LossPart): [number, number][] {
+export function lossPoints(
+  { steps }: RunCurves,
+  { source }: Pick<LossPart, 'source'>,
+): [number, number][] {
   return steps.flatMap((event): [number, number][] => {
     const value = source === undefined ? event.loss : (event.losses[source] ?? null);
     return value === null ? [] : [[event.step, value]];

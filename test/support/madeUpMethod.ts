@@ -14,6 +14,7 @@ const own = z.strictObject({
     .default(0.5)
     .describe('How much more the unlikely tokens count.')
     .meta({ label: 'Focus', basic: true }),
+  pull: z.number().nonnegative().default(0).describe('Strength of the pull to the base model.'),
   keep: z.number().min(0).max(1).default(0.75).describe('Share of the change that is kept.'),
 });
 
@@ -36,8 +37,8 @@ export const madeUp: Method<typeof own> = {
   },
   // focus · ½ nll²
   terms: (ops, g, nll, settings) =>
-    ops.mul(g, ops.mul(g, nll, nll), g.float(settings.own.focus / 2)),
-  regularizer: () => ({ strength: 0 }),
+    ops.mul(g, ops.mul(g, nll, nll), g.scalar(settings.own.focus / 2, nll)),
+  regularizer: ({ own: { pull } }) => ({ strength: pull }),
   edit: (base, trained, settings) =>
     base.map((value, i) => value + settings.own.keep * ((trained[i] ?? 0) - value)),
 };

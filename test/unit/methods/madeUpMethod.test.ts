@@ -64,7 +64,7 @@ describe('a method that is added', () => {
         label,
         fields: [...basic, ...advanced].map((field) => field.label),
       }));
-    const own = { label: 'Made up', fields: ['Focus', 'Keep'] };
+    const own = { label: 'Made up', fields: ['Focus', 'Pull', 'Keep'] };
     expect(sectionsOf('made-up')).toContainEqual(own);
     expect(sectionsOf('cfs')).not.toContainEqual(own);
     const samples = (method: string) =>
@@ -92,7 +92,7 @@ describe('its objective', () => {
   const rows = randomRows(9, 1);
   const ids = ['dataset', 'cfs', 'phrases'];
   const step = stepOf(rows, (row) => ids[row % 3] ?? '');
-  const settings = { lambda: 0.7, own: { focus: 0.8, keep: 1 } };
+  const settings = { lambda: 0.7, own: { focus: 0.8, pull: 0, keep: 1 } };
 
   async function gradientsOf(objective: Objective) {
     const { device, architecture, store } = await tinyTraining();
@@ -125,16 +125,22 @@ describe('its objective', () => {
 });
 
 describe('a run with it', () => {
-  let run: RunFolder;
-  beforeAll(async () => {
-    const workspace = writeWorkspace(temporaryFolder(), {
+  const workspace = temporaryFolder();
+  const start = async (own: Record<string, number>): Promise<RunFolder> => {
+    writeWorkspace(workspace, {
       method: 'made-up',
-      'made-up': { focus: 0.2, keep: 0.5 },
+      'made-up': own,
       evaluation: { tasks: ['tasks/choice.yaml'], klSamples: 0 },
     });
-    run = createRun(workspace, readRunConfig(join(workspace, 'run.yaml')));
+    const made = createRun(workspace, readRunConfig(join(workspace, 'run.yaml')));
     const { signal } = new AbortController();
-    await runJob({ run, resume: false, until: 'end', signal, onEvent: () => undefined });
+    const job = { run: made, resume: false, until: 'end', signal } as const;
+    await runJob({ ...job, onEvent: () => undefined });
+    return made;
+  };
+  let run: RunFolder;
+  beforeAll(async () => {
+    run = await start({ focus: 0.2, keep: 0.5 });
   });
 
   it('is previewed with all its sources', async () => {
@@ -178,6 +184,20 @@ describe('a run with it', () => {
       const edited = before.map((value, i) => value + 0.5 * ((after[i] ?? NaN) - value));
       expect(saved.read(name)).toEqual(edited);
     }
+  });
+
+  it('stays nearer to the base model when it pulls', async () => {
+    const base = openSafetensors(join(run.config.model, 'model.safetensors'));
+    const driftOf = ({ paths }: RunFolder): number => {
+      const trained = openSafetensors(join(paths.checkpoints, '12', 'tensors.safetensors'));
+      return base.names().reduce((sum, name) => {
+        const before = base.read(name);
+        const after = trained.read(`weight.${name}`);
+        return sum + after.reduce((own, value, i) => own + (value - (before[i] ?? NaN)) ** 2, 0);
+      }, 0);
+    };
+    const pulled = await start({ focus: 0.2, keep: 0.5, pull: 1e6 });
+    expect(driftOf(pulled)).toBeLessThan(0.5 * driftOf(run));
   });
 
   it('is in results, report and model card', () => {
