@@ -368,7 +368,7 @@ describe('the cursor', () => {
     expect(() => resume({ cfsShare: 0.5 })).toThrow('share of source cfs was not set and is 0.5');
     expect(() => resume({ seed: 6 })).toThrow('seed was 5 and is 6');
     expect(() => resume({ mode: 'shuffled' })).toThrow('mode was per-batch');
-    const late = { ...cursor, index: 4 } as MixerCursor;
+    const late = { ...cursor, index: 4 };
     expect(() => resume({}, late)).toThrow('step 4 of an epoch of 4');
   });
 
