@@ -124,8 +124,10 @@ async function runPhases(
     const base = await timed(job, 'evaluating', () => scoreBase(job, evaluator));
     if (signal.aborted) return stop(lastStep(run));
     const sources = chooseSources();
-    report({ type: 'run_identified', time: now(), sources: identifySources(sources), tasks });
-    const end = await timed(job, 'training', () => trainModel(job, sources, evaluator, base));
+    const identity = { sources: identifySources(sources), tasks };
+    const end = await timed(job, 'training', () =>
+      trainModel(job, sources, identity, evaluator, base),
+    );
     if (end.kind === 'stopped') return stop(end.state.step);
 
     const savedStep = await restoreBest(job, end.state);

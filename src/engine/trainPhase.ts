@@ -2,7 +2,7 @@
 import { planEpoch, stepCount } from '../mixer/epoch.js';
 import { createMixer, type Source } from '../mixer/mixer.js';
 import type { Architecture } from '../model/architecture.js';
-import type { RunEvent } from '../protocol/records.js';
+import type { Identity, RunEvent } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { listCheckpoints } from '../trainer/checkpoint.js';
 import { objectiveOf, type StepShape } from '../trainer/step.js';
@@ -16,6 +16,7 @@ import { createRate, now } from './progress.js';
 export async function trainModel(
   job: Job,
   sources: readonly Source[],
+  identity: Identity,
   evaluator: Evaluator,
   base: Scores,
 ) {
@@ -32,7 +33,12 @@ export async function trainModel(
     device,
     architecture,
     store,
-    createMixer: (cursor) => createMixer({ sources, ...mixing, seed, cursor }),
+    createMixer: (cursor) => {
+      const mixer = createMixer({ sources, ...mixing, seed, cursor });
+      // Only now: a run of an earlier version is refused, and its log stays one that that version reads.
+      report({ type: 'run_identified', time: now(), ...identity });
+      return mixer;
+    },
     objective: objectiveOf(method, settings),
     anchor: method.regularizer?.(settings),
     shape: stepShape(config, architecture, Math.max(...sources.map(({ rows }) => rows.longest))),
