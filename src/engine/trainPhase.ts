@@ -35,7 +35,7 @@ export async function trainModel(
     store,
     createMixer: (cursor) => {
       const mixer = createMixer({ sources, ...mixing, seed, cursor });
-      // Only now: a run of an earlier version is refused, and its log stays one that that version reads.
+      // Only now: the log of a refused run stays readable for the version that made it.
       report({ type: 'run_identified', time: now(), ...identity });
       return mixer;
     },
