@@ -128,8 +128,10 @@ async function runPhases(
     const baseScores = await timed(job, 'evaluating', () => scoreBase(job, evaluator));
     if (signal.aborted) return stop(lastStep(run));
     const sources = chooseSources();
-    report({ type: 'run_identified', time: now(), sources: identifySources(sources), tasks });
-    const end = await timed(job, 'training', () => trainModel(job, sources, evaluator, baseScores));
+    const identity = { model: base.hash, sources: identifySources(sources), tasks };
+    const end = await timed(job, 'training', () =>
+      trainModel(job, sources, identity, evaluator, baseScores),
+    );
     if (end.kind === 'stopped') return stop(end.state.step);
 
     const savedStep = await restoreBest(job, end.state);

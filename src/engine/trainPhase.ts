@@ -4,7 +4,7 @@ import { createMixer, type Source } from '../mixer/mixer.js';
 import type { Architecture } from '../model/architecture.js';
 import { parameterCount } from '../model/parameters.js';
 import type { ProviderName } from '../protocol/providers.js';
-import type { RunEvent } from '../protocol/records.js';
+import type { Identity, RunEvent } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { listCheckpoints } from '../trainer/checkpoint.js';
 import { stateOf, type Transform } from '../trainer/optimizer.js';
@@ -21,6 +21,7 @@ import { createRate, now } from './progress.js';
 export async function trainModel(
   job: Job,
   sources: readonly Source[],
+  identity: Identity,
   evaluator: Evaluator,
   base: Scores,
 ) {
@@ -37,7 +38,12 @@ export async function trainModel(
     device,
     architecture,
     store,
-    createMixer: (cursor) => createMixer({ sources, ...mixing, seed, cursor }),
+    createMixer: (cursor) => {
+      const mixer = createMixer({ sources, ...mixing, seed, cursor });
+      // Only now: the log of a refused run stays readable for the version that made it.
+      report({ type: 'run_identified', time: now(), ...identity });
+      return mixer;
+    },
     objective: objectiveOf(method, settings),
     shape: stepShape(config, architecture, Math.max(...sources.map(({ rows }) => rows.longest))),
     optimizer: optimizerOf(config, architecture),

@@ -196,7 +196,7 @@ const evaluationSchema = z.strictObject({
     .int()
     .nonnegative()
     .default(32)
-    .describe('Held-out context-free samples for the KL estimate; 0: no estimate.')
+    .describe('Context-free samples for the KL estimate, not trained on; 0: no estimate.')
     .meta(form({ label: 'KL samples', unit: 'samples' })),
   full: z
     .boolean()
