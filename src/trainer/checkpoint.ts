@@ -17,38 +17,32 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { assert, CfsError, defined, messageOf } from '../errors.js';
 import { replaceFolder, writeError, writeFileAtomic } from '../files.js';
-import { mixerCursorSchema, type MixerCursor } from '../mixer/mixer.js';
+import { mixerCursorSchema } from '../mixer/mixer.js';
 import { openSafetensors, writeSafetensors } from '../model/safetensors.js';
 import type { ParameterStore } from './store.js';
 import { checkpointKinds, trainedTensors } from './storePlan.js';
 
 /** What the loop knows besides tensors. */
-export interface TrainingState {
+const trainingStateSchema = z.object({
   /** Optimizer steps taken, skipped ones included. */
-  step: number;
+  step: z.int().nonnegative(),
   /** Updates made: the `t` of AdamW's bias correction. */
-  updates: number;
-  skipped: number;
+  updates: z.int().nonnegative(),
+  skipped: z.int().nonnegative(),
   /** Steps skipped just before this moment, without one that worked between them. */
-  skippedInARow: number;
-  best?: { step: number; score: number };
+  skippedInARow: z.int().nonnegative(),
+  best: z.object({ step: z.int(), score: z.number() }).optional(),
   /** The mixer's place in its data; absent before the first step. */
-  cursor?: MixerCursor;
-}
+  cursor: mixerCursorSchema.optional(),
+});
+export type TrainingState = z.infer<typeof trainingStateSchema>;
 
 const stateSchema = z.object({
   format: z.literal(2),
   sha256: z.string(),
   /** Content hash of the base model that the run began with. */
   base: z.string(),
-  state: z.object({
-    step: z.int().nonnegative(),
-    updates: z.int().nonnegative(),
-    skipped: z.int().nonnegative(),
-    skippedInARow: z.int().nonnegative(),
-    best: z.object({ step: z.int(), score: z.number() }).optional(),
-    cursor: mixerCursorSchema.optional(),
-  }),
+  state: trainingStateSchema,
 });
 type CheckpointContent = z.infer<typeof stateSchema>;
 
