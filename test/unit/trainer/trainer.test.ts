@@ -201,23 +201,6 @@ describe('train', () => {
     expect(listCheckpoints(folder)).toEqual([11, 9, 4]);
   });
 
-  it('refuses a checkpoint of an earlier version and leaves it where it is', async () => {
-    await run({}, { stopAfter: 3 });
-    const file = join(folder, '3', 'state.json');
-    const content = JSON.parse(readFileSync(file, 'utf8')) as { state: { cursor: unknown } };
-    content.state.cursor = {
-      epoch: 0,
-      index: 3,
-      of: {
-        ...{ seed: 4, mode: 'per-batch', batchRows: 7, cfsShare: null },
-        ...{ datasetRows: 26, datasetTokens: 360, cfsRows: 9, cfsTokens: 120 },
-      },
-    };
-    writeFileSync(file, JSON.stringify(content));
-    await expect(run()).rejects.toMatchObject({ code: 'CURSOR_OUTDATED' });
-    expect(readdirSync(folder)).toEqual(['3']);
-  });
-
   it('writes no checkpoint when it is stopped before the first step', async () => {
     const { end, saved } = await run({ signal: AbortSignal.abort() });
     expect(end).toEqual({
