@@ -1,6 +1,5 @@
 /** Recomputed blocks against the same blocks kept: every bit of every gradient. */
 import { describe, expect, it } from 'vitest';
-import type { exp } from '../../src/graph/index.js';
 import {
   differentiate,
   Graph,
