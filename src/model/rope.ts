@@ -4,7 +4,8 @@ import { CfsError } from '../errors.js';
 import type { Rope } from './architecture.js';
 import { configError } from './families/config.js';
 
-const share = z.number().positive().max(1);
+/** The part of something, above 0. */
+export const share = z.number().positive().max(1);
 
 const scaling = z.looseObject({
   rope_type: z.string().optional(),
