@@ -27,9 +27,9 @@ export interface TrainGraphOptions {
  * `gradient.NAME` for everything that is trained.
  */
 export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Graph {
-  const { kernels, time, chunks, accumulate, backing: back = trainedInputs } = options;
+  const { kernels, time, chunks, accumulate, backing: backingFor = trainedInputs } = options;
   const g = new Graph(kernels);
-  const backing = back(g);
+  const backing = backingFor(g);
   const losses = trunk(g, architecture, createWeights(g, backing), time, chunks).map(
     ({ nll }, i) => {
       const weights = g.input(`targetWeights${i}`, 'float32', nll.shape);

@@ -45,7 +45,7 @@ import {
   writeModelFolder,
 } from './randomModel.js';
 
-export interface Family {
+export interface TestedFamily {
   /** Its `model_type`. */
   name: string;
   /**
@@ -64,7 +64,7 @@ const oracleFolders = ['../../../shared/data/oracles/', '../fixtures/oracles/'].
 /** Rounding of log-probabilities between two graphs of one model, nats. */
 const rounding = 2e-5;
 
-export function familyContract({ name, configs, oracles }: Family): void {
+export function familyContract({ name, configs, oracles }: TestedFamily): void {
   describe(`${name}, beside Hugging Face, on ${testProvider}`, () => {
     for (const oracle of oracles) {
       const folder = oracleFolders.map((root) => join(root, oracle)).find(existsSync);
