@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
 import { defined } from '../src/errors.js';
-import { createMixer } from '../src/mixer/mixer.js';
+import { createMixer, sourceOf } from '../src/mixer/mixer.js';
 import type { RowStore } from '../src/mixer/rowStore.js';
 import { folderArchitecture } from '../src/model/families/index.js';
 import type { Batch, TokenRow } from '../src/model/batch.js';
@@ -145,12 +145,14 @@ interface Outcome {
 }
 
 async function measureMix(dataset: RowStore, long: RowStore, longShare: number): Promise<Outcome> {
-  const cfs = longShare > 0 ? long : undefined;
-  const settings = { mode: 'per-batch', batchRows, cfsShare: longShare, seed } as const;
-  const mixer = createMixer({ dataset, cfs, ...settings });
+  const sources = [
+    sourceOf('dataset', dataset),
+    ...(longShare > 0 ? [sourceOf('context-free', long, longShare)] : []),
+  ];
+  const mixer = createMixer({ sources, mode: 'per-batch', batchRows, seed });
   const batches = Array.from({ length: steps }, () => defined(mixer.next(), 'step').rows);
   const tokens = batches.flat().reduce((sum, { ids }) => sum + ids.length, 0);
-  const longest = Math.max(dataset.longest, cfs?.longest ?? 0);
+  const longest = Math.max(...sources.map(({ rows }) => rows.longest));
   const time = Math.min(Math.ceil(longest / 16) * 16, architecture.contextLength);
 
   const seconds: Record<LayoutName, number[]> = { packed: [], padded: [] };

@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
 import { defined } from '../src/errors.js';
-import { createMixer } from '../src/mixer/mixer.js';
+import { createMixer, sourceOf } from '../src/mixer/mixer.js';
 import type { TokenRow } from '../src/model/batch.js';
 import { learningRateAt } from '../src/trainer/schedule.js';
 import { isSkipped } from './peers/lineProcess.js';
@@ -64,7 +64,12 @@ if (skipped) {
 }
 
 const dataset = await e2eRows(tokenizeOptions(flags.model));
-const mixer = createMixer({ dataset, cfs: undefined, mode: 'per-batch', batchRows, seed });
+const mixer = createMixer({
+  sources: [sourceOf('dataset', dataset)],
+  mode: 'per-batch',
+  batchRows,
+  seed,
+});
 const batches = Array.from({ length: steps }, () => defined(mixer.next(), 'step').rows);
 const schedule = {
   name: 'cosine',

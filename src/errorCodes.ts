@@ -86,7 +86,7 @@ export const errorCodes = [
 
   // mixer: the mix
   'HOLD_OUT_TOO_LARGE', // Holding rows out leaves none to train on.
-  'CFS_SHARE_INVALID', // The share of context-free samples is out of range.
+  'SHARE_INVALID', // The share of context-free samples is out of range.
   'BATCH_TOO_SMALL', // A batch has no room for both kinds of rows.
   'CURSOR_MISMATCH', // A checkpoint was made with other data or settings.
 

@@ -11,14 +11,14 @@ import { generate } from '../../src/generator/generate.js';
 import { Graph, matmul } from '../../src/graph/index.js';
 import { createDecoder, stepsPerRun, type Decoder } from '../../src/model/decoder.js';
 import { folderArchitecture } from '../../src/model/families/index.js';
+import { sft } from '../../src/methods/sft.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { parameterCount } from '../../src/model/parameters.js';
 import { loadTokenizer, type Tokenizer } from '../../src/model/tokenizer.js';
 import { createRandom } from '../../src/random.js';
 import { float32, kernelsOf, openDevice } from '../../src/runtime/index.js';
-import { objectives } from '../../src/trainer/objective.js';
 import { createOptimizer, stateOf } from '../../src/trainer/optimizer.js';
-import { createGradientComputer } from '../../src/trainer/step.js';
+import { createGradientComputer, objectiveOf } from '../../src/trainer/step.js';
 import { createStore } from '../../src/trainer/store.js';
 import { planFrozen, planStore } from '../../src/trainer/storePlan.js';
 import { adamW } from '../../src/trainer/transforms.js';
@@ -40,9 +40,9 @@ async function openTrainer(settings: Requests['trainer']) {
   const transforms = adamW(settings);
   const plan = planStore(architecture.parameters, stateOf(transforms), 'cpu');
   const store = await createStore(device, plan, read);
-  const gradients = createGradientComputer(device, architecture, store, settings);
+  const objective = objectiveOf(sft, { lambda: 1, own: {} });
+  const gradients = createGradientComputer(device, architecture, store, settings, objective);
   const optimizer = await createOptimizer(device, store, transforms);
-  const objective = defined(objectives.sft, 'objective sft')({ lambda: 1 });
   let updates = 0;
   const step = async ({ rows, learningRate }: Requests['step']): Promise<Answers['step']> => {
     const mixed = {
@@ -52,11 +52,11 @@ async function openTrainer(settings: Requests['trainer']) {
         ids: Int32Array.from(ids),
         supervised: Uint8Array.from(supervised),
       })),
-      sources: rows.map(() => 'dataset' as const),
+      sources: rows.map(() => 'dataset'),
       rowIndices: rows.map((_, i) => i),
     };
     const start = performance.now();
-    const { loss, norm } = await gradients.compute(mixed, objective);
+    const { loss, norm } = await gradients.compute(mixed);
     const afterGradients = performance.now();
     await optimizer.update(++updates, learningRate, Math.min(1, settings.clip / (norm + 1e-6)));
     const end = performance.now();

@@ -5,9 +5,10 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { sft } from '../../src/methods/sft.js';
 import { storeRows } from '../../src/mixer/rowStore.js';
 import { contextFreeRow } from '../../src/mixer/rows.js';
-import { createMixer } from '../../src/mixer/mixer.js';
+import { createMixer, sourceOf } from '../../src/mixer/mixer.js';
 import { architectureOf } from '../../src/model/families/index.js';
 import { elementCount } from '../../src/model/parameters.js';
 import { writeSafetensors } from '../../src/model/safetensors.js';
@@ -15,9 +16,9 @@ import { loadTokenizer } from '../../src/model/tokenizer.js';
 import type { Parameter } from '../../src/model/weights.js';
 import { createRandom } from '../../src/random.js';
 import { openDevice } from '../../src/runtime/index.js';
-import { objectives } from '../../src/trainer/objective.js';
 import { stateOf } from '../../src/trainer/optimizer.js';
 import { createStore } from '../../src/trainer/store.js';
+import { objectiveOf } from '../../src/trainer/step.js';
 import { planStore } from '../../src/trainer/storePlan.js';
 import { train } from '../../src/trainer/trainer.js';
 import { adamW } from '../../src/trainer/transforms.js';
@@ -38,6 +39,7 @@ const architecture = architectureOf({
 });
 const tokenizer = loadTokenizer(folder);
 const rows = storeRows(documentRows());
+const sources = [sourceOf('dataset', rows)];
 console.log(`${rows.count} documents, ${rows.tokens} tokens`);
 
 const device = await openDevice({ name: 'cpu' });
@@ -56,9 +58,8 @@ await train({
   device,
   architecture,
   store,
-  createMixer: (cursor) =>
-    createMixer({ dataset: rows, cfs: undefined, mode: 'per-batch', batchRows: 80, seed, cursor }),
-  objective: defined(objectives.sft, 'objective')({ lambda: 1 }),
+  createMixer: (cursor) => createMixer({ sources, mode: 'per-batch', batchRows: 80, seed, cursor }),
+  objective: objectiveOf(sft, { lambda: 1, own: {} }),
   shape: { time: modelConfig.max_position_embeddings, maxTokens: 8192 },
   optimizer,
   schedule: { name: 'cosine', learningRate: 2.5e-3, warmupSteps: 100, steps },

@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import { defined } from '../../src/errors.js';
 import { formatNumber, formatSeconds } from '../../src/protocol/format.js';
-import { methods } from '../../src/protocol/methods.js';
+import { methodLabel } from '../../src/methods/index.js';
 import type { SampleRecord } from '../../src/protocol/records.js';
 import { readSamples } from '../../src/runs/runFolder.js';
 import {
@@ -128,7 +128,7 @@ function alongTheWay(pairs: readonly SeedPair[]): string {
     return [String(step), ...cells];
   });
   const head = shown.flatMap((name) =>
-    comparedMethods.map((method) => `${measures[name].label}: ${methods[method].label}`),
+    comparedMethods.map((method) => `${measures[name].label}: ${methodLabel(method)}`),
   );
   return table(['step', ...head], rows, 0);
 }
@@ -185,7 +185,7 @@ function describeMachine(pairs: readonly SeedPair[]): string[] {
   );
   const phases = ['preparing', 'generating', 'evaluating', 'training', 'total'];
   const rows = comparedMethods.map((method) => [
-    methods[method].label,
+    methodLabel(method),
     ...phases.map((phase) => {
       const seconds = pairs.map(({ runs }) => runs[method].results.timings[phase] ?? NaN);
       return formatSeconds(spreadOf(seconds).mean);

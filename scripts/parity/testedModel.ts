@@ -6,7 +6,7 @@
 import { greedy } from '../../src/generator/greedy.js';
 import { Graph } from '../../src/graph/index.js';
 import type { Architecture } from '../../src/model/architecture.js';
-import type { TokenRow } from '../../src/model/batch.js';
+import { countSupervised, type TokenRow } from '../../src/model/batch.js';
 import { createDecoder, type Decoder } from '../../src/model/decoder.js';
 import type { Sampling } from '../../src/model/decoderSampling.js';
 import { architectureOf } from '../../src/model/families/index.js';
@@ -139,21 +139,28 @@ export function linesOf(rows: readonly TokenRow[], time: number): number {
 
 /** Training on lines of `time` tokens. */
 export function openTraining({ architecture, device, store }: TestedModel, time: number): Training {
-  const computer = createGradientComputer(device, architecture, store, { time, maxTokens });
+  // The mean over all targets.
+  const computer = createGradientComputer(
+    device,
+    architecture,
+    store,
+    { time, maxTokens },
+    {
+      targetWeights: ({ rows }) => {
+        const targets = rows.reduce((sum, row) => sum + countSupervised(row), 0);
+        return new Float32Array(targets).fill(1 / targets);
+      },
+    },
+  );
   return {
-    compute: async (rows) => {
-      const targets = rows.reduce((sum, { supervised }) => sum + countOnes(supervised), 0);
-      const step = {
+    compute: (rows) =>
+      computer.compute({
         epoch: 0,
         index: 0,
         rows: [...rows],
-        sources: rows.map(() => 'dataset' as const),
+        sources: rows.map(() => 'dataset'),
         rowIndices: rows.map((_, i) => i),
-      };
-      return computer.compute(step, {
-        rowWeights: () => new Float32Array(rows.length).fill(1 / targets),
-      });
-    },
+      }),
     release: () => computer.release(),
   };
 }
@@ -201,8 +208,4 @@ export async function greedyTexts(
   const written = await greedy(prompts, { decoder, maxTokens, stopIds: [] });
   await decoder.release();
   return written;
-}
-
-function countOnes(flags: Uint8Array): number {
-  return flags.reduce((sum, flag) => sum + flag, 0);
 }

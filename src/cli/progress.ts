@@ -71,6 +71,7 @@ export function createProgress(io: Pick<Io, 'out' | 'tty' | 'columns'>): Progres
         case 'warning':
           return line(`warning ${event.code}: ${event.message}\n  → ${event.remedy}`);
         case 'samples_described':
+        case 'run_identified':
           return;
         case 'samples_chosen': {
           const count = event.excluded.length;
@@ -105,10 +106,9 @@ function describeSampling(event: RunEventOf<'sample_progress'>): string {
 }
 
 function describeStep(event: RunEventOf<'train_step'>, total: number): string {
-  const parts = [
-    ...(event.sftLoss === null ? [] : [`sft ${formatNumber(event.sftLoss, 3)}`]),
-    ...(event.cfsLoss === null ? [] : [`cfs ${formatNumber(event.cfsLoss, 3)}`]),
-  ];
+  const parts = Object.entries(event.losses).flatMap(([id, loss]) =>
+    loss === null ? [] : [`${id} ${formatNumber(loss, 3)}`],
+  );
   const detail = parts.length > 1 ? ` (${parts.join(', ')})` : '';
   const loss =
     event.skipped === true

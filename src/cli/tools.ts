@@ -9,6 +9,7 @@ import { formatNumber, formatSeconds } from '../protocol/format.js';
 import type { RunEstimate } from '../protocol/preview.js';
 import type { DoctorReport } from '../protocol/providers.js';
 import type { BosToken, SampleRecord } from '../protocol/records.js';
+import { sourceRole } from '../protocol/sourceRoles.js';
 import { readRunConfig } from '../runs/config.js';
 import type { ValidateData } from '../engine/commands.js';
 import { exitCodes } from './io.js';
@@ -146,22 +147,16 @@ function describeEstimate({ provider, seconds, reason }: RunEstimate): string {
 }
 
 function describePreview(preview: NonNullable<ValidateData['preview']>): string {
-  const { dataset, cfs, steps, epochs } = preview;
-  const sources = [
-    { name: 'dataset', source: dataset },
-    ...(cfs === undefined
-      ? []
-      : [{ name: cfs.planned ? 'samples (planned)' : 'samples', source: cfs }]),
-  ];
-  const rows = sources.map(({ name, source }) => [
-    name,
+  const { sources, steps, epochs } = preview;
+  const rows = sources.map((source) => [
+    sourceRole(source.role).rows + (source.planned ? ' (planned)' : ''),
     String(source.rows),
     String(source.tokens),
-    String(source.trainedTokens),
+    String(source.supervisedTokens),
     String(source.longest),
     String(source.rowsPerEpoch),
   ]);
-  const head = ['source', 'rows', 'tokens', 'trained on', 'longest', 'rows per epoch'];
+  const head = ['source', 'rows', 'tokens', 'supervised', 'longest', 'rows per epoch'];
   const table = formatTable([head, ...rows], [1, 2, 3, 4, 5]);
   return `${table}${steps} steps, ${formatNumber(epochs)} epochs\n`;
 }

@@ -3,10 +3,9 @@
  * look at the machine. They return data; whoever asked shows it.
  */
 import { cpus, freemem, totalmem } from 'node:os';
-import type { MixPreview } from '../mixer/preview.js';
 import { joinStores } from '../mixer/rowStore.js';
 import type { DatasetReport } from '../protocol/datasetReport.js';
-import type { RunEstimate } from '../protocol/preview.js';
+import type { MixPreview, RunEstimate } from '../protocol/preview.js';
 import type { DoctorReport } from '../protocol/providers.js';
 import type {
   BosToken,

@@ -4,9 +4,8 @@ import type { ChatOptions } from '../mixer/chat.js';
 import { loadDataset, type DatasetOptions } from '../mixer/dataset.js';
 import type { DatasetReport } from '../protocol/datasetReport.js';
 import { holdOutRows, type SplitRows } from '../mixer/holdOut.js';
-import { joinStores, storeRows, type RowStore } from '../mixer/rowStore.js';
-import { contextFreeRow, type TokenizeOptions } from '../mixer/rows.js';
-import type { SampleRecord } from '../protocol/records.js';
+import { joinStores, type RowStore } from '../mixer/rowStore.js';
+import type { TokenizeOptions } from '../mixer/rows.js';
 import type { DatasetSource, RunConfig } from '../runs/configSchema.js';
 import { eosOf, type Model } from './model.js';
 
@@ -92,15 +91,6 @@ export function addReports(reports: readonly DatasetReport[]): DatasetReport {
     kept: sum(({ kept }) => kept),
     truncated: sum(({ truncated }) => truncated),
   };
-}
-
-/** The rows of context-free samples: the start token, then all tokens as targets. */
-export function sampleRows(samples: Iterable<SampleRecord>, maxLength: number): RowStore {
-  const rows = [];
-  for (const { bosId, tokens } of samples) {
-    if (tokens.length > 0) rows.push(contextFreeRow([bosId, ...tokens].slice(0, maxLength)));
-  }
-  return storeRows(rows);
 }
 
 function chatOptions({ tokenizer, bos, eosIds }: Model): ChatOptions | undefined {

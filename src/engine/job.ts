@@ -8,7 +8,7 @@ import { totalmem } from 'node:os';
 import { CfsError } from '../errors.js';
 import { requireValid } from '../mixer/dataset.js';
 import type { Until } from '../protocol/engine.js';
-import type { Phase, RunEvent } from '../protocol/records.js';
+import { recordFormat, type Phase, type RunEvent } from '../protocol/records.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import { formatBytes } from '../protocol/format.js';
@@ -20,20 +20,21 @@ import {
   newestCheckpoint,
   type TrainingState,
 } from '../trainer/checkpoint.js';
-import { stateOf } from '../trainer/optimizer.js';
 import { createStore } from '../trainer/store.js';
-import { planStore, storeBytes, type StorePlan } from '../trainer/storePlan.js';
+import { storeBytes, type StorePlan } from '../trainer/storePlan.js';
 import { createBaseModel } from './baseModel.js';
 import { phase, warning, type Job } from './context.js';
-import { loadDownstream, loadSources, maxRowLength, sampleRows, splitRows } from './dataset.js';
+import { loadDownstream, loadSources, splitRows } from './dataset.js';
+import { identifySources, identifyTasks } from './identity.js';
 import { removeLeftovers } from './leftovers.js';
 import { createJobEvaluator, measure, scoreBase } from './measurePhase.js';
+import { chosenMethod } from './method.js';
 import { openModel } from './model.js';
 import { now } from './progress.js';
 import { saveResults } from './results.js';
-import { chooseSamples, judgement, prepareSamples } from './samplePhase.js';
-import { describeSamples } from './sampling.js';
-import { optimizerOf, trainModel } from './trainPhase.js';
+import { describeChosen, prepareKlSamples } from './samplePhase.js';
+import { prepareSources } from './sources/index.js';
+import { editWeights, storePlanOf, trainModel } from './trainPhase.js';
 import { versions } from './versions.js';
 
 export interface JobOptions {
@@ -103,12 +104,13 @@ async function runPhases(
       (await newestCheckpoint(run.paths.checkpoints, (damaged) => report(warning(damaged)))) ?? 0,
     provider: provider.name,
     versions: versions(),
+    format: recordFormat,
   });
   const { id, token, reason } = model.bos;
   report({ type: 'bos_found', time: now(), id, token, reason });
   const device = await openDevice(provider);
   const { architecture, folder } = model;
-  const plan = planStore(architecture.parameters, stateOf(optimizerOf(config)), provider.name);
+  const plan = storePlanOf(config, architecture, provider.name);
   requireMemory(plan);
   const store = await createStore(device, plan, (name) => folder.tensors.read(name));
   const base = createBaseModel(device, model, store);
@@ -116,19 +118,24 @@ async function runPhases(
   try {
     const stop = (step: number): void => report({ type: 'run_stopped', time: now(), step });
     const dataset = await timed(job, 'preparing', () => prepareDataset(job));
-    const samples = await timed(job, 'generating', () => prepareSamples(job, dataset.rows.count));
+    const [chooseSources, klSamples] = await timed(job, 'generating', async () => [
+      await prepareSources(job, dataset.rows),
+      await prepareKlSamples(job),
+    ]);
     if (signal.aborted || until === 'samples') return stop(lastStep(run));
-    const evaluator = createJobEvaluator(job, samples.heldOut, dataset.downstream);
+    const evaluator = createJobEvaluator(job, klSamples, dataset.downstream);
+    const tasks = identifyTasks(config.evaluation.tasks);
     const baseScores = await timed(job, 'evaluating', () => scoreBase(job, evaluator));
     if (signal.aborted) return stop(lastStep(run));
-    const trained = chooseSamples(job, samples.trained);
-    const cfs = trained.length > 0 ? sampleRows(trained, maxRowLength(config, model)) : undefined;
+    const sources = chooseSources();
+    const identity = { model: base.hash, sources: identifySources(sources), tasks };
     const end = await timed(job, 'training', () =>
-      trainModel(job, dataset.rows, cfs, evaluator, baseScores),
+      trainModel(job, sources, identity, evaluator, baseScores),
     );
     if (end.kind === 'stopped') return stop(end.state.step);
 
     const savedStep = await restoreBest(job, end.state);
+    await editWeights(job);
     const final = await timed(job, 'evaluating', () =>
       measure(job, evaluator, baseScores, config.evaluation.full ? 'full' : 'subset', savedStep),
     );
@@ -142,8 +149,7 @@ async function runPhases(
       kl: final.kl,
       state: end.state,
       savedStep,
-      samples:
-        trained.length > 0 ? { ...describeSamples(trained), verdict: judgement(run) } : undefined,
+      samples: describeChosen(run),
       items: evaluator.items(baseScores, final.scores),
     });
     writeReport(run);
@@ -206,10 +212,11 @@ function lastStep(run: RunFolder): number {
 
 /** A run without samples cannot end at them. */
 function requireSamples({ config, folder }: RunFolder): void {
-  if (config.method !== 'sft' || config.evaluation.klSamples > 0) return;
+  const { name, sources } = chosenMethod(config).method;
+  if (sources.includes('context-free') || config.evaluation.klSamples > 0) return;
   throw new CfsError({
     code: 'SAMPLES_NOT_WANTED',
-    message: 'This run writes no samples: method sft mixes none in, and klSamples is 0.',
+    message: `This run writes no samples: method ${name} mixes none in, and klSamples is 0.`,
     remedy: 'Run it to the end, or choose method cfs.',
     place: { file: folder, field: 'method' },
   });

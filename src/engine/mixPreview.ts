@@ -4,11 +4,13 @@
  */
 import { readDataset, type DatasetOptions } from '../mixer/dataset.js';
 import type { DatasetReport } from '../protocol/datasetReport.js';
-import { previewMix, type MixPreview, type PlannedSamples } from '../mixer/preview.js';
+import { previewMix } from '../mixer/preview.js';
 import type { RowStore } from '../mixer/rowStore.js';
+import type { MixPreview } from '../protocol/preview.js';
 import type { DatasetSource, RunConfig } from '../runs/configSchema.js';
-import { maxRowLength, readOptions, tokenizeOptions, wantedSamples } from './dataset.js';
+import { readOptions, tokenizeOptions } from './dataset.js';
 import type { Model } from './model.js';
+import { expectedSources } from './sources/index.js';
 import { runLength } from './trainPhase.js';
 
 /** The rows of one source, perhaps none, with the report of everything wrong with it. */
@@ -31,25 +33,12 @@ export function previewRun(
 ): MixPreview {
   const { training, mix, seed } = config;
   return previewMix({
-    dataset: rows,
+    sources: expectedSources(config, model, rows),
     report,
-    cfs: expectedSamples(config, model, rows.count),
     seed,
     mode: mix.mode,
-    cfsShare: mix.cfsShare,
     batchRows: training.batchRows,
     length: runLength(training),
     tokenText: (token) => model.tokenizer.tokenText(token),
   });
-}
-
-/** The samples that a run would generate for so many rows; none for methods without. */
-export function expectedSamples(
-  config: RunConfig,
-  model: Model,
-  rows: number,
-): PlannedSamples | undefined {
-  if (config.method === 'sft') return undefined;
-  const meanTokens = Math.min(config.generation.maxLength, maxRowLength(config, model));
-  return { rows: wantedSamples(config, rows), meanTokens };
 }

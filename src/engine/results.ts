@@ -8,11 +8,13 @@ import { saveModelFolder } from '../model/save.js';
 import type { ItemRecord, RunResults, SetDiagnostics, TaskResult } from '../protocol/records.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
+import { valueAt } from '../runs/fields.js';
 import type { RunFolder, RunWriter } from '../runs/runFolder.js';
 import type { TrainingState } from '../trainer/checkpoint.js';
 import type { ParameterStore } from '../trainer/store.js';
 import { compareScores, downstreamTask, finite, headlines, type Scores } from './evaluation.js';
 import type { Model } from './model.js';
+import { chosenMethod } from './method.js';
 import { versions } from './versions.js';
 
 export interface SaveOptions {
@@ -94,8 +96,15 @@ async function saveModel(options: SaveOptions, comparisons: Comparison[]): Promi
 }
 
 /** The configuration without the paths of this machine. */
-function cardSettings({ seed, generation, mix, training, method }: RunConfig): object {
-  return { seed, training, ...(method === 'sft' ? {} : { generation, mix }) };
+function cardSettings(config: RunConfig): object {
+  const { name, settings } = chosenMethod(config).method;
+  const sections = settings.uses.map((field) => field.replace(/\..*/, ''));
+  const used = [...new Set([...sections, ...(settings.own ? [name] : [])])];
+  return {
+    seed: config.seed,
+    training: config.training,
+    ...Object.fromEntries(used.map((section) => [section, valueAt(config, section)])),
+  };
 }
 
 function flatten(value: object, prefix = ''): Record<string, unknown> {

@@ -1,31 +1,36 @@
-/** The phase that writes the samples a job needs, and judges the token they began with. */
+/** Writing the samples a job needs, judging the token they began with, and choosing among them. */
 import { CfsError } from '../errors.js';
 import { eventsOf } from '../protocol/history.js';
-import type { RunEventOf, SampleRecord } from '../protocol/records.js';
+import type { RunEventOf, SetDiagnostics, SampleRecord } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { readExclusions } from '../runs/exclusions.js';
-import { readEvents, readHeldOutSamples, readSamples, type RunFolder } from '../runs/runFolder.js';
+import { readEvents, readKlSamples, readSamples, type RunFolder } from '../runs/runFolder.js';
 import type { ParameterStore } from '../trainer/store.js';
 import { phase, warning, type Job } from './context.js';
-import { wantedSamples } from './dataset.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
 
-/** The samples for training (none for methods without) and those held out for KL. */
-export async function prepareSamples(job: Job, datasetRows: number) {
+/** `count` samples to train on, described and judged. */
+export async function prepareSamples(job: Job, count: number): Promise<SampleRecord[]> {
   const { config, run, writer, store } = job;
-  const { generation, method, seed, evaluation } = config;
-  const trained = await completeSamples(
+  const samples = await completeSamples(
     job,
     [...readSamples(run)],
-    method === 'sft' ? 0 : wantedSamples(config, datasetRows),
-    { seed, settings: generation, weights: store.weights },
+    count,
+    { seed: config.seed, settings: config.generation, weights: store.weights },
     (sample) => writer.appendSamples([sample]),
   );
-  if (trained.length > 0 && !job.signal.aborted) {
-    describeOnce(job, trained);
-    await judgeOnce(job, trained);
+  if (samples.length > 0 && !job.signal.aborted) {
+    describeOnce(job, samples);
+    await judgeOnce(job, samples);
   }
+  return samples;
+}
+
+/** The samples of the KL estimate; they are not trained on. */
+export async function prepareKlSamples(job: Job): Promise<SampleRecord[]> {
+  const { config, run, writer, store } = job;
+  const { generation, seed, evaluation } = config;
   // KL(base ‖ model) is an expectation under the base model itself: no temperature, no truncation.
   const plain = {
     ...generation,
@@ -34,14 +39,13 @@ export async function prepareSamples(job: Job, datasetRows: number) {
     topP: undefined,
     stopAtEos: true,
   };
-  const heldOut = await completeSamples(
+  return completeSamples(
     job,
-    [...readHeldOutSamples(run)],
+    [...readKlSamples(run)],
     evaluation.klSamples,
     { seed: (seed ^ 0x5eed) >>> 0, settings: plain, weights: store.weights },
-    (sample) => writer.appendHeldOutSamples([sample]),
+    (sample) => writer.appendKlSamples([sample]),
   );
-  return { trained, heldOut };
 }
 
 /**
@@ -50,12 +54,23 @@ export async function prepareSamples(job: Job, datasetRows: number) {
  */
 export function chooseSamples({ run, report }: Job, samples: SampleRecord[]): SampleRecord[] {
   if (samples.length === 0) return samples;
-  const settled = eventsOf(readEvents(run), 'samples_chosen').at(-1)?.excluded;
+  const settled = settledExclusions(run);
   const excluded = settled ?? readExclusions(run);
   const left = samples.filter(({ index }) => !excluded.includes(index));
   if (left.length === 0) throw allExcluded(run);
   if (settled === undefined) report({ type: 'samples_chosen', time: now(), excluded });
   return left;
+}
+
+/** The samples that were trained on, in numbers; undefined where there are none. */
+export function describeChosen(run: RunFolder): SetDiagnostics | undefined {
+  const excluded = settledExclusions(run) ?? [];
+  const chosen = byIndex([...readSamples(run)].filter(({ index }) => !excluded.includes(index)));
+  return chosen.length === 0 ? undefined : { ...describeSamples(chosen), verdict: judgement(run) };
+}
+
+function settledExclusions(run: RunFolder): number[] | undefined {
+  return eventsOf(readEvents(run), 'samples_chosen').at(-1)?.excluded;
 }
 
 /** Numbers about the whole set, told once in a run's life. */
@@ -83,7 +98,7 @@ async function judgeOnce({ run, report, ...job }: Job, samples: SampleRecord[]):
   );
 }
 
-export function judgement(run: RunFolder): RunEventOf<'samples_judged'> | undefined {
+function judgement(run: RunFolder): RunEventOf<'samples_judged'> | undefined {
   return eventsOf(readEvents(run), 'samples_judged').at(-1);
 }
 
@@ -120,6 +135,10 @@ async function completeSamples(
       },
     });
   }
-  // They come as they are completed; training must not depend on that.
+  return byIndex(samples);
+}
+
+/** They come as they are completed; training must not depend on that. */
+function byIndex(samples: SampleRecord[]): SampleRecord[] {
   return samples.sort((a, b) => a.index - b.index);
 }

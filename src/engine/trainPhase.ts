@@ -1,34 +1,36 @@
 /** The phase that trains: the configuration's settings put into the trainer's terms. */
-import { defined } from '../errors.js';
-import { createMixer, planEpoch, stepCount } from '../mixer/mixer.js';
-import type { RowStore } from '../mixer/rowStore.js';
+import { planEpoch, stepCount } from '../mixer/epoch.js';
+import { createMixer, type Source } from '../mixer/mixer.js';
 import type { Architecture } from '../model/architecture.js';
-import type { RunEvent } from '../protocol/records.js';
+import { parameterCount } from '../model/parameters.js';
+import type { ProviderName } from '../protocol/providers.js';
+import type { Identity, RunEvent } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { listCheckpoints } from '../trainer/checkpoint.js';
-import { objectives } from '../trainer/objective.js';
-import type { Transform } from '../trainer/optimizer.js';
-import type { StepShape } from '../trainer/step.js';
+import { stateOf, type Transform } from '../trainer/optimizer.js';
+import { objectiveOf, type StepShape } from '../trainer/step.js';
 import { train, type StepReport } from '../trainer/trainer.js';
-import { adamW } from '../trainer/transforms.js';
+import { planStore, type StorePlan } from '../trainer/storePlan.js';
+import { adamW, pullToAnchor } from '../trainer/transforms.js';
 import { phase, warning, type Job } from './context.js';
 import { downstreamTask, finite, headlines, type Evaluator, type Scores } from './evaluation.js';
 import { measure } from './measurePhase.js';
+import { chosenMethod } from './method.js';
 import { createRate, now } from './progress.js';
 
 export async function trainModel(
   job: Job,
-  dataset: RowStore,
-  cfs: RowStore | undefined,
+  sources: readonly Source[],
+  identity: Identity,
   evaluator: Evaluator,
   base: Scores,
 ) {
   const { config, device, model, store, run, signal, report } = job;
-  const { training, mix, evaluation, seed, method } = config;
+  const { training, mix, evaluation, seed } = config;
   const { architecture } = model;
-  const { mode, cfsShare, lambda } = mix;
-  const settings = { mode, cfsShare, batchRows: training.batchRows };
-  const plan = planEpoch(dataset.count, cfs?.count ?? 0, settings);
+  const { method, settings } = chosenMethod(config);
+  const mixing = { mode: mix.mode, batchRows: training.batchRows };
+  const plan = planEpoch(sources, mixing);
   const steps = stepCount(runLength(training), plan.steps);
   const rate = createRate((listCheckpoints(run.paths.checkpoints)[0] ?? 0) / steps);
   report(phase('training', 0, steps));
@@ -36,10 +38,15 @@ export async function trainModel(
     device,
     architecture,
     store,
-    createMixer: (cursor) => createMixer({ dataset, cfs, ...settings, seed, cursor }),
-    objective: defined(objectives[method], `objective ${method}`)({ lambda }),
-    shape: stepShape(config, architecture, Math.max(dataset.longest, cfs?.longest ?? 0)),
-    optimizer: optimizerOf(config),
+    createMixer: (cursor) => {
+      const mixer = createMixer({ sources, ...mixing, seed, cursor });
+      // Only now: the log of a refused run stays readable for the version that made it.
+      report({ type: 'run_identified', time: now(), ...identity });
+      return mixer;
+    },
+    objective: objectiveOf(method, settings),
+    shape: stepShape(config, architecture, Math.max(...sources.map(({ rows }) => rows.longest))),
+    optimizer: optimizerOf(config, architecture),
     schedule: {
       name: training.schedule,
       learningRate: training.learningRate,
@@ -73,7 +80,7 @@ export async function trainModel(
       }
     },
     signal,
-    onStep: (step) => report(trainStep(step, rate.note(step.tokens, step.step / steps))),
+    onStep: (step) => report(trainStep(step, sources, rate.note(step.tokens, step.step / steps))),
     onCheckpoint: ({ step, path, best }) =>
       report({
         type: 'checkpoint',
@@ -87,8 +94,23 @@ export async function trainModel(
 }
 
 /** What turns gradients into updates; the store keeps what it remembers. */
-export function optimizerOf({ training }: RunConfig): Transform[] {
-  return adamW({ ...training, decayVectors: false });
+export function optimizerOf(config: RunConfig, { parameters }: Architecture): Transform[] {
+  const { method, settings } = chosenMethod(config);
+  const pull = method.regularizer?.(settings);
+  const regularizers = pull ? [pullToAnchor(pull.strength, parameterCount(parameters))] : [];
+  return adamW({ ...config.training, decayVectors: false }, regularizers);
+}
+
+/** What a run keeps of every tensor. */
+export function storePlanOf(
+  config: RunConfig,
+  architecture: Architecture,
+  provider: ProviderName,
+): StorePlan {
+  const { needsBase } = chosenMethod(config).method;
+  const state = new Set(stateOf(optimizerOf(config, architecture)));
+  if (needsBase) state.add('anchor');
+  return planStore(architecture.parameters, [...state], provider);
 }
 
 /** Steps win over epochs. */
@@ -107,14 +129,27 @@ export function stepShape(
   return { time, maxTokens: Math.max(maxTokensPerMicroBatch, time), lossChunks };
 }
 
-function trainStep(step: StepReport, rate: { perSecond: number; secondsLeft: number }): RunEvent {
+/** Gives the store the weights that the method makes of the trained ones: they are what is kept. */
+export async function editWeights({ config, model, store }: Job): Promise<void> {
+  const { method, settings } = chosenMethod(config);
+  if (method.edit === undefined) return;
+  for await (const { name, data } of store.read('weight')) {
+    const base = model.folder.tensors.read(name);
+    await store.write('weight', name, method.edit(base, data, settings));
+  }
+}
+
+function trainStep(
+  step: StepReport,
+  sources: readonly Source[],
+  rate: { perSecond: number; secondsLeft: number },
+): RunEvent {
   return {
     type: 'train_step',
     time: now(),
     step: step.step,
     loss: finite(step.loss),
-    sftLoss: finite(step.sourceLoss.dataset),
-    cfsLoss: finite(step.sourceLoss.cfs),
+    losses: Object.fromEntries(sources.map(({ id }) => [id, finite(step.losses[id])])),
     learningRate: step.learningRate,
     gradNorm: finite(step.norm),
     tokens: step.tokens,

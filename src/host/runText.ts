@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path';
 import { formatSeconds } from '../protocol/format.js';
-import { methods } from '../protocol/methods.js';
+import { methodLabel } from '../methods/index.js';
 import type { RunInfo } from '../protocol/runInfo.js';
 import { phaseWords, stateWords } from '../protocol/runWords.js';
 
@@ -50,7 +50,7 @@ export function phaseText(run: RunInfo): string {
 
 /** Method, dataset and how far it is, to stand beside the name. */
 export function describeRun(run: RunInfo): string {
-  const method = run.method === undefined ? undefined : methods[run.method].label;
+  const method = run.method === undefined ? undefined : methodLabel(run.method);
   const parts = [method, datasetNames(run.datasets), situation(run)];
   return parts.filter((part) => part !== undefined && part !== '').join(' · ');
 }
@@ -64,7 +64,7 @@ export function speakRun(run: RunInfo): string {
 export function runFacts(run: RunInfo): [name: string, value: string][] {
   const facts: [string, string | undefined][] = [
     ['State', run.state === 'running' ? progressText(run) : stateWords[run.state].toLowerCase()],
-    ['Method', run.method && methods[run.method].label],
+    ['Method', run.method && methodLabel(run.method)],
     ['Base model', run.model],
     ['Dataset', run.datasets.join(', ')],
     ['Started', new Date(run.created).toLocaleString()],

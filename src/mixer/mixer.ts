@@ -1,43 +1,41 @@
 /**
- * The order of training: which dataset rows and which context-free samples (CFS) each optimizer step
- * sees. Seeded, different in every epoch, and resumable from a few numbers, because a step is a
- * function of (seed, epoch, index) and nothing else.
+ * The order of training: which rows of which sources each optimizer step sees. Seeded, different in
+ * every epoch, and resumable from a few numbers, because a step is a function of (seed, epoch, index)
+ * and nothing else. What an epoch consists of is said in `epoch.ts`.
  *
- * An epoch uses every dataset row exactly once. How many CFS rows go with them is
- * - `cfsShare / (1 − cfsShare)` per dataset row if a share is given, else every CFS row once;
- * - in `per-batch` mode at least one in every batch, and never so many that a batch is left without
- *   a dataset row. With a small budget the CFS rows are therefore used more than once an epoch.
+ * The rows of a source are taken from an endless sequence of shuffled passes over all of them, so
+ * that epochs which need fewer or more than there are still use all of them equally often. For the
+ * dataset a pass is an epoch.
  *
- * CFS rows are taken from an endless sequence of shuffled passes over all of them, so that an epoch
- * which needs fewer or more than there are still uses all of them equally often.
- *
- * `per-batch`: the two kinds are spread evenly, so each batch of `batchRows` rows holds both in
- * proportion (fractions are carried from batch to batch; the last batch is smaller). An epoch whose
- * last batch would hold CFS rows only ends before it. `shuffled`: the rows of the epoch in one random
- * order, cut into batches; a batch may then hold one kind only.
- *
- * Lambda is not applied here: the trainer weighs the two kinds' mean losses, by `sources`.
+ * Nothing is weighed here: what the rows of a source count for is the method's business.
  */
 import { z } from 'zod';
-import { assert, CfsError, defined } from '../errors.js';
-import type { TokenRow } from '../model/batch.js';
-import { mixModes, type MixMode } from '../protocol/settings.js';
+import { CfsError, defined } from '../errors.js';
+import { mixModes } from '../protocol/settings.js';
+import { sourceRole } from '../protocol/sourceRoles.js';
 import { createRandom, permutation } from '../random.js';
+import { planEpoch, rowsUpTo, type MixSettings } from './epoch.js';
 import type { RowStore } from './rowStore.js';
+import type { MixedStep } from './step.js';
 
-export type Source = 'dataset' | 'cfs';
+/** Rows of one kind; see `protocol/sourceRoles.ts` for the kinds. */
+export interface Source {
+  /** Its name in events, checkpoints and errors. */
+  id: string;
+  role: string;
+  rows: RowStore;
+  /** Share of the rows of an epoch, in [0, 1); each row once when left out. */
+  share?: number;
+}
 
-export interface MixSettings {
-  mode: MixMode;
-  /** Rows of both kinds in one optimizer step. */
-  batchRows: number;
-  /** Share of the rows of an epoch that are CFS, in [0, 1). Default: each CFS row once. */
-  cfsShare?: number;
+/** A source of a role, which it takes its id from. */
+export function sourceOf<Rows>(role: string, rows: Rows, share?: number) {
+  return { id: sourceRole(role).id, role, rows, share };
 }
 
 export interface MixerOptions extends MixSettings {
-  dataset: RowStore;
-  cfs: RowStore | undefined;
+  /** The downstream dataset first, then what is mixed in. */
+  sources: readonly Source[];
   seed: number;
   /** Where to go on, from `Mixer.cursor()`. */
   cursor?: MixerCursor;
@@ -45,34 +43,29 @@ export interface MixerOptions extends MixSettings {
   epochs?: number;
 }
 
-export interface MixedStep {
-  /** From 0. */
-  epoch: number;
-  /** From 0 in each epoch. */
-  index: number;
-  /** Dataset rows first. */
-  rows: TokenRow[];
-  /** For each row: where it is from, and its index there. */
-  sources: Source[];
-  rowIndices: number[];
-}
+/** What the steps depend on; guards against resuming with other data or settings. */
+const identitySchema = z.strictObject({
+  seed: z.number(),
+  mode: z.enum(mixModes),
+  batchRows: z.int(),
+  sources: z.array(
+    z.strictObject({
+      id: z.string(),
+      share: z.number().nullable(),
+      rows: z.int(),
+      /** `RowStore.hash` */
+      hash: z.string(),
+    }),
+  ),
+});
+type Identity = z.infer<typeof identitySchema>;
 
-/** A mixer's place, for checkpoints; `of` guards against resuming with other data or settings. */
+/** A mixer's place, for checkpoints. */
 export const mixerCursorSchema = z.strictObject({
   epoch: z.int().min(0),
   index: z.int().min(0),
-  of: z.strictObject({
-    seed: z.number(),
-    mode: z.enum(mixModes),
-    batchRows: z.int(),
-    cfsShare: z.number().nullable(),
-    datasetRows: z.int(),
-    datasetTokens: z.int(),
-    cfsRows: z.int(),
-    cfsTokens: z.int(),
-  }),
+  of: identitySchema,
 });
-
 export type MixerCursor = z.infer<typeof mixerCursorSchema>;
 
 export interface Mixer {
@@ -83,108 +76,66 @@ export interface Mixer {
   cursor(): MixerCursor;
 }
 
-export interface EpochPlan {
-  steps: number;
-  datasetRows: number;
-  cfsRows: number;
-}
-
-/** What an epoch consists of. Throws `CFS_SHARE_INVALID` and `BATCH_TOO_SMALL`. */
-export function planEpoch(datasetRows: number, cfsRows: number, settings: MixSettings): EpochPlan {
-  assert(datasetRows > 0, 'a mix has dataset rows');
-  const { mode, batchRows } = settings;
-  const wanted = cfsRows === 0 ? 0 : wantedCfsRows(datasetRows, cfsRows, settings.cfsShare);
-  if (wanted === 0 || mode === 'shuffled') {
-    const steps = Math.ceil((datasetRows + wanted) / batchRows);
-    return { steps, datasetRows, cfsRows: wanted };
-  }
-  if (batchRows < 2) throw batchTooSmall();
-  const least = Math.ceil(datasetRows / (batchRows - 1));
-  const most = datasetRows * (batchRows - 1);
-  const planned = Math.min(Math.max(wanted, least), most);
-  const total = datasetRows + planned;
-  const steps = Math.ceil(total / batchRows);
-  const last = batchRows * (steps - 1);
-  const cfsBeforeLast = spread(last, planned, total);
-  // All slots of the last batch are CFS exactly when no dataset row is left for it.
-  if (last - cfsBeforeLast === datasetRows) {
-    return { steps: steps - 1, datasetRows, cfsRows: cfsBeforeLast };
-  }
-  return { steps, datasetRows, cfsRows: planned };
-}
-
-/** The steps of a whole run: so many, or passes over epochs of `stepsPerEpoch` rounded to a step. */
-export function stepCount(
-  length: { epochs: number } | { steps: number },
-  stepsPerEpoch: number,
-): number {
-  return 'steps' in length ? length.steps : Math.max(1, Math.round(length.epochs * stepsPerEpoch));
-}
-
-/** Throws what `planEpoch` throws, and `CURSOR_MISMATCH`. */
+/** Throws what `planEpoch` throws, `CURSOR_OUTDATED` and `CURSOR_MISMATCH`. */
 export function createMixer(options: MixerOptions): Mixer {
-  const { dataset, cfs, mode, batchRows, seed, epochs = Infinity } = options;
-  const cfsCount = cfs?.count ?? 0;
-  const plan = planEpoch(dataset.count, cfsCount, options);
-  const identity = identify(options);
-  let { epoch, index } = checkCursor(options.cursor, identity, plan.steps);
+  const { sources, mode, batchRows, seed, epochs = Infinity } = options;
+  const plan = planEpoch(sources, options);
+  const total = plan.rows.reduce((sum, rows) => sum + rows, 0);
+  let { epoch, index } = placeOf(options, plan.steps);
 
-  // Orders of one epoch: the dataset's, the CFS passes it touches, and the slots when shuffled.
+  // Orders of one epoch: the passes it touches, and the slots when shuffled.
   const orders = new Map<string, Uint32Array>();
   let ordersOf = -1;
-  const order = (stream: Stream, pass: number, count: number): Uint32Array => {
+  const order = (stream: number, pass: number, count: number): Uint32Array => {
     const key = `${stream}:${pass}`;
     let found = orders.get(key);
     if (found === undefined) {
-      found = permutation(count, createRandom(seed, pass, STREAMS[stream]));
+      found = permutation(count, createRandom(seed, pass, stream));
       orders.set(key, found);
     }
     return found;
   };
 
-  const datasetRow = (place: number): number =>
-    defined(order('dataset', epoch, dataset.count)[place], 'dataset row');
-  const cfsRow = (place: number): number => {
-    const drawn = epoch * plan.cfsRows + place;
-    const pass = Math.floor(drawn / cfsCount);
-    return defined(order('cfs', pass, cfsCount)[drawn % cfsCount], 'CFS row');
+  /** The row of a source that stands at a place of its sequence in this epoch. */
+  const rowAt = (source: number, place: number): number => {
+    const { count } = sourceAt(sources, source).rows;
+    const drawn = epoch * (plan.rows[source] ?? 0) + place;
+    const pass = Math.floor(drawn / count);
+    return defined(order(streamOf(source), pass, count)[drawn % count], 'row');
   };
 
-  /** The rows of a step as places in the epoch's two sequences. */
-  const placesOf = (step: number): Record<Source, number[]> => {
-    const total = plan.datasetRows + plan.cfsRows;
+  /** The rows of a step as places in the epoch's sequences, for each source. */
+  const placesOf = (step: number): number[][] => {
     const [from, to] = [step * batchRows, Math.min((step + 1) * batchRows, total)];
     if (mode === 'shuffled') {
-      const slots = [...order('slots', epoch, total).subarray(from, to)];
-      return {
-        dataset: slots.filter((slot) => slot < plan.datasetRows),
-        cfs: slots.filter((slot) => slot >= plan.datasetRows).map((s) => s - plan.datasetRows),
-      };
+      const slots = [...order(slotStream, epoch, total).subarray(from, to)];
+      let start = 0;
+      return plan.rows.map((rows) => {
+        const first = start;
+        start += rows;
+        return slots
+          .filter((slot) => slot >= first && slot < first + rows)
+          .map((slot) => slot - first);
+      });
     }
-    const [cfsFrom, cfsTo] = [from, to].map((slot) => spread(slot, plan.cfsRows, total));
-    const [first, end] = [defined(cfsFrom, 'start'), defined(cfsTo, 'end')];
-    return { dataset: range(from - first, to - end), cfs: range(first, end) };
+    const [starts, ends] = [from, to].map((slots) => rowsUpTo(slots, plan, batchRows));
+    return plan.rows.map((_, i) => range(starts?.[i] ?? 0, ends?.[i] ?? 0));
   };
 
   const next = (): MixedStep | undefined => {
     if (epoch >= epochs) return undefined;
     if (ordersOf !== epoch) orders.clear();
     ordersOf = epoch;
-    const places = placesOf(index);
-    const datasetIndices = places.dataset.map(datasetRow);
-    const cfsIndices = places.cfs.map(cfsRow);
+    const drawn = placesOf(index).flatMap((places, source) => {
+      const { id, rows } = sourceAt(sources, source);
+      return places.map((place) => ({ id, rows, row: rowAt(source, place) }));
+    });
     const step: MixedStep = {
       epoch,
       index,
-      rows: [
-        ...datasetIndices.map((row) => dataset.row(row)),
-        ...cfsIndices.map((row) => defined(cfs, 'CFS rows').row(row)),
-      ],
-      sources: [
-        ...datasetIndices.map((): Source => 'dataset'),
-        ...cfsIndices.map((): Source => 'cfs'),
-      ],
-      rowIndices: [...datasetIndices, ...cfsIndices],
+      rows: drawn.map(({ rows, row }) => rows.row(row)),
+      sources: drawn.map(({ id }) => id),
+      rowIndices: drawn.map(({ row }) => row),
     };
     index++;
     if (index === plan.steps) {
@@ -196,79 +147,81 @@ export function createMixer(options: MixerOptions): Mixer {
   return {
     stepsPerEpoch: plan.steps,
     next,
-    cursor: () => ({ epoch, index, of: identity }),
+    cursor: () => ({ epoch, index, of: identify(options) }),
   };
 }
 
-type Stream = Source | 'slots';
-const STREAMS: Record<Stream, number> = { dataset: 1, cfs: 2, slots: 3 };
+/** The streams of random numbers: that of the slots lies between those of the second source and the third. */
+const slotStream = 3;
 
-/** How many of the first `slots` of `total` are CFS when `cfs` of them are spread evenly. */
-function spread(slots: number, cfs: number, total: number): number {
-  return Math.floor((slots * cfs) / total);
+function streamOf(source: number): number {
+  return source < 2 ? source + 1 : source + 2;
+}
+
+function sourceAt(sources: readonly Source[], index: number): Source {
+  return defined(sources[index], `source ${index}`);
 }
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, i) => from + i);
 }
 
-function wantedCfsRows(datasetRows: number, cfsRows: number, share: number | undefined): number {
-  if (share === undefined) return cfsRows;
-  if (share >= 0 && share < 1) return Math.round((datasetRows * share) / (1 - share));
-  throw new CfsError({
-    code: 'CFS_SHARE_INVALID',
-    message: `The share of context-free samples is ${share}; it must be at least 0 and below 1.`,
-    remedy: 'Set it to 0.5, for example, for half of each batch.',
-    place: { field: 'cfsShare' },
-  });
-}
-
-function batchTooSmall(): CfsError {
-  return new CfsError({
-    code: 'BATCH_TOO_SMALL',
-    message: 'A batch of one row cannot hold a dataset row and a context-free sample.',
-    remedy: 'Raise the batch size to at least 2 rows, or mix all rows shuffled.',
-    place: { field: 'batchRows' },
-  });
-}
-
-function identify({
-  dataset,
-  cfs,
-  mode,
-  batchRows,
-  cfsShare,
-  seed,
-}: MixerOptions): MixerCursor['of'] {
+function identify({ sources, seed, mode, batchRows }: MixerOptions): Identity {
   return {
     seed,
     mode,
     batchRows,
-    cfsShare: cfsShare ?? null,
-    datasetRows: dataset.count,
-    datasetTokens: dataset.tokens,
-    cfsRows: cfs?.count ?? 0,
-    cfsTokens: cfs?.tokens ?? 0,
+    sources: sources.map(({ id, share = null, rows }) => ({
+      id,
+      share,
+      rows: rows.count,
+      hash: rows.hash(),
+    })),
   };
 }
 
-function checkCursor(
-  cursor: MixerCursor | undefined,
-  identity: MixerCursor['of'],
-  steps: number,
-): { epoch: number; index: number } {
+/** Where to begin: at the cursor, if it is of these sources and settings. */
+function placeOf(options: MixerOptions, steps: number): { epoch: number; index: number } {
+  const { cursor } = options;
   if (cursor === undefined) return { epoch: 0, index: 0 };
-  const keys = Object.keys(identity) as (keyof MixerCursor['of'])[];
-  const changed = keys.find((key) => cursor.of[key] !== identity[key]);
-  if (changed === undefined && cursor.index < steps) return cursor;
-  const detail =
-    changed === undefined
-      ? `step ${cursor.index} of an epoch of ${steps}`
-      : `${changed} was ${cursor.of[changed]} and is ${identity[changed]}`;
-  throw new CfsError({
+  const change = findChange(cursor.of, identify(options));
+  if (change !== undefined) throw mismatch(change.text, change.field);
+  if (cursor.index >= steps) throw mismatch(`step ${cursor.index} of an epoch of ${steps}`);
+  return cursor;
+}
+
+/** The first thing that differs, in words. */
+function findChange(was: Identity, is: Identity): { field: string; text: string } | undefined {
+  for (const field of ['seed', 'mode', 'batchRows'] as const) {
+    if (was[field] !== is[field])
+      return { field, text: `${field} was ${was[field]} and is ${is[field]}` };
+  }
+  const ids = (identity: Identity): string => identity.sources.map(({ id }) => id).join(', ');
+  if (ids(was) !== ids(is)) {
+    return { field: 'sources', text: `the sources were ${ids(was)} and are ${ids(is)}` };
+  }
+  for (const [i, before] of was.sources.entries()) {
+    const { id } = before;
+    const now = defined(is.sources[i], `source ${id}`);
+    if (before.share !== now.share) {
+      const [from, to] = [before, now].map(({ share }) => share ?? 'not set');
+      return { field: id, text: `the share of source ${id} was ${from} and is ${to}` };
+    }
+    if (before.rows !== now.rows) {
+      return { field: id, text: `source ${id} had ${before.rows} rows and has ${now.rows}` };
+    }
+    if (before.hash !== now.hash) {
+      return { field: id, text: `the rows of source ${id} are not the same as before` };
+    }
+  }
+  return undefined;
+}
+
+function mismatch(detail: string, field?: string): CfsError {
+  return new CfsError({
     code: 'CURSOR_MISMATCH',
     message: `The checkpoint was made with different data or settings: ${detail}.`,
     remedy: 'Resume with the same dataset, samples and settings, or start a new run.',
-    place: { field: changed },
+    place: { field },
   });
 }

@@ -2,8 +2,9 @@
  * Tokenized rows, kept compactly: five bytes a token in two arrays and an offset per row, so that a
  * dataset's text can be forgotten and millions of rows fit in memory.
  */
+import { createHash } from 'node:crypto';
 import { assert, defined } from '../errors.js';
-import type { TokenRow } from '../model/batch.js';
+import { countSupervised, type TokenRow } from '../model/batch.js';
 
 /** Index into the list of dataset files, and the line there, from 1. */
 export interface Origin {
@@ -13,15 +14,20 @@ export interface Origin {
 
 export interface RowStore {
   count: number;
-  /** Tokens of all rows, and those of them that are trained on. */
+  /** Tokens of all rows, and the supervised ones among them. */
   tokens: number;
-  trainedTokens: number;
+  supervisedTokens: number;
   /** Tokens of the longest row. */
   longest: number;
   /** Row `index`; its arrays are views, not to be written. */
   row(index: number): TokenRow;
   /** Where row `index` was read; undefined for samples. */
   origin(index: number): Origin | undefined;
+  /**
+   * Identity by content: SHA-256 over the rows in order, for each its length, token ids and
+   * `supervised` flags. Computed when it is first asked for.
+   */
+  hash(): string;
 }
 
 export interface RowStoreBuilder {
@@ -43,21 +49,21 @@ export function storeRows(rows: Iterable<TokenRow>): RowStore {
 /** The rows of `store` at `indices`, in that order, without copying them. */
 export function selectRows(store: RowStore, indices: Uint32Array): RowStore {
   const at = (index: number): number => defined(indices[index], `row ${index}`);
-  let [tokens, trainedTokens, longest] = [0, 0, 0];
+  let [tokens, supervisedTokens, longest] = [0, 0, 0];
   for (const index of indices) {
-    const { ids, supervised } = store.row(index);
-    tokens += ids.length;
-    trainedTokens += supervised.reduce((sum, mark) => sum + mark, 0);
-    longest = Math.max(longest, ids.length);
+    const row = store.row(index);
+    tokens += row.ids.length;
+    supervisedTokens += countSupervised(row);
+    longest = Math.max(longest, row.ids.length);
   }
-  return {
+  return withHash({
     count: indices.length,
     tokens,
-    trainedTokens,
+    supervisedTokens,
     longest,
     row: (index) => store.row(at(index)),
     origin: (index) => store.origin(at(index)),
-  };
+  });
 }
 
 /**
@@ -75,10 +81,10 @@ export function joinStores(stores: readonly RowStore[]): RowStore {
   };
   const sum = (value: (store: RowStore) => number): number =>
     stores.reduce((total, store) => total + value(store), 0);
-  return {
+  return withHash({
     count,
     tokens: sum(({ tokens }) => tokens),
-    trainedTokens: sum(({ trainedTokens }) => trainedTokens),
+    supervisedTokens: sum(({ supervisedTokens }) => supervisedTokens),
     longest: Math.max(0, ...stores.map(({ longest }) => longest)),
     row: (index) => {
       const { store, row } = at(index);
@@ -89,14 +95,14 @@ export function joinStores(stores: readonly RowStore[]): RowStore {
       const origin = store.origin(row);
       return origin && { ...origin, file: number };
     },
-  };
+  });
 }
 
 export function createRowStoreBuilder(): RowStoreBuilder {
   let ids = new Int32Array(1 << 12);
   let supervised = new Uint8Array(1 << 12);
   let used = 0;
-  let trainedTokens = 0;
+  let supervisedTokens = 0;
   let longest = 0;
   const ends: number[] = [];
   const files: number[] = [];
@@ -104,7 +110,7 @@ export function createRowStoreBuilder(): RowStoreBuilder {
 
   const push = (row: TokenRow, origin: Origin = NO_ORIGIN): void => {
     const length = row.ids.length;
-    assert(row.supervised.length === length, 'a row has as many marks as tokens');
+    assert(row.supervised.length === length, 'a row has as many flags as tokens');
     if (used + length > ids.length) {
       const size = Math.max(2 * ids.length, used + length);
       ids = grown(ids, new Int32Array(size));
@@ -113,7 +119,7 @@ export function createRowStoreBuilder(): RowStoreBuilder {
     ids.set(row.ids, used);
     supervised.set(row.supervised, used);
     used += length;
-    trainedTokens += row.supervised.reduce((sum, mark) => sum + mark, 0);
+    supervisedTokens += countSupervised(row);
     longest = Math.max(longest, length);
     ends.push(used);
     files.push(origin.file);
@@ -126,10 +132,10 @@ export function createRowStoreBuilder(): RowStoreBuilder {
     bounds.set(ends, 1);
     const fileOf = Uint32Array.from(files);
     const lineOf = Uint32Array.from(lines);
-    return {
+    return withHash({
       count: lines.length,
       tokens: used,
-      trainedTokens,
+      supervisedTokens,
       longest,
       row: (index) => {
         const start = defined(bounds[index], `row ${index}`);
@@ -143,9 +149,41 @@ export function createRowStoreBuilder(): RowStoreBuilder {
         const line = defined(lineOf[index], `row ${index}`);
         return line === 0 ? undefined : { file: defined(fileOf[index], `row ${index}`), line };
       },
-    };
+    });
   };
   return { push, finish };
+}
+
+/** Completes a store by the hash of its rows. */
+export function withHash(store: Omit<RowStore, 'hash'>): RowStore {
+  let hash: string | undefined;
+  return { ...store, hash: () => (hash ??= hashRows(store)) };
+}
+
+/** Rows are gathered in pieces of this size: a call for each short row would take most of the time. */
+const pieceBytes = 1 << 20;
+
+function hashRows({ count, row }: Pick<RowStore, 'count' | 'row'>): string {
+  const hash = createHash('sha256');
+  let piece = new Uint8Array(pieceBytes);
+  let used = 0;
+  const append = (values: Int32Array | Uint8Array): void => {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    if (used + bytes.length > piece.length) {
+      hash.update(piece.subarray(0, used));
+      used = 0;
+      if (bytes.length > piece.length) piece = new Uint8Array(bytes.length);
+    }
+    piece.set(bytes, used);
+    used += bytes.length;
+  };
+  for (let index = 0; index < count; index++) {
+    const { ids, supervised } = row(index);
+    append(Int32Array.of(ids.length));
+    append(ids);
+    append(supervised);
+  }
+  return hash.update(piece.subarray(0, used)).digest('hex');
 }
 
 function grown<T extends Int32Array | Uint8Array>(from: T, to: T): T {

@@ -4,12 +4,17 @@
  * row starts at position 0, so packing changes speed and nothing else.
  */
 
-/** One row: its tokens and which of them are prediction targets. `supervised[0]` is always 0. */
+/** One row: its tokens and which of them carry loss. `supervised[0]` is always 0. */
 export interface TokenRow {
   /** Token ids, `[length]`. */
   ids: Int32Array;
   /** `supervised[i] = 1` where token i is a target (scored from the logits at i − 1), `[length]`. */
   supervised: Uint8Array;
+}
+
+/** The supervised tokens of a row. */
+export function countSupervised({ supervised }: Pick<TokenRow, 'supervised'>): number {
+  return supervised.reduce((sum, flag) => sum + flag, 0);
 }
 
 /** What a forward pass is fed. Flat arrays are row-major `[batch, time]`. */

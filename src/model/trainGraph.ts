@@ -1,13 +1,24 @@
 /**
  * The graph of one training step: forward, weighted loss, backward. It knows nothing of methods: the
- * loss is Σ weight · (−log p) over the targets, and what the weights are is the method's choice.
+ * loss is Σ weight · (−log p + term) over the targets, and what weights and terms are is theirs to say.
  */
-import { add, differentiate, Graph, mul, sumAll, type Kernels } from '../graph/index.js';
+import {
+  add,
+  differentiate,
+  Graph,
+  mul,
+  sumAll,
+  type Kernels,
+  type Value,
+} from '../graph/index.js';
 import { float32, type Feeds } from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
 import type { Batch } from './batch.js';
 import { batchFeeds, chunkTargets, trunk } from './trunk.js';
 import { createWeights, trainedInputs, type BackingFor } from './weights.js';
+
+/** What is added to the −log p of each target; both `[targets]`, in nats. */
+export type LossTerms = (g: Graph, nll: Value) => Value;
 
 export interface TrainGraphOptions {
   kernels: Kernels;
@@ -19,24 +30,28 @@ export interface TrainGraphOptions {
   accumulate: boolean;
   /** What stands behind the weights; inputs that are trained when left out. */
   backing?: BackingFor;
+  /** What a method adds to the loss of each target. */
+  terms?: LossTerms;
 }
 
 /**
  * Inputs: those of `trunk`, `targetWeights0`…, the weights, and `sum.NAME` where gradients
- * accumulate. Outputs: `nll0`… `[targets]`; `squaredNorm` `[]` of all gradients together;
- * `gradient.NAME` for everything that is trained.
+ * accumulate. Outputs: `nll0`… `[targets]`, and `term0`… where there are terms; `squaredNorm` `[]` of
+ * all gradients together; `gradient.NAME` for everything that is trained.
  */
 export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Graph {
-  const { kernels, time, chunks, accumulate, backing: backingFor = trainedInputs } = options;
+  const { kernels, time, chunks, accumulate, terms, backing: backingFor = trainedInputs } = options;
   const g = new Graph(kernels);
   const backing = backingFor(g);
-  const losses = trunk(g, architecture, createWeights(g, backing), time, chunks).map(
-    ({ nll }, i) => {
-      const weights = g.input(`targetWeights${i}`, 'float32', nll.shape);
-      g.output(`nll${i}`, nll);
-      return sumAll(g, mul(g, nll, weights));
-    },
-  );
+  const w = createWeights(g, backing);
+  const losses = trunk(g, architecture, w, time, chunks).map(({ nll }, i) => {
+    const weights = g.input(`targetWeights${i}`, 'float32', nll.shape);
+    g.output(`nll${i}`, nll);
+    if (terms === undefined) return sumAll(g, mul(g, nll, weights));
+    const term = terms(g, nll);
+    g.output(`term${i}`, term);
+    return sumAll(g, mul(g, add(g, nll, term), weights));
+  });
   const loss = losses.reduce((total, part) => add(g, total, part));
   const trained = backing.trainable();
   const values = trained.map(({ value }) => value);

@@ -4,11 +4,14 @@
  */
 import { eventsOf, trueHistory } from './history.js';
 import type { RunEvent, RunEventOf, TaskScore } from './records.js';
+import { sourceLabel } from './sourceRoles.js';
 
 /** What of a run's events is drawn. */
 export interface RunCurves {
   /** Steps that changed the weights. */
   steps: RunEventOf<'train_step'>[];
+  /** The ids of the sources that have a loss, in the order of the records. */
+  sources: string[];
   evaluations: RunEventOf<'evaluation'>[];
   /** Unlike tasks, the drift is measured on the same samples each time. */
   kl: KlPoint[];
@@ -33,18 +36,21 @@ export interface ScorePoint {
   change: number | null;
 }
 
-export const lossParts = [
-  { key: 'loss', label: 'total' },
-  { key: 'sftLoss', label: 'dataset (SFT)' },
-  { key: 'cfsLoss', label: 'context-free samples (CFS)' },
-] as const;
-export type LossPart = (typeof lossParts)[number]['key'];
+/** A curve of the loss: that of one source, or of all together. */
+export interface LossPart {
+  key: string;
+  label: string;
+  /** The id of the source; undefined for all together. */
+  source: string | undefined;
+}
 
 export function runCurves(events: readonly RunEvent[]): RunCurves {
   const history = trueHistory(events);
   const evaluations = eventsOf(history, 'evaluation');
+  const steps = eventsOf(history, 'train_step').filter((event) => event.skipped !== true);
   return {
-    steps: eventsOf(history, 'train_step').filter((event) => event.skipped !== true),
+    steps,
+    sources: sourcesOf(steps),
     evaluations: curveEvaluations(evaluations),
     kl: klPoints(evaluations),
   };
@@ -56,10 +62,30 @@ function curveEvaluations(all: RunEventOf<'evaluation'>[]): RunEventOf<'evaluati
   return subset.length > 0 ? subset : all;
 }
 
+function sourcesOf(steps: readonly RunEventOf<'train_step'>[]): string[] {
+  const found = new Set<string>();
+  for (const { losses } of steps) {
+    for (const [id, loss] of Object.entries(losses)) if (loss !== null) found.add(id);
+  }
+  return [...found];
+}
+
+/** The curves of the loss that these runs have: of all sources together first, then of each. */
+export function lossParts(runs: readonly RunCurves[]): LossPart[] {
+  const ids = [...new Set(runs.flatMap(({ sources }) => sources))];
+  return [
+    { key: 'loss', label: 'total', source: undefined },
+    ...ids.map((id) => ({ key: `loss-${id}`, label: sourceLabel(id), source: id })),
+  ];
+}
+
 /** `[step, nats per token]` */
-export function lossPoints({ steps }: RunCurves, part: LossPart): [number, number][] {
+export function lossPoints(
+  { steps }: RunCurves,
+  { source }: Pick<LossPart, 'source'>,
+): [number, number][] {
   return steps.flatMap((event): [number, number][] => {
-    const value = event[part];
+    const value = source === undefined ? event.loss : (event.losses[source] ?? null);
     return value === null ? [] : [[event.step, value]];
   });
 }

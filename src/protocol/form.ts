@@ -19,7 +19,10 @@ export const fieldHintsSchema = z.object({
   basic: z.boolean().optional(),
   /** A path, and what the file dialog offers; at a list: what is added to it. */
   pick: z.enum(pickKinds).optional(),
-  /** The methods that use it; all when left out. Of a section: holds for its fields. */
+  /**
+   * The methods that use it; all when left out. Of a section: holds for its fields. What methods say
+   * of themselves, filled in by `src/runs/configForm.ts`.
+   */
   methods: z.array(z.string()).optional(),
   /** The values of an enumeration in words. */
   choices: z.record(z.string(), z.object({ label: z.string(), about: z.string() })).optional(),

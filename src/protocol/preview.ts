@@ -12,20 +12,24 @@ import type { Contract } from './rpc.js';
 
 const count = z.int().nonnegative();
 
-const sourcePreview = z.object({
+/** One source of the mix; see `sourceRoles.ts`. */
+export const sourcePreviewSchema = z.object({
+  id: z.string(),
+  role: z.string(),
   rows: count,
-  /** Tokens of those rows, and those of them trained on; expected values when planned. */
+  /** Tokens of those rows, and the supervised ones among them; expected values when planned. */
   tokens: count,
-  trainedTokens: count,
+  supervisedTokens: count,
   longest: count,
-  rowsPerEpoch: z.number(),
-  /** True for samples not generated yet. */
+  rowsPerEpoch: count,
+  /** True for rows that are not made yet. */
   planned: z.boolean(),
 });
+export type SourcePreview = z.infer<typeof sourcePreviewSchema>;
 
 export const mixPreviewSchema = z.object({
-  dataset: sourcePreview,
-  cfs: sourcePreview.optional(),
+  /** The dataset first. */
+  sources: z.array(sourcePreviewSchema),
   stepsPerEpoch: z.number(),
   steps: count,
   epochs: z.number(),
@@ -35,15 +39,18 @@ export const mixPreviewSchema = z.object({
   /** The first batch of the first epoch; of a very large one, the rows that can be shown. */
   batch: z.array(
     z.object({
-      source: z.enum(['dataset', 'cfs']),
+      /** The id of its source. */
+      source: z.string(),
+      /** Index among the rows of its source. */
       row: count,
+      /** Where it was read; missing for samples. */
       origin: z.object({ file: count, line: count }).optional(),
-      /** Empty for a sample not generated yet. */
-      tokens: z.array(z.object({ text: z.string(), trained: z.boolean() })),
+      /** Empty for a row that is not made yet. */
+      tokens: z.array(z.object({ text: z.string(), supervised: z.boolean() })),
     }),
   ),
 });
-export type MixPreviewData = z.infer<typeof mixPreviewSchema>;
+export type MixPreview = z.infer<typeof mixPreviewSchema>;
 
 /** What a run will cost on this machine, before it runs. All of it is estimated. */
 const runEstimateSchema = z.object({

@@ -7,7 +7,6 @@
  * may be non-finite is `number | null`, and null means «not a finite number» or «not measured».
  */
 import { z } from 'zod';
-import { methodNames } from './methods.js';
 
 const measured = z.number().nullable();
 const count = z.int().nonnegative();
@@ -112,7 +111,35 @@ export const phases = [
 ] as const;
 export type Phase = (typeof phases)[number];
 
-export const runEventSchema = z.discriminatedUnion('type', [
+/** What a run depends on, each by a hash of its content. */
+export const identitySchema = z.object({
+  /** The weights of the base model. */
+  model: z.string().optional(),
+  /** The tokenized rows of each source, by its id. */
+  sources: z.record(z.string(), z.string()),
+  /** The definition and the data of each task, by its name. */
+  tasks: z.record(z.string(), z.string()),
+});
+export type Identity = z.infer<typeof identitySchema>;
+
+/** The version of the records that are written now. */
+export const recordFormat = 2;
+
+/** Steps of the first format had a field for each of the two sources that there were. */
+const firstStepSchema = z.looseObject({
+  type: z.literal('train_step'),
+  sftLoss: measured,
+  cfsLoss: measured,
+});
+
+function upgradeEvent(value: unknown): unknown {
+  const first = firstStepSchema.safeParse(value);
+  if (!first.success) return value;
+  const { sftLoss, cfsLoss, ...event } = first.data;
+  return { ...event, losses: { dataset: sftLoss, cfs: cfsLoss } };
+}
+
+const currentEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('run_started'),
     time,
@@ -121,6 +148,8 @@ export const runEventSchema = z.discriminatedUnion('type', [
     /** The provider that was chosen, e.g. `cpu`. */
     provider: z.string(),
     versions: z.record(z.string(), z.string()),
+    /** Version of the records of this run; absent before the second. */
+    format: z.int().optional(),
   }),
   z.object({
     type: z.literal('phase'),
@@ -155,13 +184,19 @@ export const runEventSchema = z.discriminatedUnion('type', [
     excluded: z.array(count),
   }),
   z.object({
+    type: z.literal('run_identified'),
+    time,
+    /** Said when training begins: hashes of what it begins with, by content. */
+    ...identitySchema.shape,
+  }),
+  z.object({
     type: z.literal('train_step'),
     time,
     step,
-    /** Nats: the objective, and its two parts; a part is null where the step held no such rows. */
+    /** What is minimised, nats. */
     loss: measured,
-    sftLoss: measured,
-    cfsLoss: measured,
+    /** Its mean over the supervised tokens of each source; null where the step held none of them. */
+    losses: z.record(z.string(), measured),
     learningRate: z.number(),
     /** Global L2 norm before clipping. */
     gradNorm: measured,
@@ -202,7 +237,10 @@ export const runEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run_stopped'), time, step }),
   z.object({ type: z.literal('run_failed'), time, step, error: errorRecordSchema }),
 ]);
-export type RunEvent = z.infer<typeof runEventSchema>;
+export type RunEvent = z.infer<typeof currentEventSchema>;
+
+/** An event of any version's run. */
+export const runEventSchema = z.preprocess(upgradeEvent, currentEventSchema);
 export type RunEventOf<T extends RunEvent['type']> = Extract<RunEvent, { type: T }>;
 
 /** One line of `samples.jsonl`: one context-free sample. */
@@ -263,7 +301,8 @@ export type ForgettingSummary = z.infer<typeof forgettingSummarySchema>;
 
 /** `results.json`. */
 export const runResultsSchema = z.object({
-  method: z.enum(methodNames),
+  /** Its name; perhaps one of another version. */
+  method: z.string(),
   /** Steps trained, and the step whose weights were saved. */
   steps: count,
   savedStep: count,

@@ -3,7 +3,6 @@
  * the sidebar, the panel and the status bar.
  */
 import { z } from 'zod';
-import { methodNames } from './methods.js';
 import { errorRecordSchema, phases } from './records.js';
 
 /** What the folder says of a run; see `runState` in `runs/runFolder.ts`. */
@@ -18,7 +17,8 @@ export const runInfoSchema = z.object({
   state: z.enum([...runStates, 'queued']),
   /** The name people gave it; the id where the configuration cannot be read. */
   name: z.string(),
-  method: z.enum(methodNames).optional(),
+  /** Its name; see `src/methods`. */
+  method: z.string().optional(),
   /** Absolute paths. */
   model: z.string().optional(),
   datasets: z.array(z.string()),

@@ -4,14 +4,32 @@
  * file can do.
  */
 import { z } from 'zod';
+import { assert } from '../errors.js';
+import { methods } from '../methods/index.js';
 import type { FieldProblem } from '../protocol/panel.js';
 import { checkFields, fieldName } from './configCheck.js';
 import { runConfigSchema } from './configSchema.js';
 import type { RunConfig } from './configSchema.js';
+import { isRecord, valueAt, withValue, type Values } from './fields.js';
 
-/** The JSON Schema of `run.yaml` with the hints of `src/protocol/form.ts`; sources as a list. */
+/**
+ * The JSON Schema of `run.yaml` with the hints of `src/protocol/form.ts`; sources as a list. What
+ * only some methods use says which: fields and sections that a method names, and its own section.
+ */
 export function configFormSchema(): Record<string, unknown> {
-  return { ...z.toJSONSchema(runConfigSchema, { io: 'output' }) };
+  const users = new Map<string, string[]>();
+  for (const { name, settings } of methods) {
+    for (const field of [...settings.uses, ...(settings.own ? [name] : [])]) {
+      users.set(field, [...(users.get(field) ?? []), name]);
+    }
+  }
+  let schema: Values = { ...z.toJSONSchema(runConfigSchema, { io: 'output' }) };
+  for (const [field, names] of users) {
+    const node = `properties.${field.replaceAll('.', '.properties.')}`;
+    assert(isRecord(valueAt(schema, node)), `run.yaml has the field ${field} of a method`);
+    schema = withValue(schema, `${node}.methods`, names);
+  }
+  return schema;
 }
 
 /** Checks the values of a form; paths are taken as they are, so they must be absolute. */

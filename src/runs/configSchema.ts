@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import type { FieldHints } from '../protocol/form.js';
 import { datasetFormatSchema } from '../protocol/datasetFormat.js';
-import { methodNames, methods } from '../protocol/methods.js';
+import { methodNames, methods } from '../methods/index.js';
 import { providerChoices } from '../protocol/providers.js';
 import { bestByNames, mixModes, scheduleNames } from '../protocol/settings.js';
 
@@ -39,11 +39,11 @@ const generationSchema = z.strictObject({
     .gt(0)
     .default(0.1)
     .describe('Samples to generate, as a fraction of the dataset rows (0.1 = 10 %).')
-    .meta(form({ basic: true, methods: ['cfs'], label: 'Budget', unit: '× rows' })),
+    .meta(form({ basic: true, label: 'Budget', unit: '× rows' })),
   count: positive
     .optional()
     .describe('Samples to generate, as a number; instead of the budget.')
-    .meta(form({ methods: ['cfs'], label: 'Number of samples', unit: 'samples' })),
+    .meta(form({ label: 'Number of samples', unit: 'samples' })),
   temperature: z
     .number()
     .gt(0)
@@ -196,7 +196,7 @@ const evaluationSchema = z.strictObject({
     .int()
     .nonnegative()
     .default(32)
-    .describe('Held-out context-free samples for the KL estimate; 0: no estimate.')
+    .describe('Context-free samples for the KL estimate, not trained on; 0: no estimate.')
     .meta(form({ label: 'KL samples', unit: 'samples' })),
   full: z
     .boolean()
@@ -238,6 +238,21 @@ const evaluationSchema = z.strictObject({
     .meta(form({ label: 'Best checkpoint by' })),
 });
 
+const methodChoices = Object.fromEntries(
+  methods.map(({ name, label, about }) => [name, { label, about }]),
+);
+
+/** The fields that methods have for themselves, a section for each by its name. */
+function methodSections(): object {
+  return Object.fromEntries(
+    methods.flatMap(({ name, label, settings }) => {
+      if (settings.own === undefined) return [];
+      const section = settings.own.prefault({}).describe(`What method ${name} needs besides.`);
+      return [[name, section.meta(form({ label }))]];
+    }),
+  );
+}
+
 export const runConfigSchema = z
   .strictObject({
     name: z
@@ -264,8 +279,8 @@ export const runConfigSchema = z
     method: z
       .enum(methodNames)
       .default('cfs')
-      .describe(methodNames.map((name) => `${name}: ${methods[name].about}`).join('\n'))
-      .meta(form({ basic: true, choices: methods })),
+      .describe(methods.map(({ name, about }) => `${name}: ${about}`).join('\n'))
+      .meta(form({ basic: true, choices: methodChoices })),
     seed: z.int().min(0).max(0xffffffff).default(0).describe('Everything random follows from it.'),
     provider: z
       .enum(providerChoices)
@@ -279,15 +294,13 @@ export const runConfigSchema = z
       .prefault({})
       .describe('Context-free samples of the base model.')
       .meta(form({ label: 'Samples' })),
-    mix: mixSchema
-      .prefault({})
-      .describe('How dataset rows and samples are trained on together.')
-      .meta(form({ methods: ['cfs'] })),
+    mix: mixSchema.prefault({}).describe('How dataset rows and samples are trained on together.'),
     training: trainingSchema.prefault({}).describe('The optimizer and its schedule.'),
     evaluation: evaluationSchema
       .prefault({})
       .describe('What is measured, and how often.')
       .meta(form({ label: 'Measuring' })),
+    ...methodSections(),
   })
   .check(({ value, issues }) => {
     const { bestBy, downstream, holdOut, tasks, klSamples, every } = value.evaluation;

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { writeFileAtomic } from '../files.js';
+import { methodLabel } from '../methods/index.js';
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
 import { eventsOf, trueHistory } from '../protocol/history.js';
-import { methods } from '../protocol/methods.js';
 import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
 import { escapeHtml, jsonForScript } from './html.js';
@@ -100,7 +100,7 @@ interface LabelledRun extends ReportRun {
 function labelled(runs: readonly ReportRun[]): LabelledRun[] {
   const isUnique = (labels: string[]): boolean => new Set(labels).size === labels.length;
   const names = runs.map(({ config }) => config.name);
-  const withMethod = runs.map(({ config }) => `${config.name} (${methods[config.method].label})`);
+  const withMethod = runs.map(({ config }) => `${config.name} (${methodLabel(config.method)})`);
   const numbered = withMethod.map((name, i) => `${name} ${i + 1}`);
   const labels = [names, withMethod, numbered].find(isUnique) ?? numbered;
   return runs.map((run, i) => ({ ...run, label: labels[i] ?? run.config.name }));
@@ -125,7 +125,7 @@ function factsOf(run: LabelledRun): { name: string; value: string; detail: strin
   const facts = [
     {
       name: 'Method',
-      value: methods[config.method].label,
+      value: methodLabel(config.method),
       detail: `seed ${config.seed}`,
     },
     {

@@ -63,17 +63,18 @@ interface History extends RunCurves {
 function lossCharts(runs: readonly History[]): Chart[] {
   const [only] = runs;
   if (runs.length === 1 && only !== undefined) {
-    const lines = lossParts.map(({ key, label }, style) => lossSeries(only, key, label, style));
+    const lines = lossParts(runs).map((part, style) => lossSeries(only, part, part.label, style));
     const [total, ...rest] = lines.filter((line) => line.points.length > 0);
-    // With one kind of row the total is that row's loss: one line says it.
+    // With one source the total is its loss: one line says it.
     const series = total === undefined ? [] : rest.length > 1 ? [total, ...rest] : [total];
     return [{ title: 'Training loss', note: 'nats per token', series, small: false }];
   }
-  return lossParts.slice(1).map(({ key, label }) => ({
-    title: `Training loss: ${label}`,
+  const [, ...ofSources] = lossParts(runs);
+  return ofSources.map((part) => ({
+    title: `Training loss: ${part.label}`,
     note: 'nats per token',
     series: runs
-      .map((run, style) => lossSeries(run, key, run.label, style))
+      .map((run, style) => lossSeries(run, part, run.label, style))
       .filter((line) => line.points.length > 0),
     small: false,
   }));

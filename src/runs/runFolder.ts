@@ -42,8 +42,8 @@ export interface RunPaths {
   config: string;
   events: string;
   samples: string;
-  /** Samples that are not trained on: the KL estimate's. */
-  heldOutSamples: string;
+  /** Samples of the KL estimate; they are not trained on. */
+  klSamples: string;
   /** Samples that people took out of the mix. */
   excluded: string;
   /** Scores of the base model. */
@@ -74,7 +74,7 @@ export interface RunWriter {
    */
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;
-  appendHeldOutSamples(samples: readonly SampleRecord[]): void;
+  appendKlSamples(samples: readonly SampleRecord[]): void;
   writeItems(items: Iterable<ItemRecord>): void;
   writeResults(results: RunResults): void;
   /** Closes the logs and gives the lock back. */
@@ -169,8 +169,8 @@ export function readSamples(run: RunFolder): Generator<SampleRecord> {
 }
 
 /** The samples of the KL estimate. */
-export function readHeldOutSamples(run: RunFolder): Generator<SampleRecord> {
-  return readJsonLines(run.paths.heldOutSamples, sampleRecordSchema);
+export function readKlSamples(run: RunFolder): Generator<SampleRecord> {
+  return readJsonLines(run.paths.klSamples, sampleRecordSchema);
 }
 
 /** The items of the tasks with right and wrong answers; none before the run has finished. */
@@ -201,14 +201,14 @@ export function openRunWriter(run: RunFolder): RunWriter {
   try {
     const events = openJsonLines(run.paths.events);
     const samples = openJsonLines(run.paths.samples);
-    const heldOut = openJsonLines(run.paths.heldOutSamples);
+    const klSamples = openJsonLines(run.paths.klSamples);
     return {
       appendEvent: (event) => {
         if (!existsSync(run.paths.config)) throw removed(run);
         events.append(event, isLasting(event));
       },
       appendSamples: (records) => records.forEach((record) => samples.append(record, false)),
-      appendHeldOutSamples: (records) => records.forEach((record) => heldOut.append(record, false)),
+      appendKlSamples: (records) => records.forEach((record) => klSamples.append(record, false)),
       writeItems: (items) => writeFileAtomicFrom(run.paths.items, jsonLines(items)),
       writeResults: (results) =>
         writeFileAtomic(run.paths.results, `${JSON.stringify(results, null, 2)}\n`),
@@ -216,7 +216,7 @@ export function openRunWriter(run: RunFolder): RunWriter {
         try {
           events.close();
           samples.close();
-          heldOut.close();
+          klSamples.close();
         } finally {
           giveBack();
         }
@@ -242,7 +242,7 @@ export function runPaths(folder: string): RunPaths {
     config: join(folder, 'run.yaml'),
     events: join(folder, 'events.jsonl'),
     samples: join(folder, 'samples.jsonl'),
-    heldOutSamples: join(folder, 'held-out-samples.jsonl'),
+    klSamples: join(folder, 'held-out-samples.jsonl'),
     excluded: join(folder, 'excluded.json'),
     base: join(folder, 'base.json'),
     checkpoints: join(folder, 'checkpoints'),

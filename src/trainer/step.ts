@@ -2,14 +2,15 @@
  * One optimizer step: the micro-batches' gradients are gathered, clipped by their global norm and
  * given to AdamW.
  */
+import * as operators from '../graph/index.js';
 import type { Architecture } from '../model/architecture.js';
-import type { Batch } from '../model/batch.js';
+import { countSupervised, type Batch } from '../model/batch.js';
 import { splitIntoBatches } from '../model/packing.js';
-import { gradientName, trainFeeds, trainGraph } from '../model/trainGraph.js';
+import { gradientName, trainFeeds, trainGraph, type LossTerms } from '../model/trainGraph.js';
 import { chunkTargets } from '../model/trunk.js';
-import type { MixedStep } from '../mixer/mixer.js';
+import type { Method, MethodSettings } from '../methods/index.js';
+import type { MixedStep } from '../mixer/step.js';
 import { floats, kernelsOf, type Device, type Held, type Session } from '../runtime/index.js';
-import { countTargets, type Objective } from './objective.js';
 import type { ParameterStore } from './store.js';
 import { trainedTensors } from './storePlan.js';
 
@@ -22,14 +23,30 @@ export interface StepShape {
   lossChunks?: number;
 }
 
+/** What a step minimises: Σ weight · (−log p + term) over its supervised tokens. */
+export interface Objective {
+  /** One for every supervised token, row after row. `[supervised tokens]` */
+  targetWeights: (step: MixedStep) => Float32Array;
+  terms?: LossTerms;
+}
+
+/** What a method minimises. */
+export function objectiveOf(method: Method, settings: MethodSettings): Objective {
+  const terms = method.terms?.bind(method);
+  return {
+    targetWeights: (step) => method.targetWeights(step, settings),
+    ...(terms ? { terms: (g, nll) => terms(operators, g, nll, settings) } : {}),
+  };
+}
+
 export interface GradientReport {
-  /** Σ weight · (−log p): what the gradients in the store are of. */
+  /** Σ weight · (−log p + term): what the gradients in the store are of. */
   loss: number;
-  /** Mean −log p over the targets of each source, nats; `undefined` where there are none. */
-  sourceLoss: { dataset: number | undefined; cfs: number | undefined };
+  /** Mean −log p over the supervised tokens of each source that the step holds, nats, by its id. */
+  losses: Record<string, number>;
   /** Global ℓ2 norm of the gradients, before clipping. */
   norm: number;
-  /** −log p of every target, nats, row after row in the step's order. */
+  /** −log p of every supervised token, nats, row after row in the step's order. */
   nll: Float32Array;
   /** Tokens that went through the model, without padding. */
   tokens: number;
@@ -37,7 +54,7 @@ export interface GradientReport {
 
 export interface GradientComputer {
   /** Leaves the gradients of a step's loss in the store. */
-  compute(step: MixedStep, objective: Objective): Promise<GradientReport>;
+  compute(step: MixedStep): Promise<GradientReport>;
   release(): Promise<void>;
 }
 
@@ -54,6 +71,7 @@ export function createGradientComputer(
   architecture: Architecture,
   store: ParameterStore,
   { time, maxTokens, lossChunks }: StepShape,
+  { targetWeights, terms }: Objective,
 ): GradientComputer {
   const chunks = lossChunks ?? lossChunksFor(architecture, maxTokens);
   const names = trainedTensors(store.plan).map(({ name }) => gradientName(name));
@@ -62,7 +80,7 @@ export function createGradientComputer(
     const known = sessions.get(accumulate);
     if (known) return known;
     const kernels = kernelsOf(device.provider.name);
-    const model = trainGraph(architecture, { kernels, time, chunks, accumulate });
+    const model = trainGraph(architecture, { kernels, time, chunks, accumulate, terms });
     const session = device.session(model.encode('train'), names);
     sessions.set(accumulate, session);
     return session;
@@ -80,44 +98,46 @@ export function createGradientComputer(
       },
       into,
     );
-    const nll = new Float32Array(batch.targetIds.length);
-    chunkTargets(batch, chunks).forEach(({ from, to }, i) => {
-      nll.set(floats(outputs[`nll${i}`]).subarray(0, to - from), from);
-    });
-    return { nll, squaredNorm: floats(outputs.squaredNorm)[0] as number };
+    const gather = (name: string): Float32Array => {
+      const values = new Float32Array(batch.targetIds.length);
+      chunkTargets(batch, chunks).forEach(({ from, to }, i) => {
+        values.set(floats(outputs[name + i]).subarray(0, to - from), from);
+      });
+      return values;
+    };
+    return {
+      nll: gather('nll'),
+      term: terms && gather('term'),
+      squaredNorm: floats(outputs.squaredNorm)[0] as number,
+    };
   };
 
   return {
-    compute: async (step, objective) => {
-      const rowWeights = objective.rowWeights(step);
+    compute: async (step) => {
+      const weightOf = targetWeights(step);
+      const place = createPlaces(step.rows.map(countSupervised));
+      const nll = new Float32Array(weightOf.length);
       const batches = splitIntoBatches(step.rows, { maxTime: time, multiple: time, maxTokens });
-      const sums = { dataset: 0, cfs: 0 };
-      const counts = { dataset: 0, cfs: 0 };
-      const nll = placeTargets(step.rows.map(({ supervised }) => countTargets(supervised)));
+      const means = createMeans();
       let loss = 0;
       let squaredNorm = 0;
       for (const [index, batch] of batches.entries()) {
-        const weights = Float32Array.from(batch.targetRows, (row) => rowWeights[row] as number);
+        const places = batch.targetRows.map(place);
+        const weights = Float32Array.from(places, (at) => weightOf[at] as number);
         const passed = await run(batch, weights, index === 0);
         // The gradients are sums over the micro-batches so far, and so is their norm.
         squaredNorm = passed.squaredNorm;
         passed.nll.forEach((value, i) => {
-          const row = batch.targetRows[i] as number;
-          const source = step.sources[row] ?? 'dataset';
-          nll.put(row, value);
-          loss += value * (weights[i] as number);
-          sums[source] += value;
-          counts[source]++;
+          nll[places[i] as number] = value;
+          loss += (value + (passed.term?.[i] ?? 0)) * (weights[i] as number);
+          means.add(step.sources[batch.targetRows[i] as number] as string, value);
         });
       }
       return {
         loss,
-        sourceLoss: {
-          dataset: counts.dataset > 0 ? sums.dataset / counts.dataset : undefined,
-          cfs: counts.cfs > 0 ? sums.cfs / counts.cfs : undefined,
-        },
+        losses: means.all(),
         norm: Math.sqrt(squaredNorm),
-        nll: nll.values,
+        nll,
         tokens: step.rows.reduce((sum, { ids }) => sum + ids.length, 0),
       };
     },
@@ -127,19 +147,35 @@ export function createGradientComputer(
   };
 }
 
-/** An array with room for so many targets per row, filled row by row in any order of rows. */
-function placeTargets(counts: number[]) {
+/** The mean of the values added under each name. */
+function createMeans() {
+  const sums = new Map<string, { sum: number; count: number }>();
+  return {
+    add: (name: string, value: number): void => {
+      const entry = sums.get(name) ?? { sum: 0, count: 0 };
+      entry.sum += value;
+      entry.count++;
+      sums.set(name, entry);
+    },
+    all: (): Record<string, number> =>
+      Object.fromEntries([...sums].map(([name, { sum, count }]) => [name, sum / count])),
+  };
+}
+
+/**
+ * Where the supervised tokens of rows stand when all of them lie row after row: the answer counts up
+ * within a row, whose tokens come in order, and takes the rows as they come.
+ */
+function createPlaces(counts: readonly number[]): (row: number) => number {
   let total = 0;
   const next = counts.map((count) => (total += count) - count);
-  const values = new Float32Array(total);
-  const put = (row: number, value: number): void => {
-    values[(next[row] as number)++] = value;
-  };
-  return { values, put };
+  return (row) => (next[row] as number)++;
 }
 
 interface Passed {
   nll: Float32Array;
+  /** What the method adds to each; undefined where it adds nothing. */
+  term: Float32Array | undefined;
   squaredNorm: number;
 }
 

@@ -10,10 +10,14 @@ import {
   saveCheckpoint,
   type TrainingState,
 } from './checkpoint.js';
-import type { Objective } from './objective.js';
 import { createOptimizer, type Transform } from './optimizer.js';
 import { learningRateAt, type Schedule } from './schedule.js';
-import { createGradientComputer, type GradientReport, type StepShape } from './step.js';
+import {
+  createGradientComputer,
+  type GradientReport,
+  type Objective,
+  type StepShape,
+} from './step.js';
 import type { ParameterStore } from './store.js';
 
 export interface TrainerOptions {
@@ -61,10 +65,10 @@ const maxSkippedInARow = 5;
  * the schedule ends or the signal asks to stop. Throws `TRAINING_DIVERGED`, `WRITE_FAILED`.
  */
 export async function train(options: TrainerOptions): Promise<TrainingEnd> {
-  const { device, architecture, store, schedule, checkpoints, signal } = options;
+  const { device, architecture, store, objective, schedule, checkpoints, signal } = options;
   const state = (await resume(options)) ?? { step: 0, updates: 0, skipped: 0, skippedInARow: 0 };
   const mixer = options.createMixer(state.cursor);
-  const gradients = createGradientComputer(device, architecture, store, options.shape);
+  const gradients = createGradientComputer(device, architecture, store, options.shape, objective);
   const optimizer = await createOptimizer(device, store, options.optimizer);
   let saved = state.step;
 
@@ -80,7 +84,7 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
 
   const step = async (): Promise<StepReport> => {
     const started = performance.now();
-    const report = await gradients.compute(defined(mixer.next(), 'next step'), options.objective);
+    const report = await gradients.compute(defined(mixer.next(), 'next step'));
     const learningRate = learningRateAt(schedule, state.step);
     const finite = Number.isFinite(report.loss) && Number.isFinite(report.norm);
     if (finite) {

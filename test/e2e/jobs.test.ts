@@ -10,6 +10,8 @@ import { validateCommand } from '../../src/engine/commands.js';
 import { openModel } from '../../src/engine/model.js';
 import { runJob } from '../../src/engine/job.js';
 import { CfsError, defined } from '../../src/errors.js';
+import { contextFreeRow } from '../../src/mixer/rows.js';
+import { storeRows } from '../../src/mixer/rowStore.js';
 import { openSafetensors } from '../../src/model/safetensors.js';
 import type { Until } from '../../src/protocol/engine.js';
 import { eventsOf, trueHistory } from '../../src/protocol/history.js';
@@ -19,7 +21,7 @@ import { writeExclusions } from '../../src/runs/exclusions.js';
 import {
   createRun,
   readEvents,
-  readHeldOutSamples,
+  readKlSamples,
   readItems,
   readResults,
   readSamples,
@@ -83,8 +85,8 @@ describe('a whole job', () => {
     expect(types.at(-1)).toBe('run_finished');
     const steps = eventsOf(events, 'train_step');
     expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
-    for (const { loss, sftLoss, cfsLoss } of steps) {
-      expect(loss).toBeCloseTo(defined(sftLoss, 'sft') + defined(cfsLoss, 'cfs'), 4);
+    for (const { loss, losses } of steps) {
+      expect(loss).toBeCloseTo(defined(losses.dataset, 'sft') + defined(losses.cfs, 'cfs'), 4);
     }
     expect(defined(steps.at(-1)?.loss, 'loss')).toBeLessThan(defined(steps[0]?.loss, 'loss'));
     // Before, on the way, after; the subset's curve begins at the base and reaches the end.
@@ -106,7 +108,7 @@ describe('a whole job', () => {
     expect(samples.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual(
       Array.from({ length: 12 }, (_, i) => i),
     );
-    expect([...readHeldOutSamples(run)]).toHaveLength(6);
+    expect([...readKlSamples(run)]).toHaveLength(6);
 
     const results = defined(readResults(run), 'results');
     expect(results).toMatchObject({ method: 'cfs', steps: 12, savedStep: 12, provider: 'cpu' });
@@ -139,9 +141,9 @@ describe('a whole job', () => {
     const run = newRun(writeWorkspace(temporaryFolder(), { method: 'sft' }));
     const events = await job(run);
     expect([...readSamples(run)]).toEqual([]);
-    for (const { loss, sftLoss, cfsLoss } of eventsOf(events, 'train_step')) {
-      expect(cfsLoss).toBeNull();
-      expect(loss).toBeCloseTo(defined(sftLoss, 'sft'), 4);
+    for (const { loss, losses } of eventsOf(events, 'train_step')) {
+      expect(Object.keys(losses)).toEqual(['dataset']);
+      expect(loss).toBeCloseTo(defined(losses.dataset, 'sft'), 4);
     }
     expect(readResults(run)).toMatchObject({ method: 'sft', steps: 12 });
   });
@@ -177,7 +179,7 @@ describe('a whole job', () => {
     const [first, second] = runs.map((run) => ({
       model: modelHash(run),
       samples: readFileSync(run.paths.samples, 'utf8'),
-      heldOut: readFileSync(run.paths.heldOutSamples, 'utf8'),
+      heldOut: readFileSync(run.paths.klSamples, 'utf8'),
     }));
     expect(second).toEqual(first);
     const other = newRun(writeRunYaml(workspace, { seed: 6 }));
@@ -297,7 +299,7 @@ describe('samples that people excluded', () => {
     expect(eventsOf(first, 'samples_described')).toMatchObject([{ diagnostics: { samples: 12 } }]);
     expect(eventsOf(first, 'evaluation')).toEqual([]);
     expect([...readSamples(run)]).toHaveLength(12);
-    expect([...readHeldOutSamples(run)]).toHaveLength(6);
+    expect([...readKlSamples(run)]).toHaveLength(6);
 
     const excluded = [0, 3, 4, 5, 7, 8, 9, 11];
     writeExclusions(run, excluded);
@@ -315,10 +317,9 @@ describe('samples that people excluded', () => {
       '| context-free samples | 4 |',
     );
     // The start token of each is not part of its record.
-    expect(trainedOn(run)).toMatchObject({
-      cfsRows: left.length,
-      cfsTokens: tokens + left.length,
-    });
+    const rows = storeRows(left.map((sample) => contextFreeRow([sample.bosId, ...sample.tokens])));
+    const cfs = { id: 'cfs', rows: left.length, hash: rows.hash() };
+    expect(trainedOn(run)).toMatchObject({ sources: [{ id: 'dataset' }, cfs] });
   });
 
   it('stay what they were when training began, whatever the file says later', async () => {
@@ -392,8 +393,8 @@ describe('rows held out of the dataset', () => {
     const results = defined(readResults(run), 'results');
     expect(results.downstream?.n).toBe(10);
     expect(defined(results.downstream?.change, 'change')).toBeLessThan(0);
-    expect(trainedOn(run)).toMatchObject({ datasetRows: 30 });
+    expect(trainedOn(run)).toMatchObject({ sources: [{ id: 'dataset', rows: 30 }] });
     const { preview } = await validateCommand({ config: run.config });
-    expect(preview?.dataset.rows).toBe(30);
+    expect(preview?.sources[0]?.rows).toBe(30);
   });
 });

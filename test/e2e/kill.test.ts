@@ -12,7 +12,7 @@ import {
   listRuns,
   openRun,
   readEvents,
-  readHeldOutSamples,
+  readKlSamples,
   readResults,
   readSamples,
 } from '../../src/runs/runFolder.js';
@@ -58,7 +58,7 @@ function outcome(folder: string) {
     files: (readdirSync(run.folder, { recursive: true }) as string[]).toSorted(),
     model: readFileSync(join(run.paths.model, 'model.safetensors')).toString('base64'),
     samples: sorted(readSamples(run)),
-    heldOut: sorted(readHeldOutSamples(run)),
+    heldOut: sorted(readKlSamples(run)),
     savedStep: results?.savedStep,
     tasks: results?.tasks,
     downstream: results?.downstream,

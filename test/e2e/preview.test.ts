@@ -103,7 +103,7 @@ describe('the preview process', () => {
 
     const moved = await preview({ ...longConfig, mix: { ...config.mix, lambda: 0.5 } });
     const again = await preview({ ...longConfig, generation: { ...config.generation, count: 20 } });
-    expect([moved.mix?.cfs?.rows, again.mix?.cfs?.rows]).toEqual([12, 20]);
+    expect([moved.mix?.sources[1]?.rows, again.mix?.sources[1]?.rows]).toEqual([12, 20]);
     expect(reading).toHaveLength(told);
   });
 

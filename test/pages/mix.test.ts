@@ -104,10 +104,10 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     const cells = await page.locator('.sources tbody tr').first().locator('td').allTextContents();
     expect(cells).toEqual(
       [
-        mix?.dataset.rows,
-        mix?.dataset.tokens,
-        mix?.dataset.trainedTokens,
-        mix?.dataset.longest,
+        mix?.sources[0]?.rows,
+        mix?.sources[0]?.tokens,
+        mix?.sources[0]?.supervisedTokens,
+        mix?.sources[0]?.longest,
       ].map((number) => formatNumber(number)),
     );
     const [row] = mix?.batch ?? [];
@@ -115,9 +115,9 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     expect(await tokens.allTextContents()).toEqual(
       row?.tokens.slice(0, 80).map(({ text }) => text.replaceAll('\n', '⏎\n')),
     );
-    const trained = page.locator('.batch .tokens').first().locator('.token.trained');
-    expect(await trained.count()).toBe(
-      row?.tokens.slice(0, 80).filter(({ trained }) => trained).length,
+    const supervised = page.locator('.batch .tokens').first().locator('.token.supervised');
+    expect(await supervised.count()).toBe(
+      row?.tokens.slice(0, 80).filter((token) => token.supervised).length,
     );
     expect(await page.getByText('will be written').count()).toBe(1);
     await page.getByText(`line ${row?.origin?.line}`, { exact: true }).click();
@@ -313,7 +313,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
       },
       mix: preview.mix && {
         ...preview.mix,
-        batch: [{ source: 'dataset', row: 0, tokens: [{ text, trained: true }] }],
+        batch: [{ source: 'dataset', row: 0, tokens: [{ text, supervised: true }] }],
       },
     });
     const page = await open(host);

@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { defined } from '../../src/errors.js';
-import { createMixer } from '../../src/mixer/mixer.js';
+import { cfs } from '../../src/methods/cfs.js';
+import { createMixer, sourceOf } from '../../src/mixer/mixer.js';
 import { storeRows } from '../../src/mixer/rowStore.js';
 import type { ProviderName } from '../../src/runtime/index.js';
-import { objectives } from '../../src/trainer/objective.js';
+import { objectiveOf } from '../../src/trainer/step.js';
 import { train } from '../../src/trainer/trainer.js';
 import { testProvider } from '../support/provider.js';
 import {
@@ -30,15 +31,18 @@ async function trainOn(provider: ProviderName) {
   const folder = mkdtempSync(join(tmpdir(), 'cfs-webgpu-'));
   const [losses, norms]: number[][] = [[], []];
   const locations = new Set<string>();
-  const data = { dataset: storeRows(randomRows(20, 5)), cfs: storeRows(randomRows(6, 6)) };
+  const sources = [
+    sourceOf('dataset', storeRows(randomRows(20, 5))),
+    sourceOf('context-free', storeRows(randomRows(6, 6))),
+  ];
   try {
     await train({
       device,
       architecture,
       store,
       createMixer: (cursor) =>
-        createMixer({ ...data, mode: 'per-batch', batchRows: 6, seed: 4, cursor }),
-      objective: defined(objectives.cfs, 'cfs')({ lambda: 0.5 }),
+        createMixer({ sources, mode: 'per-batch', batchRows: 6, seed: 4, cursor }),
+      objective: objectiveOf(cfs, { lambda: 0.5, own: {} }),
       shape: { time: 32, maxTokens: 64 },
       optimizer: tinyOptimizer(),
       schedule: { name: 'constant', learningRate: 0.003, warmupSteps: 0, steps: 8 },

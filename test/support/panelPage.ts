@@ -2,7 +2,6 @@
 import type { Browser } from 'playwright-core';
 import type { ItemComparison, Page } from '../../src/protocol/panel.js';
 import type { RunEvent, RunResults } from '../../src/protocol/records.js';
-import type { Method } from '../../src/protocol/methods.js';
 import type { RunInfo } from '../../src/protocol/runInfo.js';
 import { openPage, type OpenedPage } from '../pages/harness.js';
 import type { ThemeName } from '../pages/themes.js';
@@ -15,7 +14,7 @@ export interface MadeRun {
   results?: RunResults;
 }
 
-export function makeRun(id: string, method: Method, part: Partial<RunInfo> = {}): MadeRun {
+export function makeRun(id: string, method: string, part: Partial<RunInfo> = {}): MadeRun {
   const info = runInfo({ id, method, ...part });
   const events = madeUpEvents(method);
   return info.state === 'finished'

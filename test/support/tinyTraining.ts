@@ -1,7 +1,7 @@
 /** A tiny random Llama with its parameters on a device, and rows to train it on. */
 import type { Architecture } from '../../src/model/architecture.js';
 import type { TokenRow } from '../../src/model/batch.js';
-import type { MixedStep, Source } from '../../src/mixer/mixer.js';
+import type { MixedStep } from '../../src/mixer/step.js';
 import { createRandom } from '../../src/random.js';
 import { openDevice, type Device, type ProviderName } from '../../src/runtime/index.js';
 import { stateOf, type Transform } from '../../src/trainer/optimizer.js';
@@ -61,7 +61,7 @@ export async function tinyTraining(
   return { device, architecture, store: await createStore(device, plan, read) };
 }
 
-/** Rows of 4 to `longest` random tokens; the first third of each is not trained on. */
+/** Rows of 4 to `longest` random tokens; the first third of each is not supervised. */
 export function randomRows(count: number, seed: number, longest = 24): TokenRow[] {
   const random = createRandom(seed);
   return Array.from({ length: count }, () => {
@@ -74,7 +74,7 @@ export function randomRows(count: number, seed: number, longest = 24): TokenRow[
 }
 
 /** One step of these rows. */
-export function stepOf(rows: TokenRow[], source: (row: number) => Source): MixedStep {
+export function stepOf(rows: TokenRow[], source: (row: number) => string): MixedStep {
   const sources = rows.map((_, row) => source(row));
   return { epoch: 0, index: 0, rows, sources, rowIndices: rows.map((_, row) => row) };
 }

@@ -143,8 +143,8 @@ describe.sequential('a newcomer', () => {
     expect(await page.locator('.batch > li').count()).toBeGreaterThan(3);
     // Of a row of the dataset, what the model reads and what it learns to write.
     const row = page.locator('.batch > li').first();
-    expect(await row.locator('.token:not(.trained)').count()).toBeGreaterThan(3);
-    expect(await row.locator('.token.trained').count()).toBeGreaterThan(3);
+    expect(await row.locator('.token:not(.supervised)').count()).toBeGreaterThan(3);
+    expect(await row.locator('.token.supervised').count()).toBeGreaterThan(3);
     expect(await seriousFindings(page)).toEqual([]);
   });
 

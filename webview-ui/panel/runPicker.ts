@@ -1,7 +1,7 @@
 /** Which runs a page is about: a list to tick, folded away, the same on Curves and Compare. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
-import { methods } from '../../src/protocol/methods.js';
+import { methodLabel } from '../../src/methods/index.js';
 import type { RunInfo } from '../../src/protocol/runInfo.js';
 import { stateWords } from '../../src/protocol/runWords.js';
 import { checkbox } from '../shared/toolkit.js';
@@ -20,7 +20,7 @@ export function runPicker({ runs, labels, chosen, onChange }: RunPickerOptions):
   const isFull = chosen.length >= mostRuns;
   const item = ({ id, method, state }: RunInfo): TemplateResult => {
     const checked = chosen.includes(id);
-    const about = [method && methods[method].label, stateWords[state]].filter(Boolean).join(', ');
+    const about = [method && methodLabel(method), stateWords[state]].filter(Boolean).join(', ');
     return html`<li>
       ${checkbox({
         checked,

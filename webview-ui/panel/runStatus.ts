@@ -1,7 +1,7 @@
 /** What a run is doing, on top of its curves, with what can be done about it. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { formatNumber, formatSeconds } from '../../src/protocol/format.js';
-import { methods } from '../../src/protocol/methods.js';
+import { methodLabel } from '../../src/methods/index.js';
 import type { RunAction, RunInfo } from '../../src/protocol/runInfo.js';
 import { phaseWords, stateWords } from '../../src/protocol/runWords.js';
 import { button } from '../shared/toolkit.js';
@@ -40,7 +40,7 @@ export function runStatus({ run, label, onAction }: RunStatusOptions): TemplateR
     <div class="run-line">
       <span class="run-sign" aria-hidden="true">${signs[state]}</span>
       <strong>${label}</strong>
-      <span class="muted">${method ? methods[method].label : nothing}</span>
+      <span class="muted">${method ? methodLabel(method) : nothing}</span>
       <span>${stateWords[state]}</span>
       <span class="muted">${doing(run)}</span>
       <span class="run-actions">

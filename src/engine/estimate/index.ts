@@ -6,13 +6,14 @@
 import { dirname } from 'node:path';
 import { defined } from '../../errors.js';
 import { loadTask, readDefinition, taskFiles } from '../../evaluator/task.js';
+import { isPlanned } from '../../mixer/preview.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import type { RunEstimate } from '../../protocol/preview.js';
 import { chooseProvider, type Provider } from '../../runtime/index.js';
 import type { RunConfig } from '../../runs/configSchema.js';
 import { createCache } from '../cache.js';
-import { expectedSamples } from '../mixPreview.js';
 import type { Model } from '../model.js';
+import { expectedSources } from '../sources/index.js';
 import { fileStamp } from '../stamp.js';
 import { parameterCount } from '../../model/parameters.js';
 import { createGraphCosts, type GraphCosts } from './graphs.js';
@@ -75,10 +76,14 @@ export function createEstimator(): Estimator {
         Promise.resolve(createGraphCosts(architecture, provider.name)),
       );
       graphs.trim(keptModels);
-      const samples = expectedSamples(config, model, rows.count);
-      const training = trainingWork(config, architecture, rows, samples, steps);
+      const sources = expectedSources(config, model, rows);
+      const training = trainingWork(config, architecture, sources, steps);
       const candidates = model.bos.candidates.length;
-      const writing = writingWork(config, architecture, samples?.rows ?? 0, candidates);
+      const planned = sources.reduce(
+        (sum, each) => sum + (isPlanned(each.rows) ? each.rows.rows : 0),
+        0,
+      );
+      const writing = writingWork(config, architecture, planned, candidates);
       const evaluating = evaluatingWork(config, steps, await requestsFor(request), downstream);
 
       const speed = { flopsPerSecond };

@@ -16,7 +16,7 @@ const runtimeBytes = 150 * 2 ** 20;
 const arenaFactor = 1.35;
 /** Copies of the weights while a decoder stores them in its graph, beside the ones it reads. */
 const decoderCopies = 3;
-/** A row's tokens and marks, and their room to grow while they are read. */
+/** A row's tokens and flags, and their room to grow while they are read. */
 const bytesPerRowToken = 10;
 /** Tokens of one pass of the scorer. */
 const scoredAtOnce = 2048;

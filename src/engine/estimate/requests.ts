@@ -6,6 +6,7 @@ import { evaluateTask } from '../../evaluator/evaluate.js';
 import type { MetricResult } from '../../evaluator/results.js';
 import { scoredModel } from '../../evaluator/scoredModel.js';
 import { subsetOf, type Task } from '../../evaluator/task.js';
+import { countSupervised } from '../../model/batch.js';
 import type { Model } from '../model.js';
 
 /** Rows of one length, and how many there are. */
@@ -46,9 +47,9 @@ export async function requestsOf(task: Task, model: Model, seed: number): Promis
       maxLength: architecture.contextLength,
       stopIds: eosIds,
       score: (rows) => {
-        const scores = rows.map(({ ids, supervised }) => {
-          const targets = supervised.reduce((sum, flag) => sum + flag, 0);
-          scored.push({ tokens: ids.length, targets, rows: share });
+        const scores = rows.map((row) => {
+          const targets = countSupervised(row);
+          scored.push({ tokens: row.ids.length, targets, rows: share });
           return { logprob: new Float32Array(targets), greedy: new Uint8Array(targets) };
         });
         return Promise.resolve(scores);

@@ -3,10 +3,11 @@
  * Steps and their lines are drawn by the mixer and the packing that will make them.
  */
 import { createMixer } from '../../mixer/mixer.js';
-import type { PlannedSamples } from '../../mixer/preview.js';
-import type { RowStore } from '../../mixer/rowStore.js';
+import { isPlanned, type ExpectedSource, type PlannedRows } from '../../mixer/preview.js';
+import { withHash, type RowStore } from '../../mixer/rowStore.js';
 import { contextFreeRow } from '../../mixer/rows.js';
 import type { Architecture } from '../../model/architecture.js';
+import { countSupervised } from '../../model/batch.js';
 import { splitIntoBatches } from '../../model/packing.js';
 import type { RunConfig } from '../../runs/configSchema.js';
 import type { StepShape } from '../../trainer/step.js';
@@ -33,16 +34,17 @@ const [drawnSteps, drawnTokens] = [16, 100_000];
 export function trainingWork(
   config: RunConfig,
   architecture: Architecture,
-  rows: RowStore,
-  samples: PlannedSamples | undefined,
+  expected: readonly ExpectedSource[],
   steps: number,
 ): TrainingWork {
   const { mix, training, seed } = config;
-  const cfs = samples && standIns(samples, architecture.vocabSize);
-  const shape = stepShape(config, architecture, Math.max(rows.longest, cfs?.longest ?? 0));
-  const { mode, cfsShare } = mix;
-  const settings = { mode, cfsShare, batchRows: training.batchRows, seed };
-  const mixer = createMixer({ dataset: rows, cfs, ...settings });
+  const sources = expected.map((source) => ({
+    ...source,
+    rows: isPlanned(source.rows) ? standIns(source.rows, architecture.vocabSize) : source.rows,
+  }));
+  const longest = Math.max(...sources.map(({ rows }) => rows.longest));
+  const shape = stepShape(config, architecture, longest);
+  const mixer = createMixer({ sources, mode: mix.mode, batchRows: training.batchRows, seed });
   const { time, maxTokens } = shape;
   const first: PassSize[] = [];
   const next: PassSize[] = [];
@@ -65,19 +67,19 @@ export function trainingWork(
   };
 }
 
-/** Rows in place of samples that are not written yet, with tokens as different as can be. */
-function standIns({ rows, meanTokens }: PlannedSamples, vocabulary: number): RowStore {
+/** Rows in place of those that are not made yet, with tokens as different as can be. */
+function standIns({ rows, meanTokens }: PlannedRows, vocabulary: number): RowStore {
   const length = Math.ceil(meanTokens);
   const row = (index: number) =>
     contextFreeRow(Int32Array.from({ length }, (_, i) => (index * length + i * 7919) % vocabulary));
-  return {
+  return withHash({
     count: rows,
     tokens: rows * length,
-    trainedTokens: rows * (length - 1),
+    supervisedTokens: rows * (length - 1),
     longest: length,
     row,
     origin: () => undefined,
-  };
+  });
 }
 
 function summary(sizes: PassSize[], of: (values: number[]) => number): PassSize {
@@ -153,9 +155,9 @@ const sampledRows = 500;
 function rowRequests(rows: RowStore): Requests {
   const count = Math.min(sampledRows, rows.count);
   const scored = Array.from({ length: count }, (_, i) => {
-    const { ids, supervised } = rows.row(Math.floor((i * rows.count) / count));
-    const targets = supervised.reduce((sum, mark) => sum + mark, 0);
-    return { tokens: ids.length, targets, rows: rows.count / count };
+    const row = rows.row(Math.floor((i * rows.count) / count));
+    const targets = countSupervised(row);
+    return { tokens: row.ids.length, targets, rows: rows.count / count };
   });
   return { items: rows.count, scored, written: [] };
 }

@@ -6,11 +6,15 @@
 import { CfsError } from '../../errors.js';
 import type { ChatOptions } from '../../mixer/chat.js';
 import { scanDataset } from '../../mixer/dataset.js';
-import type { MixPreview } from '../../mixer/preview.js';
 import { joinStores, type RowStore } from '../../mixer/rowStore.js';
 import type { DatasetReport } from '../../protocol/datasetReport.js';
 import { errorRecord } from '../../protocol/errorRecord.js';
-import type { ModelFacts, PreviewContract, PreviewData } from '../../protocol/preview.js';
+import type {
+  MixPreview,
+  ModelFacts,
+  PreviewContract,
+  PreviewData,
+} from '../../protocol/preview.js';
 import type { Handlers } from '../../protocol/rpc.js';
 import { checkFields, fieldName } from '../../runs/configCheck.js';
 import type { DatasetSource, RunConfig } from '../../runs/configSchema.js';

@@ -2,6 +2,7 @@
  * What the inspector shows, derived from the list of runs and from the events of one: which run is
  * selected when nobody chose, and what is known of its samples.
  */
+import { methodOf } from '../../methods/index.js';
 import type { InspectorState } from '../../protocol/inspector.js';
 import type { RunEvent } from '../../protocol/records.js';
 import type { RunInfo } from '../../protocol/runInfo.js';
@@ -10,8 +11,12 @@ import type { RunInfo } from '../../protocol/runInfo.js';
 export function runsWithSamples(runs: readonly RunInfo[]): RunInfo[] {
   return runs.filter(
     ({ samples, method, state }) =>
-      method !== undefined && (samples > 0 || (method === 'cfs' && state !== 'finished')),
+      method !== undefined && (samples > 0 || (writesSamples(method) && state !== 'finished')),
   );
+}
+
+function writesSamples(method: string): boolean {
+  return methodOf(method)?.sources.includes('context-free') ?? false;
 }
 
 /**

@@ -15,6 +15,7 @@ import { evaluatingWork, trainingWork, writingWork } from '../../../src/engine/e
 import { openModel } from '../../../src/engine/model.js';
 import { parameterCount } from '../../../src/model/parameters.js';
 import { loadTask } from '../../../src/evaluator/task.js';
+import { sourceOf } from '../../../src/mixer/mixer.js';
 import { storeRows, type RowStore } from '../../../src/mixer/rowStore.js';
 import { configArchitecture } from '../../support/configArchitecture.js';
 import { readRunConfig } from '../../../src/runs/config.js';
@@ -36,9 +37,10 @@ function withTraining(changes: Partial<RunConfig['training']>): RunConfig {
   return { ...config, training: { ...config.training, ...changes } };
 }
 
-const samples = { rows: 12, meanTokens: 24 };
-const trained = (changed: RunConfig = config, steps = 12) =>
-  trainingWork(changed, architecture, rows, samples, steps);
+const trained = (changed: RunConfig = config, steps = 12) => {
+  const samples = sourceOf('context-free', { rows: 12, meanTokens: 24 });
+  return trainingWork(changed, architecture, [sourceOf('dataset', rows), samples], steps);
+};
 const task = (name: string) => loadTask(join(workspace, 'tasks', `${name}.yaml`));
 
 function memoryOf(changed: RunConfig, of = architecture) {

@@ -48,7 +48,7 @@ describe('a preview', () => {
     const attention = 2 * 48 * 48 + 2 * 24 * 48;
     expect(model.parameters).toBe(1024 * 48 + attention + 3 * 64 * 48 + 3 * 48);
     expect(dataset).toMatchObject({ rows: 40, kept: 40, errors: 0 });
-    expect(mix).toMatchObject({ steps: 12, dataset: { rows: 40 }, cfs: { rows: 12 } });
+    expect(mix).toMatchObject({ steps: 12, sources: [{ rows: 40 }, { rows: 12 }] });
     expect(mix?.batch).toHaveLength(8);
     expect(mix?.batch[0]?.origin).toMatchObject({ file: 0 });
     const { total, ...phases } = estimate?.seconds ?? { total: 0 };
@@ -62,7 +62,7 @@ describe('a preview', () => {
     writeFileSync(other, jsonLines(pairs(60, 500)));
     const { mix, dataset } = await asker()({ dataset: [...config.dataset, { path: other }] });
     expect(dataset.files.map(({ file }) => file)).toEqual([config.dataset[0]?.path, other]);
-    expect(mix?.dataset.rows).toBe(100);
+    expect(mix?.sources[0]?.rows).toBe(100);
     const files = new Set(mix?.batch.flatMap(({ origin }) => origin?.file ?? []));
     expect(files).toEqual(new Set([0, 1]));
   });
@@ -78,7 +78,7 @@ describe('a preview', () => {
 
   it('keeps rows out of training where none are given to test on', async () => {
     const { mix } = await asker()({ evaluation: { downstream: undefined, holdOut: 0.25 } });
-    expect(mix?.dataset.rows).toBe(30);
+    expect(mix?.sources[0]?.rows).toBe(30);
   });
 
   it('ends an older question, but not the reading that the newer one needs as well', async () => {

@@ -29,7 +29,7 @@ describe('holdOutRows', () => {
       expect(own).toEqual(own.toSorted((a, b) => a - b));
       expect(own.map((_, i) => part.origin(i))).toEqual(own.map(at));
       const even = own.filter((i) => i % 2 === 0).length;
-      expect(part).toMatchObject({ tokens: 2 * own.length + even, trainedTokens: own.length });
+      expect(part).toMatchObject({ tokens: 2 * own.length + even, supervisedTokens: own.length });
     }
     expect(trained.longest).toBe(3);
   });

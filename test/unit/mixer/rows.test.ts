@@ -185,7 +185,7 @@ describe('row store', () => {
     const store = builder.finish();
     expect(store.count).toBe(300);
     expect(store.tokens).toBe((299 * 300) / 2);
-    expect(store.trainedTokens).toBe((299 * 300) / 2 - 299);
+    expect(store.supervisedTokens).toBe((299 * 300) / 2 - 299);
     expect(store.longest).toBe(299);
     rows.forEach((row, i) => {
       expect(store.row(i)).toEqual(row);

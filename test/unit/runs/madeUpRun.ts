@@ -9,14 +9,13 @@ import type {
   SampleRecord,
   TaskResult,
 } from '../../../src/protocol/records.js';
-import type { Method } from '../../../src/protocol/methods.js';
 import { parseRunConfig } from '../../../src/runs/config.js';
 import type { RunConfig } from '../../../src/runs/configSchema.js';
 
 const tasks = ['stories', 'arithmetic', 'sorting', 'facts', 'records'];
 const steps = 600;
 
-export function madeUpConfig(method: Method = 'cfs', name = 'poems'): RunConfig {
+export function madeUpConfig(method: string = 'cfs', name = 'poems'): RunConfig {
   const text = `name: ${JSON.stringify(name)}\nmodel: base\ndataset: poems.jsonl\nmethod: ${method}\n`;
   return parseRunConfig(text, '/somewhere/run.yaml');
 }
@@ -25,7 +24,7 @@ export function timeAt(second: number): string {
   return new Date(Date.UTC(2026, 0, 2) + second * 1000).toISOString();
 }
 
-export function madeUpEvents(method: Method = 'cfs'): RunEvent[] {
+export function madeUpEvents(method: string = 'cfs'): RunEvent[] {
   const random = createRandom(7, method === 'cfs' ? 1 : 0);
   const loss = method === 'cfs' ? 0.15 : 1;
   const events: RunEvent[] = [
@@ -56,8 +55,7 @@ export function madeUpEvents(method: Method = 'cfs'): RunEvent[] {
         time: timeAt(10 + step),
         step,
         loss: sftLoss + (cfsLoss ?? 0),
-        sftLoss,
-        cfsLoss,
+        losses: { dataset: sftLoss, ...(cfsLoss === null ? {} : { cfs: cfsLoss }) },
         learningRate: 1e-4 * (1 - step / steps),
         gradNorm: 1.5 + 0.2 * random.normal(),
         tokens: 2048,
@@ -116,7 +114,7 @@ export function madeUpSamples(texts: readonly string[]): SampleRecord[] {
   });
 }
 
-export function madeUpResults(method: Method = 'cfs'): RunResults {
+export function madeUpResults(method: string = 'cfs'): RunResults {
   const loss = method === 'cfs' ? 0.15 : 1;
   const results = tasks.map((task, i): TaskResult => {
     const base = 0.9 - 0.08 * i;

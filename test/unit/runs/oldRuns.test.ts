@@ -20,14 +20,15 @@ import { renderReport } from '../../../src/runs/report.js';
 import {
   openRun,
   readEvents,
-  readHeldOutSamples,
+  readKlSamples,
   readItems,
   readResults,
   readSamples,
   runState,
 } from '../../../src/runs/runFolder.js';
 import { createRunReader } from '../../../src/runs/runInfo.js';
-import { newestCheckpoint } from '../../../src/trainer/checkpoint.js';
+import { listCheckpoints } from '../../../src/trainer/checkpoint.js';
+import { expectError } from '../../support/expectError.js';
 import { oldRunFolder, oldRunToResume } from '../../support/oldRuns.js';
 
 const cfs = openRun(oldRunFolder('cfs'));
@@ -76,13 +77,13 @@ describe('a finished run of version 0.1.0', () => {
   it('draws its losses by source, its scores and its drift', () => {
     const curves = runCurves(readEvents(cfs));
     const ends = (points: [number, number][]) => [points.length, points[0], points.at(-1)];
-    expect(ends(lossPoints(curves, 'loss'))).toEqual([
+    expect(ends(lossPoints(curves, { source: undefined }))).toEqual([
       ...[12, [1, 13.575265640597785], [12, 8.592324673000757]],
     ]);
-    expect(ends(lossPoints(curves, 'sftLoss'))).toEqual([
+    expect(ends(lossPoints(curves, { source: 'dataset' }))).toEqual([
       ...[12, [1, 7.4649830175482705], [12, 3.65176181232228]],
     ]);
-    expect(ends(lossPoints(curves, 'cfsLoss'))).toEqual([
+    expect(ends(lossPoints(curves, { source: 'cfs' }))).toEqual([
       ...[12, [1, 6.110282301902771], [12, 4.94056252638499]],
     ]);
     const text = taskPoints(curves, taskKey({ task: 'text', metric: 'token_perplexity' }));
@@ -112,7 +113,7 @@ describe('a finished run of version 0.1.0', () => {
     expect(samples[0]).toMatchObject({ bosId: 0, stop: 'length' });
     expect(samples[0]?.tokens.slice(0, 4)).toEqual([185, 177, 322, 980]);
     expect(samples[0]?.logprobs[0]).toBeCloseTo(-5.3813133239, 9);
-    expect([...readHeldOutSamples(cfs)]).toHaveLength(6);
+    expect([...readKlSamples(cfs)]).toHaveLength(6);
 
     const results = defined(readResults(cfs), 'results');
     expect(results).toMatchObject({ method: 'cfs', steps: 12, savedStep: 12, provider: 'cpu' });
@@ -143,28 +144,22 @@ describe('a stopped run of version 0.1.0', () => {
     expect(readResults(sft)).toBeUndefined();
     expect(await infoOf(sft.folder)).toMatchObject({ state: 'stopped', step: 7, checkpoints: [7] });
     const curves = runCurves(readEvents(sft));
-    const losses = lossPoints(curves, 'sftLoss');
+    const losses = lossPoints(curves, { source: 'dataset' });
     expect(losses).toHaveLength(7);
     expect(losses.at(-1)).toEqual([7, 7.005494792938232]);
-    expect(lossPoints(curves, 'cfsLoss')).toEqual([]);
+    expect(lossPoints(curves, { source: 'cfs' })).toEqual([]);
     expect(curves.evaluations.map(({ step }) => step)).toEqual([0, 6]);
   });
 
-  it('has a whole checkpoint', async () => {
-    const step = await newestCheckpoint(sft.paths.checkpoints, (warning) => {
-      throw warning;
-    });
-    expect(step).toBe(7);
-  });
-
-  it('goes on from it', async () => {
+  it('is not resumed, with a sentence and nothing changed', async () => {
     const run = openRun(oldRunToResume());
     const { signal } = new AbortController();
-    await runJob({ run, resume: true, until: 'end', signal, onEvent: () => undefined });
-    const losses = lossPoints(runCurves(readEvents(run)), 'loss');
-    expect(losses.map(([step]) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
-    expect(losses.at(-1)?.[1]).toBeLessThan(defined(losses[6], 'step 7')[1]);
-    expect(readResults(run)).toMatchObject({ method: 'sft', steps: 12 });
+    const job = { run, resume: true, until: 'end', signal, onEvent: () => undefined } as const;
+    const { message, remedy } = await expectError('CHECKPOINT_OUTDATED', () => runJob(job));
+    expect(message).toContain('an earlier version of CFS Studio');
+    expect(remedy).toContain('Start a new run');
+    expect(listCheckpoints(run.paths.checkpoints)).toEqual([7]);
+    expect(readResults(run)).toBeUndefined();
   });
 });
 

@@ -142,7 +142,7 @@ describe('buildCharts', () => {
       ...step,
       step: n,
       loss,
-      sftLoss: loss,
+      losses: { dataset: loss },
       skipped,
     });
     const events = [at(1, 9), ...resumed, at(1, 5), at(2, 99, true), at(3, 3)];

@@ -1,9 +1,13 @@
 /** The gradients of a step do not depend on how its rows are cut and packed. */
 import { describe, expect, it } from 'vitest';
-import { defined } from '../../../src/errors.js';
+import { cfs } from '../../../src/methods/cfs.js';
 import { createScorer } from '../../../src/model/scoreGraph.js';
-import { objectives } from '../../../src/trainer/objective.js';
-import { createGradientComputer, type StepShape } from '../../../src/trainer/step.js';
+import {
+  createGradientComputer,
+  objectiveOf,
+  type Objective,
+  type StepShape,
+} from '../../../src/trainer/step.js';
 import { testProvider } from '../../support/provider.js';
 import {
   deviation,
@@ -15,12 +19,12 @@ import {
 
 const rows = randomRows(17, 1);
 const step = stepOf(rows, (row) => (row % 3 === 0 ? 'cfs' : 'dataset'));
-const objective = defined(objectives.cfs, 'cfs')({ lambda: 0.7 });
+const ofCfs = objectiveOf(cfs, { lambda: 0.7, own: {} });
 
-async function gradientsOf(shape: StepShape) {
+async function gradientsOf(shape: StepShape, objective: Objective = ofCfs) {
   const { device, architecture, store } = await tinyTraining(testProvider);
-  const computer = createGradientComputer(device, architecture, store, shape);
-  const report = await computer.compute(step, objective);
+  const computer = createGradientComputer(device, architecture, store, shape, objective);
+  const report = await computer.compute(step);
   const gradients = await snapshot(store, 'gradient');
   await computer.release();
   store.release();
@@ -59,12 +63,12 @@ describe(`createGradientComputer on ${testProvider}`, () => {
         .flatMap(({ logprob }) => [...logprob]);
       return -values.reduce((sum, value) => sum + value, 0) / values.length;
     };
-    const { sourceLoss, loss, nll, tokens, norm, gradients } = await gradientsOf({
+    const { losses, loss, nll, tokens, norm, gradients } = await gradientsOf({
       time: 32,
       maxTokens: 128,
     });
-    expect(sourceLoss.dataset).toBeCloseTo(mean('dataset'), 4);
-    expect(sourceLoss.cfs).toBeCloseTo(mean('cfs'), 4);
+    expect(losses.dataset).toBeCloseTo(mean('dataset'), 4);
+    expect(losses.cfs).toBeCloseTo(mean('cfs'), 4);
     expect(loss).toBeCloseTo(mean('dataset') + 0.7 * mean('cfs'), 4);
     expect(tokens).toBe(rows.reduce((sum, { ids }) => sum + ids.length, 0));
     const flat = scores.flatMap(({ logprob }) => [...logprob]);

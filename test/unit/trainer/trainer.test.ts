@@ -12,7 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CfsError, defined } from '../../../src/errors.js';
-import { createMixer } from '../../../src/mixer/mixer.js';
+import { cfs } from '../../../src/methods/cfs.js';
+import { createMixer, sourceOf } from '../../../src/mixer/mixer.js';
 import { storeRows } from '../../../src/mixer/rowStore.js';
 import { openSafetensors } from '../../../src/model/safetensors.js';
 import {
@@ -22,7 +23,7 @@ import {
   pruneCheckpoints,
   saveCheckpoint,
 } from '../../../src/trainer/checkpoint.js';
-import { objectives } from '../../../src/trainer/objective.js';
+import { objectiveOf } from '../../../src/trainer/step.js';
 import { createStore } from '../../../src/trainer/store.js';
 import { planStore } from '../../../src/trainer/storePlan.js';
 import {
@@ -41,7 +42,11 @@ const steps = 11;
 /** The content hash of the base model. */
 const base = 'b'.repeat(64);
 /** 7 rows a step from 26 + 9: several micro-batches, both sources, three epochs. */
-const data = { dataset: storeRows(randomRows(26, 5)), cfs: storeRows(randomRows(9, 6)) };
+const sources = [
+  sourceOf('dataset', storeRows(randomRows(26, 5))),
+  sourceOf('context-free', storeRows(randomRows(9, 6))),
+];
+const objective = objectiveOf(cfs, { lambda: 0.5, own: {} });
 
 interface Ran {
   end: TrainingEnd;
@@ -68,8 +73,8 @@ async function run(
       architecture,
       store,
       createMixer: (cursor) =>
-        createMixer({ ...data, mode: 'per-batch', batchRows: 7, seed: 4, cursor }),
-      objective: defined(objectives.cfs, 'cfs')({ lambda: 0.5 }),
+        createMixer({ sources, mode: 'per-batch', batchRows: 7, seed: 4, cursor }),
+      objective,
       shape: { time: 32, maxTokens: 64 },
       optimizer: tinyOptimizer(),
       schedule: { name: 'cosine', learningRate: 0.01, warmupSteps: 2, steps },
@@ -109,8 +114,8 @@ describe('train', () => {
       reports.slice(from, from + 5).reduce((sum, report) => sum + report.loss, 0);
     expect(loss(25)).toBeLessThan(0.8 * loss(0));
     for (const report of reports) {
-      expect(report.sourceLoss.dataset).toBeDefined();
-      expect(report.sourceLoss.cfs).toBeDefined();
+      expect(report.losses.dataset).toBeDefined();
+      expect(report.losses.cfs).toBeDefined();
       // More than one micro-batch.
       expect(report.tokens).toBeGreaterThan(64);
     }
@@ -138,12 +143,14 @@ describe('train', () => {
   });
 
   it('leaves out steps that are not finite, counts them, and goes on', async () => {
-    const objective = defined(objectives.cfs, 'cfs')({ lambda: 0.5 });
     let call = 0;
     const broken = new Set([2, 3, 4, 5, 7]);
     const { end, reports, weights } = await run({
       objective: {
-        rowWeights: (step) => objective.rowWeights(step).fill(NaN, broken.has(++call) ? 0 : 99),
+        targetWeights: (step) => {
+          const weights = objective.targetWeights(step);
+          return broken.has(++call) ? weights.fill(NaN) : weights;
+        },
       },
     });
     expect(reports.filter(({ skipped }) => skipped).map(({ step }) => step)).toEqual([...broken]);
@@ -195,6 +202,23 @@ describe('train', () => {
     expect(end.state.best).toEqual({ step: 4, score: 3 });
     expect(saved).toEqual([2, 3, 4, 6, 9, 11]);
     expect(listCheckpoints(folder)).toEqual([11, 9, 4]);
+  });
+
+  it('refuses a checkpoint of an earlier version and leaves it where it is', async () => {
+    await run({}, { stopAfter: 3 });
+    const file = join(folder, '3', 'state.json');
+    const content = JSON.parse(readFileSync(file, 'utf8')) as { state: { cursor: unknown } };
+    content.state.cursor = {
+      epoch: 0,
+      index: 3,
+      of: {
+        ...{ seed: 4, mode: 'per-batch', batchRows: 7, cfsShare: null },
+        ...{ datasetRows: 26, datasetTokens: 360, cfsRows: 9, cfsTokens: 120 },
+      },
+    };
+    writeFileSync(file, JSON.stringify(content));
+    await expect(run()).rejects.toMatchObject({ code: 'CURSOR_OUTDATED' });
+    expect(readdirSync(folder)).toEqual(['3']);
   });
 
   it('writes no checkpoint when it is stopped before the first step', async () => {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runCurves } from '../../../src/protocol/curveData.js';
 import type { TaskResult } from '../../../src/protocol/records.js';
-import type { Method } from '../../../src/protocol/methods.js';
 import { toCsv } from '../../../webview-ui/panel/curves/csv.js';
 import { scatterGroups } from '../../../webview-ui/panel/curves/scatter.js';
 import { buildSpecs, type CurvesRun, type Line } from '../../../webview-ui/panel/curves/series.js';
@@ -19,7 +18,7 @@ import type { PanelRpc } from '../../../webview-ui/panel/page.js';
 import { runInfo } from '../../support/runInfo.js';
 import { madeUpEvents, madeUpResults } from '../runs/madeUpRun.js';
 
-const run = (id: string, method: Method, style: number): CurvesRun => ({
+const run = (id: string, method: string, style: number): CurvesRun => ({
   ...runCurves(madeUpEvents(method)),
   id,
   label: id,
@@ -156,7 +155,7 @@ describe('toCsv', () => {
 });
 
 describe('scatterGroups', () => {
-  const finished = (id: string, method: Method, datasets = ['/data/poems.jsonl']) => ({
+  const finished = (id: string, method: string, datasets = ['/data/poems.jsonl']) => ({
     info: runInfo({ id, method, datasets }),
     label: id,
     results: madeUpResults(method),

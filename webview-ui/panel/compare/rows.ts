@@ -6,7 +6,7 @@ import {
   formatSeconds,
   width95,
 } from '../../../src/protocol/format.js';
-import { methods } from '../../../src/protocol/methods.js';
+import { methodLabel } from '../../../src/methods/index.js';
 import { unitName, unitOf } from '../../../src/protocol/metrics.js';
 import { outcomeOf, type Outcome } from '../../../src/protocol/outcome.js';
 import type { ComparisonData } from '../../../src/protocol/panel.js';
@@ -75,7 +75,7 @@ export function factRows({ runs }: ComparisonData): FactRow[] {
     ...new Set(runs.flatMap(({ results }) => results?.forgetting.map(({ unit }) => unit) ?? [])),
   ];
   const rows = [
-    row('Method', ({ info }) => info.method && methods[info.method].label),
+    row('Method', ({ info }) => info.method && methodLabel(info.method)),
     row('State', ({ info }) => stateWords[info.state]),
     row('Steps', ({ info, results }) =>
       results ? stepsOf(results) : info.step > 0 ? String(info.step) : undefined,

@@ -6,7 +6,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import { taskList } from '../../../src/protocol/curveData.js';
-import { methods } from '../../../src/protocol/methods.js';
+import { methodLabel } from '../../../src/methods/index.js';
 import type { RunAction, RunInfo } from '../../../src/protocol/runInfo.js';
 import { runLabels } from '../../../src/protocol/runWords.js';
 import { failure } from '../../shared/failure.js';
@@ -93,7 +93,7 @@ export function createCurvesPage(context: PageContext): PanelPage {
     const labelOf = ({ id }: RunInfo): string => labels.get(id) ?? id;
     const curves = runs.flatMap((run, style): CurvesRun[] => {
       const of = watcher.curvesOf(run.id);
-      const method = run.method ? methods[run.method].label : '';
+      const method = run.method ? methodLabel(run.method) : '';
       return of ? [{ ...of, id: run.id, label: labelOf(run), method, style }] : [];
     });
     const tasks = taskList(curves);

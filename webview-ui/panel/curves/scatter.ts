@@ -2,8 +2,8 @@
  * What was won beside what was kept, over runs: a point for each finished run. Only runs that share
  * model, dataset and measure are comparable, so they come in groups.
  */
+import { methodNames } from '../../../src/methods/index.js';
 import { unitOf } from '../../../src/protocol/metrics.js';
-import type { Method } from '../../../src/protocol/methods.js';
 import type { RunResults } from '../../../src/protocol/records.js';
 import type { RunInfo } from '../../../src/protocol/runInfo.js';
 
@@ -16,7 +16,8 @@ export interface FinishedRun {
 export interface ScatterPoint {
   runId: string;
   label: string;
-  method: Method;
+  /** Its name. */
+  method: string;
   /** Downstream score. */
   x: number;
   /** Mean change over the tasks of the unit, positive is better. */
@@ -32,6 +33,14 @@ export interface ScatterGroup {
   /** Points for each unit of the tasks. */
   units: { unit: string; tasks: number; points: ScatterPoint[] }[];
   runs: number;
+}
+
+/** The methods of points: known ones in their order, so that a method keeps its style. */
+export function methodsOf(points: readonly ScatterPoint[]): { name: string; style: number }[] {
+  const names = [...new Set([...methodNames, ...points.map(({ method }) => method)])];
+  return names
+    .map((name, style) => ({ name, style }))
+    .filter(({ name }) => points.some(({ method }) => method === name));
 }
 
 /** The group of the newest run first, if `runs` are the newest first. */

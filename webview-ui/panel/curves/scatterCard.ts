@@ -1,14 +1,14 @@
 /** The cards of the scatter: one for each unit of the tasks, over all finished runs. */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import { methodLabel } from '../../../src/methods/index.js';
 import { formatChange, formatNumber } from '../../../src/protocol/format.js';
 import { unitName } from '../../../src/protocol/metrics.js';
-import { methodNames, methods } from '../../../src/protocol/methods.js';
 import { curveStyle, type Theme } from '../../shared/theme.js';
 import { dropdown } from '../../shared/toolkit.js';
 import type { Views } from '../views.js';
 import { card } from './card.js';
 import { pointSample } from './legend.js';
-import { scatterGroups, type FinishedRun, type ScatterGroup } from './scatter.js';
+import { methodsOf, scatterGroups, type FinishedRun, type ScatterGroup } from './scatter.js';
 import { scatterChart } from './scatterChart.js';
 import type { CurvesState } from './state.js';
 import type { Drawing } from '../chartBase.js';
@@ -93,7 +93,7 @@ function table({ unit, points }: ScatterGroup['units'][number]): TemplateResult 
           ({ label, method, x, y }) =>
             html`<tr>
               <th scope="row">${label}</th>
-              <td>${methods[method].label}</td>
+              <td>${methodLabel(method)}</td>
               <td>${formatNumber(x)}</td>
               <td>${formatChange(y)}</td>
             </tr>`,
@@ -105,14 +105,13 @@ function table({ unit, points }: ScatterGroup['units'][number]): TemplateResult 
 
 function methodKey({ points }: ScatterGroup['units'][number], theme: Theme): TemplateResult {
   return html`<div class="legend">
-    ${methodNames.map((method, i) => {
-      if (!points.some((each) => each.method === method)) return nothing;
-      const { point, color } = curveStyle(i, theme.kind);
+    ${methodsOf(points).map(({ name, style }) => {
+      const { point, color } = curveStyle(style, theme.kind);
       return html`<span class="legend-entry">
         <svg class="line-sample" viewBox="0 0 36 12" aria-hidden="true">
           ${pointSample(point, color)}
         </svg>
-        <span>${methods[method].label}</span>
+        <span>${methodLabel(name)}</span>
       </span>`;
     })}
   </div>`;

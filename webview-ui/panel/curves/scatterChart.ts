@@ -1,11 +1,11 @@
 /** How the scatter of downstream score against retention is drawn. */
 import type { Chart } from 'chart.js';
+import { methodLabel } from '../../../src/methods/index.js';
 import { formatChange, formatNumber } from '../../../src/protocol/format.js';
 import { unitName } from '../../../src/protocol/metrics.js';
-import { methodNames, methods } from '../../../src/protocol/methods.js';
 import { curveStyle, type Theme } from '../../shared/theme.js';
 import { axis, commonOptions, tooltipColors, type Drawing } from '../chartBase.js';
-import type { ScatterGroup, ScatterPoint } from './scatter.js';
+import { methodsOf, type ScatterGroup, type ScatterPoint } from './scatter.js';
 
 /** One unit of a group: up and to the right is better. */
 export function scatterChart(
@@ -13,22 +13,17 @@ export function scatterChart(
   { points }: ScatterGroup['units'][number],
   theme: Theme,
 ): Drawing {
-  const datasets = methodNames.flatMap((method, i) => {
-    const { color, point } = curveStyle(i, theme.kind);
-    const own = points.filter((each) => each.method === method);
-    return own.length === 0
-      ? []
-      : [
-          {
-            label: methods[method].label,
-            data: own,
-            borderColor: color,
-            backgroundColor: color,
-            pointStyle: point,
-            pointRadius: 6,
-            pointHoverRadius: 8,
-          },
-        ];
+  const datasets = methodsOf(points).map(({ name, style }) => {
+    const { color, point } = curveStyle(style, theme.kind);
+    return {
+      label: methodLabel(name),
+      data: points.filter(({ method }) => method === name),
+      borderColor: color,
+      backgroundColor: color,
+      pointStyle: point,
+      pointRadius: 6,
+      pointHoverRadius: 8,
+    };
   });
   return {
     type: 'scatter',

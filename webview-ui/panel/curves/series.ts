@@ -191,26 +191,27 @@ function lossSpecs(runs: readonly CurvesRun[]): ChartSpec[] {
   } as const;
   const [only] = runs;
   if (runs.length === 1 && only !== undefined) {
-    const lines = lossParts.map(({ key, label }, i): Line => ({
+    const lines = lossParts(runs).map((part, i): Line => ({
       ...ofRun(only),
-      label,
+      label: part.label,
       task: 'training',
-      metric: key,
+      metric: part.key,
       style: { color: i, dash: i, point: i },
-      points: asPoints(lossPoints(only, key)),
-      entries: [key],
+      points: asPoints(lossPoints(only, part)),
+      entries: [part.key],
     }));
     const [total, ...parts] = lines.filter(({ points }) => points.length > 0);
-    // With one kind of row the total is that row's loss: one line says it.
+    // With one source the total is its loss: one line says it.
     const shown = total === undefined ? [] : parts.length > 1 ? [total, ...parts] : [total];
     const legend = shown.map(({ label, style, metric }) => ({ key: metric, label, sample: style }));
     return [{ ...chart, id: 'loss', title: 'Training loss', lines: shown, legend }];
   }
-  return lossParts.slice(1).map(({ key, label }) => ({
+  const [, ...ofSources] = lossParts(runs);
+  return ofSources.map((part) => ({
     ...chart,
-    id: `loss-${key}`,
-    title: `Training loss: ${label}`,
-    ...runLines(runs, 'training', key, (run) => asPoints(lossPoints(run, key))),
+    id: part.key,
+    title: `Training loss: ${part.label}`,
+    ...runLines(runs, 'training', part.key, (run) => asPoints(lossPoints(run, part))),
   }));
 }
 

@@ -1,6 +1,7 @@
-/** One batch as it would be drawn: where each row comes from, and which of its tokens are trained. */
+/** One batch as it would be drawn: the source of each row, and which of its tokens are supervised. */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import type { MixPreviewData } from '../../../src/protocol/preview.js';
+import type { MixPreview } from '../../../src/protocol/preview.js';
+import { sourceRole } from '../../../src/protocol/sourceRoles.js';
 import { link, rowButton } from '../../shared/toolkit.js';
 
 export interface BatchView {
@@ -14,28 +15,35 @@ export interface BatchView {
   toggleWhole(): void;
 }
 
-type BatchRow = MixPreviewData['batch'][number];
+type BatchRow = MixPreview['batch'][number];
 
 /** A row of 512 tokens would hide the next one. */
 const shortRow = 80;
-const fewRows = { dataset: 4, cfs: 2 };
+/** Rows shown at first: of the dataset, and of each other source. */
+const fewRows = [4, 2] as const;
 
-export function batchView(mix: MixPreviewData, view: BatchView): TemplateResult {
-  const { batch } = mix;
-  const few = [
-    ...batch.filter(({ source }) => source === 'dataset').slice(0, fewRows.dataset),
-    ...batch.filter(({ source }) => source === 'cfs').slice(0, fewRows.cfs),
-  ];
+/** Colour and pattern of a source, by its place in the mix. */
+export function sourceStyle(index: number): string {
+  return `source-${index % 4}`;
+}
+
+export function batchView(mix: MixPreview, view: BatchView): TemplateResult {
+  const { batch, sources } = mix;
+  const few = sources.flatMap(({ id }, i) =>
+    batch.filter(({ source }) => source === id).slice(0, i === 0 ? fewRows[0] : fewRows[1]),
+  );
   const shown = view.isWhole ? batch : few;
   const more = view.isWhole ? 'Show fewer rows' : `Show all ${batch.length} rows`;
   return html`<section aria-labelledby="preview-batch">
     <h2 id="preview-batch">The first batch</h2>
     <ul class="legend">
-      <li><span class="token trained">trained</span> The model learns to write these tokens.</li>
+      <li>
+        <span class="token supervised">supervised</span> The model learns to write these tokens.
+      </li>
       <li><span class="token">context</span> It only reads these.</li>
     </ul>
     <ol class="batch">
-      ${shown.map((row) => rowView(row, view))}
+      ${shown.map((row) => rowView(row, mix, view))}
     </ol>
     ${
       few.length < batch.length
@@ -50,18 +58,17 @@ export function batchView(mix: MixPreviewData, view: BatchView): TemplateResult 
   </section>`;
 }
 
-function rowView(row: BatchRow, view: BatchView): TemplateResult {
+function rowView(row: BatchRow, { sources }: MixPreview, view: BatchView): TemplateResult {
   const { source, origin, tokens } = row;
   const id = `${source} ${row.row}`;
   const isLong = tokens.length > shortRow;
   const shown = isLong && !view.isLong(id) ? tokens.slice(0, shortRow) : tokens;
-  const isDataset = source === 'dataset';
+  const place = sources.findIndex((each) => each.id === source);
+  const { row: word } = sourceRole(sources[place]?.role ?? source);
   const file = origin && view.files[origin.file];
   return html`<li>
     <div class="row-head">
-      <span class=${`source ${isDataset ? 'dataset' : 'samples'}`}
-        >${isDataset ? 'Dataset' : 'Sample'}</span
-      >
+      <span class=${`source ${sourceStyle(place)}`}>${word}</span>
       ${
         origin && file !== undefined
           ? link(`line ${origin.line}`, () => view.openFile(file, origin.line))
@@ -88,7 +95,7 @@ function rowView(row: BatchRow, view: BatchView): TemplateResult {
   </li>`;
 }
 
-function tokenView({ text, trained }: BatchRow['tokens'][number]): TemplateResult {
+function tokenView({ text, supervised }: BatchRow['tokens'][number]): TemplateResult {
   const visible = text.replaceAll('\n', '⏎\n');
-  return html`<span class=${trained ? 'token trained' : 'token'}>${visible}</span>`;
+  return html`<span class=${supervised ? 'token supervised' : 'token'}>${visible}</span>`;
 }

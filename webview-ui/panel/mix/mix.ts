@@ -259,7 +259,7 @@ export function createMixPage(context: PageContext): PanelPage {
   const startBar = (form: Form): TemplateResult => {
     const reason = obstacle(form);
     const disabled = reason !== undefined || isStarting;
-    const writesSamples = answer?.preview?.mix?.cfs !== undefined;
+    const writesSamples = answer?.preview?.mix?.sources.some(({ planned }) => planned) ?? false;
     return html`<div class="start-bar">
       ${startProblem === undefined ? nothing : failure(startProblem)}
       ${started ? startedNotice(started, openFile) : nothing}

@@ -4,13 +4,15 @@ import type { DatasetReport } from '../../../src/protocol/datasetReport.js';
 import { formatBytes, formatNumber, formatSeconds } from '../../../src/protocol/format.js';
 import type {
   RunEstimate,
-  MixPreviewData,
+  MixPreview,
   ModelFacts,
   PreviewData,
+  SourcePreview,
 } from '../../../src/protocol/preview.js';
+import { sourceRole } from '../../../src/protocol/sourceRoles.js';
 import { recordedFailure } from '../../shared/failure.js';
 import { link } from '../../shared/toolkit.js';
-import { batchView, type BatchView } from './batch.js';
+import { batchView, sourceStyle, type BatchView } from './batch.js';
 
 export interface PreviewView extends Omit<BatchView, 'files'> {
   data: PreviewData;
@@ -108,8 +110,9 @@ function estimateView(estimate: RunEstimate): TemplateResult {
   </section>`;
 }
 
-function mixView(mix: MixPreviewData): TemplateResult {
-  const { dataset, cfs, steps, epochs, stepsPerEpoch } = mix;
+function mixView(mix: MixPreview): TemplateResult {
+  const { sources, steps, epochs, stepsPerEpoch } = mix;
+  const planned = sources.filter((source) => source.planned).map(rowsOf);
   return html`<section aria-labelledby="preview-mix">
     <h2 id="preview-mix">What is trained on</h2>
     <p>
@@ -117,58 +120,71 @@ function mixView(mix: MixPreviewData): TemplateResult {
       ${formatNumber(epochs)} ${epochs === 1 ? 'pass' : 'passes'} over the dataset, with
       ${formatNumber(stepsPerEpoch)} steps each.
     </p>
-    ${bar('Rows', dataset.rows, cfs?.rows ?? 0)}
-    ${bar('Trained tokens', dataset.trainedTokens, cfs?.trainedTokens ?? 0)}
+    ${bar('Rows', sources, ({ rows }) => rows)}
+    ${bar('Supervised tokens', sources, ({ supervisedTokens }) => supervisedTokens)}
     <table class="sources">
       <thead>
         <tr>
           <th scope="col">Source</th>
           <th scope="col">Rows</th>
           <th scope="col">Tokens</th>
-          <th scope="col">Trained tokens</th>
+          <th scope="col">Supervised tokens</th>
           <th scope="col">Longest row</th>
         </tr>
       </thead>
       <tbody>
-        ${sourceRow('dataset', 'Your dataset', dataset)}
-        ${cfs ? sourceRow('samples', 'Samples', cfs) : nothing}
+        ${sources.map(sourceRow)}
       </tbody>
     </table>
     ${
-      cfs?.planned === true
-        ? html`<p class="muted">
-            ≈ The samples are not written yet; their tokens are what to expect at most.
+      planned.length === 0
+        ? nothing
+        : html`<p class="muted">
+            ≈ The ${planned.join(' and ')} are not written yet; their tokens are what to expect at
+            most.
           </p>`
-        : nothing
     }
   </section>`;
 }
 
-function sourceRow(
-  kind: 'dataset' | 'samples',
-  name: string,
-  source: MixPreviewData['dataset'],
-): TemplateResult {
+function rowsOf({ role }: SourcePreview): string {
+  return sourceRole(role).rows;
+}
+
+function sourceRow(source: SourcePreview, index: number): TemplateResult {
   const about = source.planned ? '≈ ' : '';
   return html`<tr>
-    <th scope="row"><span class=${`swatch ${kind}`} aria-hidden="true"></span>${name}</th>
+    <th scope="row">
+      <span class=${`swatch ${sourceStyle(index)}`} aria-hidden="true"></span
+      >${sourceRole(source.role).name}
+    </th>
     <td>${formatNumber(source.rows)}</td>
     <td>${about}${formatNumber(source.tokens)}</td>
-    <td>${about}${formatNumber(source.trainedTokens)}</td>
+    <td>${about}${formatNumber(source.supervisedTokens)}</td>
     <td>${about}${formatNumber(source.longest)}</td>
   </tr>`;
 }
 
-function bar(name: string, dataset: number, samples: number): TemplateResult {
-  const total = Math.max(1, dataset + samples);
-  const text = `${name}: ${percent(dataset / total)} dataset, ${percent(samples / total)} samples`;
+/** How much of a number each source has. */
+function bar(
+  name: string,
+  sources: readonly SourcePreview[],
+  numberOf: (source: SourcePreview) => number,
+): TemplateResult {
+  const total = Math.max(
+    1,
+    sources.reduce((sum, source) => sum + numberOf(source), 0),
+  );
+  const shares = sources.map((source) => numberOf(source) / total);
+  const words = sources.map((source, i) => `${percent(shares[i] ?? 0)} ${rowsOf(source)}`);
   return html`<div class="bar-line">
     <span>${name}</span>
-    <span class="bar" role="img" aria-label=${text}>
-      <span class="dataset" .style=${width(dataset / total)}></span>
-      <span class="samples" .style=${width(samples / total)}></span>
+    <span class="bar" role="img" aria-label=${`${name}: ${words.join(', ')}`}>
+      ${shares.map(
+        (share, i) => html`<span class=${sourceStyle(i)} .style=${width(share)}></span>`,
+      )}
     </span>
-    <span class="muted">${percent(dataset / total)} : ${percent(samples / total)}</span>
+    <span class="muted">${shares.map(percent).join(' : ')}</span>
   </div>`;
 }
 

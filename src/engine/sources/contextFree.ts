@@ -1,0 +1,30 @@
+/** Context-free samples: written by the base model from its start token, without those people excluded. */
+import { storeRows, type RowStore } from '../../mixer/rowStore.js';
+import { contextFreeRow } from '../../mixer/rows.js';
+import type { SampleRecord } from '../../protocol/records.js';
+import { maxRowLength, wantedSamples } from '../dataset.js';
+import { chooseSamples, prepareSamples } from '../samplePhase.js';
+import type { SourceKind } from './source.js';
+
+export const contextFree: SourceKind = {
+  role: 'context-free',
+  share: ({ mix }) => mix.cfsShare,
+  expected: (config, model, dataset) => ({
+    rows: wantedSamples(config, dataset.count),
+    meanTokens: Math.min(config.generation.maxLength, maxRowLength(config, model)),
+  }),
+  prepare: async (job, dataset) => {
+    const { config, model } = job;
+    const samples = await prepareSamples(job, wantedSamples(config, dataset.count));
+    return () => sampleRows(chooseSamples(job, samples), maxRowLength(config, model));
+  },
+};
+
+/** The rows of context-free samples: the start token, then all tokens supervised. */
+function sampleRows(samples: Iterable<SampleRecord>, maxLength: number): RowStore {
+  const rows = [];
+  for (const { bosId, tokens } of samples) {
+    if (tokens.length > 0) rows.push(contextFreeRow([bosId, ...tokens].slice(0, maxLength)));
+  }
+  return storeRows(rows);
+}
