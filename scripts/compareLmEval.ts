@@ -61,7 +61,7 @@ async function openModel(folder: string, exchanges: Exchange[]) {
   const device = await openDevice({ name: 'cpu' });
   const plan = planFrozen(architecture.parameters, 'cpu');
   const store = await createStore(device, plan, (name) => source.tensors.read(name));
-  const scorer = createScorer(device, architecture, store.weights);
+  const scorer = createScorer(device, architecture);
   const prefixId = findBos(folder, tokenizer).id;
   const addBos = tokenizerAddsBos(folder);
   const inner = scoredModel({
@@ -70,7 +70,7 @@ async function openModel(folder: string, exchanges: Exchange[]) {
     addBos,
     maxLength: architecture.contextLength,
     stopIds: findEos(folder, tokenizer),
-    score: (rows) => scorer.score(rows),
+    score: (rows) => scorer.score(store.weights, rows),
     generateGreedy: () => Promise.reject(new Error('No task here generates.')),
   });
   const model: LanguageModel = {

@@ -66,7 +66,7 @@ await train({
   clipNorm: 1,
   // The start follows from the seed alone.
   checkpoints: { folder: work, every: 500, keep: 1, base: `random weights of seed ${seed}` },
-  evaluateEvery: 0,
+  evaluateAt: new Set(),
   evaluate: () => Promise.resolve(undefined),
   signal: new AbortController().signal,
   onStep: ({ step, loss, norm, tokens, seconds }) => {

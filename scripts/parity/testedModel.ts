@@ -177,15 +177,19 @@ export async function scoresOf(
   { architecture, device, store }: TestedModel,
   rows: TokenRow[],
 ): Promise<RowScores[]> {
-  const scorer = createScorer(device, architecture, store.weights);
-  const scores = await scorer.score(rows);
+  const scorer = createScorer(device, architecture);
+  const scores = await scorer.score(store.weights, rows);
   await scorer.release();
   return scores;
 }
 
 /** `scoresOf` with one session for many calls. */
 export function openScoring({ architecture, device, store }: TestedModel) {
-  return createScorer(device, architecture, store.weights);
+  const scorer = createScorer(device, architecture);
+  return {
+    score: (rows: TokenRow[]) => scorer.score(store.weights, rows),
+    release: () => scorer.release(),
+  };
 }
 
 /** `frozen`: the weights of now are stored in the graph; otherwise it reads them at every run. */

@@ -3,7 +3,7 @@
  * whatever pulls towards it. The store is asked whether it still holds the base; it is never assumed.
  */
 import { hashWeights } from '../model/identity.js';
-import type { Device, Held } from '../runtime/index.js';
+import type { Device, HeldWeights } from '../runtime/index.js';
 import { createStore, type ParameterStore } from '../trainer/store.js';
 import { planFrozen } from '../trainer/storePlan.js';
 import type { Model } from './model.js';
@@ -11,17 +11,20 @@ import type { Model } from './model.js';
 export interface BaseModel {
   /** Content hash of the weights. */
   hash: string;
+  /** The values of one tensor, flat and row-major. */
+  read(name: string): Float32Array;
   /**
    * Hands `work` the base weights on the device, by name: the store's own while it holds them, else
    * read again from the model folder and released afterwards.
    */
-  use<T>(work: (weights: ReadonlyMap<string, Held>) => Promise<T>): Promise<T>;
+  use<T>(work: (weights: HeldWeights) => Promise<T>): Promise<T>;
 }
 
 export function createBaseModel(device: Device, model: Model, store: ParameterStore): BaseModel {
   const { folder, architecture } = model;
   return {
     hash: hashWeights(folder, architecture.parameters),
+    read: (name) => folder.tensors.read(name),
     use: async (work) => {
       if (store.holdsBase) return work(store.weights);
       const own = await openFrozen(device, model);

@@ -123,7 +123,6 @@ export async function validateCommand({
     modelKey: config.model,
     rows,
     downstream: (await loadDownstream(config, model)) ?? joinStores([]),
-    steps: preview.steps,
     folder: workspace,
   });
   return { dataset, preview, estimate, bos };
@@ -138,14 +137,13 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<Evaluat
     const evaluator = createEvaluator({
       device,
       model,
-      weights: store.weights,
       taskFiles,
       downstream: await loadDownstream(config, model),
       klSamples: [],
       subset,
       seed: config.seed,
     });
-    const scores = await evaluator.score('full', (progress, total) =>
+    const scores = await evaluator.score(store.weights, 'full', (progress, total) =>
       onEvent({ type: 'phase', time: now(), phase: 'evaluating', progress, total }),
     );
     await evaluator.release();

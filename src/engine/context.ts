@@ -1,6 +1,6 @@
 /** What the phases of a job share. */
 import type { ErrorDetails } from '../errors.js';
-import type { Phase, RunEvent } from '../protocol/records.js';
+import type { Phase as PhaseName, RunEvent } from '../protocol/records.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { RunFolder, RunWriter } from '../runs/runFolder.js';
@@ -29,6 +29,7 @@ export function warning(details: Pick<ErrorDetails, 'code' | 'message' | 'remedy
   return { type: 'warning', time: now(), code, message, remedy };
 }
 
-export function phase(name: Phase, progress: number, total: number): RunEvent {
-  return { type: 'phase', time: now(), phase: name, progress, total };
+/** How far a phase is: units of work done and in all; `total` is 0 while it is not known. */
+export function progress(phase: PhaseName, done: number, total: number): RunEvent {
+  return { type: 'phase', time: now(), phase, progress: done, total };
 }

@@ -21,7 +21,7 @@ import { createScorer, type Scorer } from '../model/scoreGraph.js';
 import { metrics, type MetricName } from '../protocol/metrics.js';
 import type { ItemRecord, SampleRecord, TaskScore } from '../protocol/records.js';
 import { createRandom, permutation } from '../random.js';
-import type { Device, Held } from '../runtime/index.js';
+import type { Device, HeldWeights } from '../runtime/index.js';
 import type { Model } from './model.js';
 
 /** A set of measurements of one model; those of the base model are kept as `base.json`. */
@@ -35,8 +35,6 @@ export type Scores = z.output<typeof scoresSchema>;
 export interface EvaluatorOptions {
   device: Device;
   model: Model;
-  /** The weights to measure, as they are at the time of each call. */
-  weights: ReadonlyMap<string, Held>;
   taskFiles: readonly string[];
   downstream: RowStore | undefined;
   /** Samples of the base model at temperature 1 that are not trained on. */
@@ -48,13 +46,18 @@ export interface EvaluatorOptions {
 
 export type Extent = 'subset' | 'full';
 
+/** Measures whatever weights it is given. */
 export interface Evaluator {
   /** `onTask` hears how many tasks are done, of so many. */
-  score(extent: Extent, onTask: (done: number, total: number) => void): Promise<Scores>;
+  score(
+    weights: HeldWeights,
+    extent: Extent,
+    onTask: (done: number, total: number) => void,
+  ): Promise<Scores>;
   /** What `score('subset')` would give, read off full scores. */
   restrict(full: Scores): Scores;
   /** Undefined where there are no samples to estimate it with. */
-  kl(): Promise<DriftEstimate | undefined>;
+  kl(weights: HeldWeights): Promise<DriftEstimate | undefined>;
   /** The items of tasks with right and wrong answers, by the first such metric of each. */
   items(base: Scores, final: Scores): Iterable<ItemRecord>;
   release(): Promise<void>;
@@ -62,13 +65,13 @@ export interface Evaluator {
 
 /** Reads all tasks, so that a broken task file is found before anything is computed. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { device, model, weights, downstream, klSamples, subset, seed } = options;
+  const { device, model, downstream, klSamples, subset, seed } = options;
   const full = options.taskFiles.map((file) => loadTask(file));
   const subsets = full.map((task) => subsetOf(task, subset, seed));
-  const scorer = createScorer(device, model.architecture, weights);
-  const language = languageModel(device, model, weights, scorer);
+  const scorer = createScorer(device, model.architecture);
   return {
-    score: async (extent, onTask) => {
+    score: async (weights, extent, onTask) => {
+      const language = languageModel(device, model, weights, scorer);
       const tasks: Task[] = extent === 'full' ? full : subsets;
       const results: MetricResult[] = [];
       for (const [i, task] of tasks.entries()) {
@@ -79,7 +82,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       return {
         tasks: results,
         ...(downstream && rows
-          ? { downstream: await rowLoss(scorer, downstream, rows, seed) }
+          ? { downstream: await rowLoss(scorer, weights, downstream, rows, seed) }
           : {}),
       };
     },
@@ -95,10 +98,10 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         ...(rows && chosen ? { downstream: restrictTo(rows, new Set(chosen)) } : {}),
       };
     },
-    kl: async () => {
+    kl: async (weights) => {
       if (klSamples.length === 0) return undefined;
       const rows = klSamples.map(({ bosId, tokens }) => contextFreeRow([bosId, ...tokens]));
-      const scores = await scorer.score(rows);
+      const scores = await scorer.score(weights, rows);
       return estimateKl(
         klSamples.map(({ logprobs }, i) => ({
           base: total(logprobs),
@@ -129,7 +132,7 @@ function isAccuracy({ unit }: MetricResult): boolean {
 function languageModel(
   device: Device,
   model: Model,
-  weights: ReadonlyMap<string, Held>,
+  weights: HeldWeights,
   scorer: Scorer,
 ): LanguageModel {
   const { architecture, tokenizer, bos, eosIds, addsBos } = model;
@@ -139,7 +142,7 @@ function languageModel(
     addBos: addsBos,
     maxLength: architecture.contextLength,
     stopIds: eosIds,
-    score: (rows) => scorer.score(rows),
+    score: (rows) => scorer.score(weights, rows),
     generateGreedy: async (prompts, request) => {
       const { maxTokens, stopIds } = request;
       const decoder = await createDecoder(device, architecture, weights, {
@@ -166,6 +169,7 @@ const promptsAtOnce = 16;
 /** Mean −log p per response token over held-out rows, as a result that can be compared. */
 async function rowLoss(
   scorer: Scorer,
+  weights: HeldWeights,
   store: RowStore,
   count: number,
   seed: number,
@@ -173,7 +177,8 @@ async function rowLoss(
   const metric: MetricName = 'nll_per_token';
   const { unit, higherIsBetter } = metrics[metric];
   const chosen = chooseRows(store, count, seed);
-  const scores = await scorer.score(chosen.map((index) => store.row(index)));
+  const rows = chosen.map((index) => store.row(index));
+  const scores = await scorer.score(weights, rows);
   const items = chosen.map((index, i) => {
     const { logprob, greedy: flags } = defined(scores[i], 'score');
     const value = -total(logprob);

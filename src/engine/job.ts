@@ -4,37 +4,30 @@
  * it is there already, so a job can be killed at any moment and resumed.
  */
 import { rmSync } from 'node:fs';
-import { totalmem } from 'node:os';
 import { CfsError } from '../errors.js';
-import { requireValid } from '../mixer/dataset.js';
 import type { Until } from '../protocol/engine.js';
-import { recordFormat, type Phase, type RunEvent } from '../protocol/records.js';
-import { chooseProvider, openDevice } from '../runtime/index.js';
 import { errorRecord } from '../protocol/errorRecord.js';
-import { formatBytes } from '../protocol/format.js';
+import { recordFormat, type RunEvent } from '../protocol/records.js';
 import { writeReport } from '../runs/report.js';
 import { openRunWriter, readEvents, type RunFolder } from '../runs/runFolder.js';
-import {
-  listCheckpoints,
-  loadCheckpoint,
-  newestCheckpoint,
-  type TrainingState,
-} from '../trainer/checkpoint.js';
+import { chooseProvider, openDevice } from '../runtime/index.js';
+import { listCheckpoints, newestCheckpoint } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
-import { storeBytes, type StorePlan } from '../trainer/storePlan.js';
 import { createBaseModel } from './baseModel.js';
-import { phase, warning, type Job } from './context.js';
-import { loadDownstream, loadSources, splitRows } from './dataset.js';
+import { progress, warning, type Job } from './context.js';
+import { requireMemory } from './estimate/fit.js';
 import { identifySources, identifyTasks } from './identity.js';
 import { removeLeftovers } from './leftovers.js';
-import { createJobEvaluator, measure, scoreBase } from './measurePhase.js';
 import { chosenMethod } from './method.js';
 import { openModel } from './model.js';
+import { chooseWeights } from './phases/choose.js';
+import { createJobEvaluator, measureBase, measureEnd } from './phases/measure.js';
+import { runPhase } from './phases/phase.js';
+import { prepare } from './phases/prepare.js';
+import { save } from './phases/save.js';
+import { storePlanOf, train } from './phases/train.js';
+import { write } from './phases/write.js';
 import { now } from './progress.js';
-import { saveResults } from './results.js';
-import { describeChosen, prepareKlSamples } from './samplePhase.js';
-import { prepareSources } from './sources/index.js';
-import { editWeights, storePlanOf, trainModel } from './trainPhase.js';
 import { versions } from './versions.js';
 
 export interface JobOptions {
@@ -94,7 +87,7 @@ async function runPhases(
   const { config } = run;
   const began = performance.now();
   const timings: Job['timings'] = {};
-  report(phase('loading', 0, 0));
+  report(progress('loading', 0, 0));
   const model = openModel(config.model, config.generation.bos);
   const provider = await chooseProvider(config.provider, config.threads);
   report({
@@ -111,97 +104,36 @@ async function runPhases(
   const device = await openDevice(provider);
   const { architecture, folder } = model;
   const plan = storePlanOf(config, architecture, provider.name);
-  requireMemory(plan);
+  await requireMemory(plan);
   const store = await createStore(device, plan, (name) => folder.tensors.read(name));
   const base = createBaseModel(device, model, store);
   const job: Job = { ...start, config, device, model, store, base, timings };
   try {
     const stop = (step: number): void => report({ type: 'run_stopped', time: now(), step });
-    const dataset = await timed(job, 'preparing', () => prepareDataset(job));
-    const [chooseSources, klSamples] = await timed(job, 'generating', async () => [
-      await prepareSources(job, dataset.rows),
-      await prepareKlSamples(job),
-    ]);
+    const { rows, downstream } = await runPhase(job, prepare, undefined);
+    const { chooseSources, klSamples } = await runPhase(job, write, rows);
     if (signal.aborted || until === 'samples') return stop(lastStep(run));
-    const evaluator = createJobEvaluator(job, klSamples, dataset.downstream);
+    const evaluator = createJobEvaluator(job, klSamples, downstream);
     const tasks = identifyTasks(config.evaluation.tasks);
-    const baseScores = await timed(job, 'evaluating', () => scoreBase(job, evaluator));
+    const base = await runPhase(job, measureBase, evaluator);
     if (signal.aborted) return stop(lastStep(run));
     const sources = chooseSources();
-    const identity = { model: base.hash, sources: identifySources(sources), tasks };
-    const end = await timed(job, 'training', () =>
-      trainModel(job, sources, identity, evaluator, baseScores),
-    );
-    if (end.kind === 'stopped') return stop(end.state.step);
+    const identity = { model: job.base.hash, sources: identifySources(sources), tasks };
+    const { kind, state } = await runPhase(job, train, { sources, identity, evaluator, base });
+    if (kind === 'stopped') return stop(state.step);
 
-    const savedStep = await restoreBest(job, end.state);
-    await editWeights(job);
-    const final = await timed(job, 'evaluating', () =>
-      measure(job, evaluator, baseScores, config.evaluation.full ? 'full' : 'subset', savedStep),
-    );
+    const savedStep = await chooseWeights(job, state);
+    const end = await runPhase(job, measureEnd, { evaluator, base, step: savedStep });
     await evaluator.release();
-    report(phase('saving', 0, 1));
     timings.total = (performance.now() - began) / 1000;
-    await saveResults({
-      ...job,
-      base: baseScores,
-      final: final.scores,
-      kl: final.kl,
-      state: end.state,
-      savedStep,
-      samples: describeChosen(run),
-      items: evaluator.items(baseScores, final.scores),
-    });
+    const { scores: final, kl } = end;
+    const items = evaluator.items(base, final);
+    await runPhase(job, save, { base, final, kl, state, savedStep, items });
     writeReport(run);
     // Last: from here on there is nothing to resume.
-    report({ type: 'run_finished', time: now(), step: end.state.step });
+    report({ type: 'run_finished', time: now(), step: state.step });
   } finally {
     store.release();
-  }
-}
-
-/** Dataset and held-out rows; refuses a dataset with errors. */
-async function prepareDataset({ config, model, report }: Job) {
-  report(phase('preparing', 0, 0));
-  const { rows, report: found } = await loadSources(config.dataset, config, model);
-  requireValid(found);
-  if (found.warnings > 0) {
-    const counts = Object.entries(found.counts).map(([code, count]) => `${count} × ${code}`);
-    report(
-      warning({
-        code: 'DATASET_WARNINGS',
-        message: `Rows left out: ${found.rows - found.kept}; rows cut: ${found.truncated} (${counts.join(', ')}).`,
-        remedy: 'Run `cfs-studio validate` to see them by line.',
-      }),
-    );
-  }
-  const { trained, heldOut } = splitRows(rows, config);
-  return { rows: trained, downstream: heldOut ?? (await loadDownstream(config, model)) };
-}
-
-/** Loads the best checkpoint where one was asked for; the step whose weights the store then holds. */
-async function restoreBest(job: Job, state: TrainingState): Promise<number> {
-  const { config, run, store, base, report } = job;
-  const { best } = state;
-  if (config.evaluation.bestBy === 'last' || !best || best.step === state.step) return state.step;
-  try {
-    await loadCheckpoint(run.paths.checkpoints, best.step, store, base.hash);
-    return best.step;
-  } catch (error) {
-    // The store still holds the last weights: they are saved rather than none.
-    if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
-    report(warning(error));
-    return state.step;
-  }
-}
-
-async function timed<T>(job: Job, name: Phase, work: () => Promise<T>): Promise<T> {
-  const started = performance.now();
-  try {
-    return await work();
-  } finally {
-    const seconds = (performance.now() - started) / 1000;
-    job.timings[name] = (job.timings[name] ?? 0) + seconds;
   }
 }
 
@@ -233,17 +165,5 @@ function refuseOldCheckpoints(run: RunFolder): void {
     message: 'This run has already started.',
     remedy: `Resume it with \`cfs-studio resume ${run.id}\`.`,
     place: { file: run.folder },
-  });
-}
-
-/** What the store keeps has to fit into the machine at least; more than it has cannot work. */
-function requireMemory(plan: StorePlan): void {
-  const needed = storeBytes(plan);
-  if (plan.place !== 'host' || needed < totalmem()) return;
-  throw new CfsError({
-    code: 'MEMORY_SHORT',
-    message: `Training this model takes at least ${formatBytes(needed)}, and this machine has ${formatBytes(totalmem())}.`,
-    remedy: 'Choose a smaller base model.',
-    place: { field: 'model' },
   });
 }

@@ -11,7 +11,7 @@ import type { DatasetSource, RunConfig } from '../runs/configSchema.js';
 import { readOptions, tokenizeOptions } from './dataset.js';
 import type { Model } from './model.js';
 import { expectedSources } from './sources/index.js';
-import { runLength } from './trainPhase.js';
+import { runLength } from './phases/train.js';
 
 /** The rows of one source, perhaps none, with the report of everything wrong with it. */
 export function readSource(

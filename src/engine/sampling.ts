@@ -1,4 +1,4 @@
-/** The part of a job that writes context-free samples, and goes on where an earlier try stopped. */
+/** Writing context-free samples, resuming where an earlier try stopped, and judging them. */
 import { diagnoseSet } from '../generator/diagnostics.js';
 import { generate } from '../generator/generate.js';
 import type { Sample } from '../generator/samples.js';
@@ -11,15 +11,16 @@ import type {
   SetDiagnostics,
 } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
-import type { Device, Held } from '../runtime/index.js';
+import type { Device, HeldWeights } from '../runtime/index.js';
 import type { Model } from './model.js';
 import { createRate, now } from './progress.js';
+import type { WritingWork } from './work.js';
 
 export interface SamplingOptions {
   device: Device;
   model: Model;
   /** The base model's weights. */
-  weights: ReadonlyMap<string, Held>;
+  weights: HeldWeights;
   count: number;
   /** Numbers of the samples that are there already. */
   done: ReadonlySet<number>;
@@ -30,15 +31,30 @@ export interface SamplingOptions {
   onEvent(event: RunEvent): void;
 }
 
+/**
+ * How `count` samples are written. The batch does not depend on how many are missing: the last bits
+ * of a log-probability depend on its size.
+ */
+export function samplingShape(
+  { maxLength, batchSize }: Pick<RunConfig['generation'], 'maxLength' | 'batchSize'>,
+  { architecture }: Model,
+  count: number,
+): WritingWork {
+  return {
+    samples: count,
+    length: Math.min(maxLength, architecture.contextLength - 1),
+    batch: Math.min(batchSize, count),
+  };
+}
+
 /** Writes the samples that are missing; returns early when the signal is aborted. */
 export async function writeSamples(options: SamplingOptions): Promise<void> {
   const { device, model, weights, count, done, seed, settings, signal } = options;
   if (done.size >= count) return;
   const { temperature, topK, topP, stopAtEos } = settings;
-  const maxLength = Math.min(settings.maxLength, model.architecture.contextLength - 1);
+  const { batch, length: maxLength } = samplingShape(settings, model, count);
   const decoder = await createDecoder(device, model.architecture, weights, {
-    // Not by what is missing: the last bits of a log-probability depend on the size of the batch.
-    batch: Math.min(settings.batchSize, count),
+    batch,
     sampling: { temperature, topK, topP },
     maxTokens: maxLength + 1,
     frozen: true,
@@ -79,24 +95,39 @@ export async function writeSamples(options: SamplingOptions): Promise<void> {
 }
 
 /**
- * Samples compared per start token, their longest length, and how many other start tokens are
- * tried; see `generator/verdict.ts`.
+ * Samples compared per BOS token, their longest length, and how many other candidates are tried; see
+ * `generator/verdict.ts`.
  */
-export const judging = { samples: 24, length: 96, candidates: 2 };
+const judging = { samples: 24, length: 96, candidates: 2 };
 
-/** Holds a set of samples against samples from the other candidates for the start token. */
+/** The candidates for the BOS token that samples are compared with, and how theirs are written. */
+function judged(model: Model, settings: RunConfig['generation']) {
+  return {
+    candidates: model.bos.candidates.slice(0, judging.candidates),
+    settings: { ...settings, maxLength: Math.min(settings.maxLength, judging.length) },
+  };
+}
+
+/** What judging takes. */
+export function judgingWork(model: Model, settings: RunConfig['generation']): WritingWork[] {
+  const how = judged(model, settings);
+  return how.candidates.map(() => samplingShape(how.settings, model, judging.samples));
+}
+
+/** Compares a set of samples with samples from the other candidates for the BOS token. */
 export async function judge(
   options: Omit<SamplingOptions, 'count' | 'done' | 'onSample' | 'onEvent'>,
   samples: readonly SampleRecord[],
 ): Promise<SamplesVerdict> {
-  const { model, settings } = options;
+  const { model } = options;
+  const { candidates, settings } = judged(model, options.settings);
   const others: BosSamples[] = [];
-  for (const { id, token, reason } of model.bos.candidates.slice(0, judging.candidates)) {
+  for (const { id, token, reason } of candidates) {
     const drawn: Sample[] = [];
     await writeSamples({
       ...options,
       model: { ...model, bos: { ...model.bos, id, token, reason } },
-      settings: { ...settings, maxLength: Math.min(settings.maxLength, judging.length) },
+      settings,
       count: judging.samples,
       done: new Set(),
       onSample: (sample) => drawn.push(asSample(sample)),

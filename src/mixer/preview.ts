@@ -35,7 +35,7 @@ export function previewMix(options: PreviewOptions): MixPreview {
   const { report, seed, mode, batchRows, length } = options;
   const sources = options.sources.map((source) => ({
     ...source,
-    rows: asStore(source.rows),
+    rows: expectedRows(source.rows),
     planned: isPlanned(source.rows),
   }));
   const settings = { mode, batchRows };
@@ -85,7 +85,7 @@ export function isPlanned(rows: RowStore | PlannedRows): rows is PlannedRows {
 }
 
 /** Rows not made yet stand in as rows without tokens. */
-function asStore(rows: RowStore | PlannedRows): RowStore {
+export function expectedRows(rows: RowStore | PlannedRows): RowStore {
   if (!isPlanned(rows)) return rows;
   return withHash({
     count: rows.rows,

@@ -11,7 +11,7 @@ import {
   int64,
   type Device,
   type Feeds,
-  type Held,
+  type HeldWeights,
   type Session,
 } from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
@@ -81,7 +81,7 @@ const maxStoredBytes = 1.9e9;
 export async function createDecoder(
   device: Device,
   architecture: Architecture,
-  held: ReadonlyMap<string, Held>,
+  held: HeldWeights,
   options: DecoderOptions,
 ): Promise<Decoder> {
   const { batch, sampling } = options;
@@ -178,10 +178,7 @@ export async function createDecoder(
   };
 }
 
-async function readAll(
-  device: Device,
-  held: ReadonlyMap<string, Held>,
-): Promise<Map<string, Float32Array>> {
+async function readAll(device: Device, held: HeldWeights): Promise<Map<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
   for (const [name, tensor] of held) values.set(name, await device.read(tensor));
   return values;

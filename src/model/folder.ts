@@ -24,6 +24,8 @@ export interface ModelTensors {
   read(name: string): Float32Array;
   /** The bytes as stored, whatever the dtype, in pieces. */
   readBytes(name: string): Iterable<Uint8Array>;
+  /** Bytes of all tensors together, as stored. */
+  bytes(): number;
   /** The file that a tensor of `names()` lies in, relative to the folder. */
   pathOf(name: string): string;
 }
@@ -127,6 +129,7 @@ function tensorsOf(
     info: (name) => shardOf(name).info(name),
     read: (name) => readFinite(shardOf(name), name),
     readBytes: (name) => shardOf(name).readBytes(name),
+    bytes: () => [...located].reduce((sum, [name, shard]) => sum + shard.byteLength(name), 0),
     pathOf,
   };
 }

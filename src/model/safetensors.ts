@@ -28,6 +28,8 @@ export interface SafetensorsFile {
   has(name: string): boolean;
   /** Throws `TENSOR_MISSING`. */
   info(name: string): TensorInfo;
+  /** Bytes of a tensor in the file. Throws `TENSOR_MISSING`. */
+  byteLength(name: string): number;
   /** A tensor as float32, flat and row-major. Throws `TENSOR_MISSING`, `TENSOR_DTYPE`. */
   read(name: string): Float32Array;
   /** A tensor's bytes as they stand in the file, whatever its dtype, in pieces. */
@@ -81,6 +83,7 @@ export function openSafetensors(file: string): SafetensorsFile {
       const { dtype, shape } = entryOf(name);
       return { dtype, shape };
     },
+    byteLength: (name) => entryOf(name).end - entryOf(name).begin,
     read: (name) => readTensor(file, name, entryOf(name)),
     readBytes: (name) => readPieces(file, entryOf(name)),
   };

@@ -1,7 +1,13 @@
 /** Scoring rows of tokens: log-probabilities of their targets, without gradients. */
 import { defined } from '../errors.js';
 import { Graph, type Kernels } from '../graph/index.js';
-import { floats, kernelsOf, type Device, type Held, type Session } from '../runtime/index.js';
+import {
+  floats,
+  kernelsOf,
+  type Device,
+  type HeldWeights,
+  type Session,
+} from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
 import type { Batch, TokenRow } from './batch.js';
 import { splitIntoBatches } from './packing.js';
@@ -18,10 +24,10 @@ export interface RowScores {
 
 export interface Scorer {
   /**
-   * Scores rows of at most one token more than the model's context (the last one is a target only);
-   * the answer follows their order.
+   * Scores rows with `weights` (by parameter name), of at most one token more than the model's context
+   * (the last one is a target only); the answer follows their order.
    */
-  score(rows: TokenRow[]): Promise<RowScores[]>;
+  score(weights: HeldWeights, rows: TokenRow[]): Promise<RowScores[]>;
   release(): Promise<void>;
 }
 
@@ -30,12 +36,8 @@ const maxTokens = 2048;
 /** Parts of a batch's targets whose logits exist at a time. */
 export const scoreChunks = 4;
 
-/** A scorer of the weights that `held` holds at the time of each call (by parameter name). */
-export function createScorer(
-  device: Device,
-  architecture: Architecture,
-  held: ReadonlyMap<string, Held>,
-): Scorer {
+/** A scorer for all weights of this architecture; sessions are shared between calls. */
+export function createScorer(device: Device, architecture: Architecture): Scorer {
   const sessions = new Map<number, Promise<Session>>();
   const sessionFor = (time: number): Promise<Session> => {
     const session =
@@ -46,16 +48,16 @@ export function createScorer(
     sessions.set(time, session);
     return session;
   };
-  const parameters = () =>
-    Object.fromEntries([...held].map(([name, { tensor }]) => [name, tensor]));
-
   return {
-    score: async (rows) => {
+    score: async (weights, rows) => {
+      const parameters = Object.fromEntries(
+        [...weights].map(([name, { tensor }]) => [name, tensor]),
+      );
       const scores = rows.map(({ supervised }) => emptyScores(supervised));
       const filled = new Uint32Array(rows.length);
       for (const { batch, rowIndices } of batchesOf(rows, architecture.contextLength + 1)) {
         const session = await sessionFor(batch.time);
-        const outputs = await session.run({ ...parameters(), ...batchFeeds(batch, scoreChunks) });
+        const outputs = await session.run({ ...parameters, ...batchFeeds(batch, scoreChunks) });
         chunkTargets(batch, scoreChunks).forEach(({ from, to }, chunk) => {
           const nll = floats(outputs[`nll${chunk}`]);
           const margin = floats(outputs[`margin${chunk}`]);

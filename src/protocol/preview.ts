@@ -69,6 +69,14 @@ const runEstimateSchema = z.object({
     /** What `needed` consists of, in bytes. */
     parts: z.record(z.string(), z.number()),
   }),
+  /** The same for a GPU's own memory; `available` is absent where nothing tells it. */
+  deviceMemory: z
+    .object({
+      needed: z.number(),
+      available: z.number().optional(),
+      parts: z.record(z.string(), z.number()),
+    })
+    .optional(),
   /** Bytes that checkpoints and model will take on the disk, and what is free there. */
   disk: z.object({ needed: z.number(), available: z.number() }),
   verdict: z.enum(['fits', 'tight', 'too-large']),

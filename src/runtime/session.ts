@@ -21,6 +21,9 @@ export interface Held {
   maker?: ort.InferenceSession;
 }
 
+/** Weights on a device, by parameter name. */
+export type HeldWeights = ReadonlyMap<string, Held>;
+
 export interface Session {
   /**
    * Runs the graph. Outputs named in `into` are written to held tensors; the others are returned

@@ -35,8 +35,8 @@ export interface TrainerOptions {
   clipNorm: number;
   /** `base`: the content hash of the base model. */
   checkpoints: { folder: string; every: number; keep: number; base: string };
-  /** Evaluation every so many steps; 0 for none. */
-  evaluateEvery: number;
+  /** Steps after which the weights are measured. */
+  evaluateAt: ReadonlySet<number>;
   /** Measures the current weights; the answer, higher is better, chooses the best checkpoint. */
   evaluate(step: number): Promise<number | undefined>;
   /** Ask the loop to write a checkpoint and return. */
@@ -109,14 +109,14 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
       options.onStep(await step());
       if (state.skippedInARow >= maxSkippedInARow) throw diverged(state);
       const last = state.step === schedule.steps;
-      if (isDue(state.step, options.evaluateEvery) || last) {
+      if (options.evaluateAt.has(state.step)) {
         const score = await options.evaluate(state.step);
         if (score !== undefined && score > (state.best?.score ?? -Infinity)) {
           state.best = { step: state.step, score };
           await save();
         }
       }
-      if (isDue(state.step, checkpoints.every) || last) await save();
+      if (state.step % checkpoints.every === 0 || last) await save();
       // `run` blocks the thread: let messages and signals in between steps.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -132,10 +132,6 @@ async function resume(options: TrainerOptions): Promise<TrainingState | undefine
   const { folder, base } = options.checkpoints;
   const step = await newestCheckpoint(folder, (warning) => options.onWarning(warning));
   return step === undefined ? undefined : loadCheckpoint(folder, step, options.store, base);
-}
-
-function isDue(step: number, every: number): boolean {
-  return every > 0 && step % every === 0;
 }
 
 function diverged(state: TrainingState): CfsError {

@@ -48,7 +48,7 @@ async function trainOn(provider: ProviderName) {
       schedule: { name: 'constant', learningRate: 0.003, warmupSteps: 0, steps: 8 },
       clipNorm: 1,
       checkpoints: { folder, every: 4, keep: 1, base: 'tiny' },
-      evaluateEvery: 0,
+      evaluateAt: new Set(),
       evaluate: () => Promise.resolve(undefined),
       signal: new AbortController().signal,
       onStep: ({ loss, norm }) => {

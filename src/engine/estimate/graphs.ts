@@ -10,16 +10,10 @@ import { scoreChunks, scoreGraph } from '../../model/scoreGraph.js';
 import { trainGraph } from '../../model/trainGraph.js';
 import { kernelsOf, type ProviderName } from '../../runtime/index.js';
 import { lossChunksFor, type StepShape } from '../../trainer/step.js';
-
-/** A batch of lines, by what its cost depends on. */
-export interface PassSize {
-  lines: number;
-  targets: number;
-  /** Different tokens among those of the batch. */
-  unique: number;
-}
+import type { PassSize } from '../work.js';
 
 export interface GraphCosts {
+  provider: ProviderName;
   train(shape: StepShape, accumulate: boolean, size: PassSize): GraphCost;
   /** Lines of `time` tokens. */
   score(time: number, size: PassSize): GraphCost;
@@ -34,6 +28,7 @@ export function createGraphCosts(architecture: Architecture, provider: ProviderN
     return plan;
   };
   return {
+    provider,
     train: (shape, accumulate, size) => {
       const { time } = shape;
       const chunks = shape.lossChunks ?? lossChunksFor(architecture, shape.maxTokens);

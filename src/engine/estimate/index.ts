@@ -6,23 +6,24 @@
 import { dirname } from 'node:path';
 import { defined } from '../../errors.js';
 import { loadTask, readDefinition, taskFiles } from '../../evaluator/task.js';
-import { isPlanned } from '../../mixer/preview.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import type { RunEstimate } from '../../protocol/preview.js';
 import { chooseProvider, type Provider } from '../../runtime/index.js';
 import type { RunConfig } from '../../runs/configSchema.js';
+import { checkpointBytes, type StorePlan } from '../../trainer/storePlan.js';
 import { createCache } from '../cache.js';
 import type { Model } from '../model.js';
+import { planRun } from '../phases/index.js';
+import { storePlanOf } from '../phases/train.js';
 import { expectedSources } from '../sources/index.js';
 import { fileStamp } from '../stamp.js';
-import { parameterCount } from '../../model/parameters.js';
-import { createGraphCosts, type GraphCosts } from './graphs.js';
-import { availableMemory, freeDisk, measureSpeed } from './machine.js';
-import { memoryParts } from './memory.js';
-import { requestsOf, type Requests } from './requests.js';
-import { evaluatingSeconds, trainingSeconds, writingSeconds } from './seconds.js';
+import { ofKind, type Requests, type Work } from '../work.js';
 import { judgeFit } from './fit.js';
-import { evaluatingWork, trainingWork, writingWork } from './work.js';
+import { createGraphCosts, type GraphCosts } from './graphs.js';
+import { availableMemory, deviceMemory, freeDisk, measureSpeed, sharesMemory } from './machine.js';
+import { memoryNeeds, type MemoryParts } from './memory.js';
+import { requestsOf } from './requests.js';
+import { evaluatingSeconds, trainingSeconds, writingSeconds, type Speed } from './seconds.js';
 
 export interface EstimateRequest {
   config: RunConfig;
@@ -31,9 +32,8 @@ export interface EstimateRequest {
   modelKey: string;
   /** Rows that are trained on. */
   rows: RowStore;
-  /** Test rows; perhaps none. */
+  /** Held-out rows; perhaps none. */
   downstream: RowStore;
-  steps: number;
   /** Where run folders are made; the dataset's folder when left out. */
   folder?: string;
 }
@@ -69,7 +69,7 @@ export function createEstimator(): Estimator {
 
   return {
     estimate: async (request) => {
-      const { config, model, modelKey, rows, downstream, steps } = request;
+      const { config, model, modelKey, rows, downstream } = request;
       const { architecture } = model;
       const { provider, flopsPerSecond } = await machineFor(config);
       const costs = await graphs.get(JSON.stringify([modelKey, provider.name]), () =>
@@ -77,54 +77,79 @@ export function createEstimator(): Estimator {
       );
       graphs.trim(keptModels);
       const sources = expectedSources(config, model, rows);
-      const training = trainingWork(config, architecture, sources, steps);
-      const candidates = model.bos.candidates.length;
-      const planned = sources.reduce(
-        (sum, each) => sum + (isPlanned(each.rows) ? each.rows.rows : 0),
-        0,
-      );
-      const writing = writingWork(config, architecture, planned, candidates);
-      const evaluating = evaluatingWork(config, steps, await requestsFor(request), downstream);
+      const tasks = await requestsFor(request);
+      const work = planRun({ config, model, sources, downstream, tasks });
+      const seconds = secondsOf(work, costs, model, { flopsPerSecond });
 
-      const speed = { flopsPerSecond };
-      const checkpoints = Math.ceil(steps / config.training.checkpointEvery);
-      const seconds = {
-        generating: writingSeconds(writing, architecture, speed),
-        training: trainingSeconds(training, costs, architecture, checkpoints, speed),
-        evaluating: evaluatingSeconds(evaluating, costs, architecture, speed),
-      };
-      const total = seconds.generating + seconds.training + seconds.evaluating;
-      const parts = memoryParts(architecture, costs, {
-        training,
-        writing,
-        evaluating,
-        rowTokens: rows.tokens + downstream.tokens,
-      });
-      const memory = {
-        needed: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0),
-        available: availableMemory(),
-        parts,
-      };
+      const store = storePlanOf(config, architecture, provider.name);
+      const rowTokens = rows.tokens + downstream.tokens;
+      const needs = memoryNeeds(architecture, costs, store, work, rowTokens);
+      const host = sharesMemory ? addParts(needs.host, needs.device) : needs.host;
+      const memory = { ...roomOf(host), available: availableMemory() };
+      const onDevice = !sharesMemory && Object.keys(needs.device).length > 0;
+      const device = onDevice
+        ? { ...roomOf(needs.device), available: await deviceMemory() }
+        : undefined;
       const folder = request.folder ?? dirname(defined(config.dataset[0], 'dataset').path);
       const disk = {
-        needed: diskBytes(config, parameterCount(architecture.parameters), checkpoints),
+        needed: diskBytes(config, model, store, work),
         available: await freeDisk(folder),
       };
+      const time = ofKind(work, 'train')[0]?.shape.time ?? 0;
       return {
         provider: provider.name,
-        seconds: { ...seconds, total },
+        seconds,
         memory,
+        ...(device ? { deviceMemory: device } : {}),
         disk,
-        ...judgeFit(provider.name, config, training.shape, memory, disk),
+        ...judgeFit(provider.name, config, time, { memory, device, disk }),
       };
     },
   };
 }
 
-/** Checkpoints hold the weights and two moments; one more is written before the oldest goes. */
-function diskBytes(config: RunConfig, parameters: number, checkpoints: number): number {
-  const { training, evaluation } = config;
+function secondsOf(
+  work: readonly Work[],
+  costs: GraphCosts,
+  { architecture }: Model,
+  speed: Speed,
+): RunEstimate['seconds'] {
+  const training = ofKind(work, 'train').map((one) =>
+    trainingSeconds(one, costs, architecture, speed),
+  );
+  const seconds = {
+    generating: writingSeconds(ofKind(work, 'write'), architecture, speed),
+    training: training.reduce((sum, value) => sum + value, 0),
+    evaluating: evaluatingSeconds(ofKind(work, 'score'), costs, architecture, speed),
+  };
+  return { ...seconds, total: seconds.generating + seconds.training + seconds.evaluating };
+}
+
+function addParts(a: MemoryParts, b: MemoryParts): MemoryParts {
+  const sum = { ...a };
+  for (const [part, bytes] of Object.entries(b) as [keyof MemoryParts, number][]) {
+    sum[part] = (sum[part] ?? 0) + bytes;
+  }
+  return sum;
+}
+
+function roomOf(parts: MemoryParts): { needed: number; parts: Record<string, number> } {
+  const entries = Object.entries(parts);
+  return {
+    needed: entries.reduce((sum, [, bytes]) => sum + bytes, 0),
+    parts: Object.fromEntries(entries),
+  };
+}
+
+/** The checkpoints that are kept, one more before the oldest goes, and the model at the end. */
+function diskBytes(
+  { training, evaluation }: RunConfig,
+  { folder }: Model,
+  store: StorePlan,
+  work: readonly Work[],
+): number {
+  const written = ofKind(work, 'train').reduce((sum, { checkpoints }) => sum + checkpoints, 0);
   const best = evaluation.bestBy === 'last' ? 0 : 1;
-  const kept = Math.min(checkpoints, training.keepCheckpoints + 1) + best;
-  return 4 * parameters * (3 * kept + 1);
+  const kept = Math.min(written, training.keepCheckpoints + 1) + best;
+  return kept * checkpointBytes(store) + folder.tensors.bytes();
 }

@@ -1,8 +1,10 @@
 /** What this machine has and how fast it multiplies: the measured side of an estimate. */
-import { existsSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { Graph, matmul } from '../../graph/index.js';
 import { createRandom } from '../../random.js';
 import { float32, kernelsOf, openDevice, type Provider } from '../../runtime/index.js';
@@ -43,6 +45,45 @@ export function availableMemory(): number {
   const limit = process.constrainedMemory();
   const free = Math.min(systemMemory(), totalmem());
   return limit > 0 ? Math.min(limit, free) : free;
+}
+
+/** Whether a GPU uses the machine's own memory, as on Apple silicon. */
+export const sharesMemory = process.platform === 'darwin';
+
+/**
+ * Bytes of a GPU's own memory that are free; undefined where nothing tells it: ONNX Runtime does not,
+ * and neither does WebGPU.
+ */
+export async function deviceMemory(): Promise<number | undefined> {
+  if (sharesMemory) return availableMemory();
+  const free = await askNvidia();
+  return free ?? readAmd();
+}
+
+async function askNvidia(): Promise<number | undefined> {
+  const query = ['--query-gpu=memory.free', '--format=csv,noheader,nounits'];
+  try {
+    const { stdout } = await promisify(execFile)('nvidia-smi', query, { timeout: 5000 });
+    const mebibytes = Number.parseInt(stdout, 10);
+    return Number.isNaN(mebibytes) ? undefined : mebibytes * 2 ** 20;
+  } catch {
+    // No such driver here: that is an answer too.
+    return undefined;
+  }
+}
+
+/** What the Linux driver of AMD cards says in `/sys`. */
+function readAmd(): number | undefined {
+  const cards = '/sys/class/drm';
+  if (!existsSync(cards)) return undefined;
+  for (const card of readdirSync(cards)) {
+    const [total, used] = ['total', 'used'].map((which) =>
+      join(cards, card, 'device', `mem_info_vram_${which}`),
+    );
+    if (!total || !used || !existsSync(total) || !existsSync(used)) continue;
+    return Number(readFileSync(total, 'utf8')) - Number(readFileSync(used, 'utf8'));
+  }
+  return undefined;
 }
 
 function systemMemory(): number {

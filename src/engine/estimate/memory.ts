@@ -4,11 +4,11 @@
  * (`npm run bench:estimate`, bench/results/estimate.md).
  */
 import type { Architecture } from '../../model/architecture.js';
-import { parameterCount } from '../../model/parameters.js';
+import { providers } from '../../runtime/index.js';
+import { bytesByKind, type StorePlan } from '../../trainer/storePlan.js';
+import { ofKind, type Requests, type TrainingWork, type Work, type WritingWork } from '../work.js';
 import type { GraphCosts } from './graphs.js';
-import type { Requests } from './requests.js';
 import { widthOf } from './seconds.js';
-import type { TrainingWork, WritingWork } from './work.js';
 
 /** Node.js, ONNX Runtime and the tokenizer, before any weight is there. */
 const runtimeBytes = 150 * 2 ** 20;
@@ -21,41 +21,70 @@ const bytesPerRowToken = 10;
 /** Tokens of one pass of the scorer. */
 const scoredAtOnce = 2048;
 
-export type MemoryParts = Record<
-  'runtime' | 'weights' | 'gradients' | 'moments' | 'activations' | 'evaluation' | 'dataset',
-  number
->;
+/** Bytes by what they are for. */
+export type MemoryParts = Partial<Record<MemoryPart, number>>;
+type MemoryPart =
+  | 'runtime'
+  | 'weights'
+  | 'gradients'
+  | 'moments'
+  | 'base weights'
+  | 'activations'
+  | 'evaluation'
+  | 'samples'
+  | 'dataset';
 
-/** Bytes by what they are for; together they are the highest moment. */
-export function memoryParts(
+export interface MemoryNeeds {
+  /** The machine's own memory; together its parts are the highest moment. */
+  host: MemoryParts;
+  /** A GPU's; empty where the CPU computes. */
+  device: MemoryParts;
+}
+
+/** What a run with this work needs where. */
+export function memoryNeeds(
   architecture: Architecture,
   costs: GraphCosts,
-  work: {
-    training: TrainingWork;
-    writing: readonly WritingWork[];
-    evaluating: readonly Requests[];
-    rowTokens: number;
-  },
-): MemoryParts {
-  const { training, writing, evaluating, rowTokens } = work;
-  const weights = 4 * parameterCount(architecture.parameters);
-  const first = costs.train(training.shape, false, training.largest).peakBytes;
-  // The passes that add to a first one have a session, and so memory, of their own.
-  const next =
-    training.more > 0 ? costs.train(training.shape, true, training.largest).peakBytes : 0;
-  const activations = arenaFactor * (first + next);
-  const evaluation = arenaFactor * scoringBytes(evaluating, costs, architecture);
-  const writes = Math.max(0, ...writing.map((one) => writingBytes(one, architecture, weights)));
-  return {
-    runtime: runtimeBytes,
-    weights,
-    gradients: weights,
-    moments: 2 * weights,
-    // Samples are written before anything is trained on: the larger of the two moments counts.
-    activations: Math.max(activations, writes - evaluation),
-    evaluation,
-    dataset: rowTokens * bytesPerRowToken,
+  store: StorePlan,
+  work: readonly Work[],
+  rowTokens: number,
+): MemoryNeeds {
+  const { computesOn } = providers[costs.provider];
+  const bytes = bytesByKind(store);
+  const kept: MemoryParts = {
+    weights: bytes.weight,
+    gradients: bytes.gradient,
+    moments: bytes.firstMoment + bytes.secondMoment,
+    ...(bytes.anchor > 0 ? { 'base weights': bytes.anchor } : {}),
   };
+  const passes = {
+    activations: arenaFactor * trainingBytes(ofKind(work, 'train'), costs),
+    evaluation: arenaFactor * scoringBytes(ofKind(work, 'score'), costs, architecture),
+  };
+  const writes = ofKind(work, 'write').map((one) => writingBytes(one, architecture, bytes.weight));
+  const samples = Math.max(0, ...writes);
+  const always = { runtime: runtimeBytes, dataset: rowTokens * bytesPerRowToken };
+  if (computesOn === 'host') {
+    const { activations, evaluation } = passes;
+    // Samples are written before anything is trained on: the larger of the two moments counts.
+    const highest = Math.max(activations, samples - evaluation);
+    return { host: { ...always, ...kept, ...passes, activations: highest }, device: {} };
+  }
+  if (store.place === 'device')
+    return { host: { ...always, samples }, device: { ...kept, ...passes } };
+  // Every run takes the weights to the device and brings the gradients back.
+  const { weights, gradients } = kept;
+  return { host: { ...always, ...kept, samples }, device: { weights, gradients, ...passes } };
+}
+
+/** Bytes of the activations at the highest moment of training. */
+function trainingBytes(work: readonly TrainingWork[], costs: GraphCosts): number {
+  const each = work.map(({ shape, largest, more }) => {
+    const first = costs.train(shape, false, largest).peakBytes;
+    // The passes that add to a first one have a session, and so memory, of their own.
+    return first + (more > 0 ? costs.train(shape, true, largest).peakBytes : 0);
+  });
+  return Math.max(0, ...each);
 }
 
 /** The scorer keeps a session for each width that has come up. */

@@ -8,25 +8,7 @@ import { scoredModel } from '../../evaluator/scoredModel.js';
 import { subsetOf, type Task } from '../../evaluator/task.js';
 import { countSupervised } from '../../model/batch.js';
 import type { Model } from '../model.js';
-
-/** Rows of one length, and how many there are. */
-export interface ScoredRows {
-  tokens: number;
-  targets: number;
-  rows: number;
-}
-
-export interface WrittenRows {
-  prompt: number;
-  tokens: number;
-  rows: number;
-}
-
-export interface Requests {
-  items: number;
-  scored: ScoredRows[];
-  written: WrittenRows[];
-}
+import type { Requests, ScoredRows, WrittenRows } from '../work.js';
 
 /** Items that are looked at; the others are like them. */
 const sampled = 200;
@@ -74,11 +56,4 @@ function expected(results: MetricResult[], item: number, most: number, model: Mo
   const answer = results[0]?.items[item]?.answer;
   if (answer === undefined || !('target' in answer)) return most;
   return Math.min(most, model.tokenizer.encode(answer.target).length + 1);
-}
-
-/** The requests of so many items of the same kind. */
-export function scaled({ items, scored, written }: Requests, count: number): Requests {
-  const share = Math.min(1, count / items);
-  const scale = <T extends { rows: number }>(row: T): T => ({ ...row, rows: row.rows * share });
-  return { items: items * share, scored: scored.map(scale), written: written.map(scale) };
 }

@@ -2,14 +2,13 @@
  * How long work takes: its arithmetic over the measured speed of the machine, the memory it walks
  * through, and what each node and file costs by itself. The constants are fitted to measurements on
  * the CPU: bench/results/{train,generate}.md and the log of a demo run on a quiet machine (two
- * cores). `npm run bench:estimate` holds them against whole runs.
+ * cores). `npm run bench:estimate` compares them with whole runs.
  */
 import type { GraphCost } from '../../graph/index.js';
 import type { Architecture } from '../../model/architecture.js';
 import { parameterCount } from '../../model/parameters.js';
+import type { Requests, ScoringWork, TrainingWork, WritingWork } from '../work.js';
 import { decodeStep, multiplied, type GraphCosts } from './graphs.js';
-import type { Requests } from './requests.js';
-import type { TrainingWork, WritingWork } from './work.js';
 
 /** Share of a plain product's speed that products inside a graph reach (bench/results/train.md). */
 const efficiency = 0.95;
@@ -49,7 +48,6 @@ export function trainingSeconds(
   work: TrainingWork,
   costs: GraphCosts,
   architecture: Architecture,
-  checkpoints: number,
   speed: Speed,
 ): number {
   const parameters = parameterCount(architecture.parameters);
@@ -60,7 +58,7 @@ export function trainingSeconds(
     (next ? work.more * graphSeconds(next, speed) : 0) +
     parameters * perUpdate;
   const sessions = (first.nodes + (next?.nodes ?? 0)) * perSessionNode;
-  return work.steps * step + sessions + (checkpoints * 12 * parameters) / checkpointRate;
+  return work.steps * step + sessions + (work.checkpoints * 12 * parameters) / checkpointRate;
 }
 
 export function writingSeconds(
@@ -90,18 +88,15 @@ function decodeSeconds(
 }
 
 export function evaluatingSeconds(
-  work: readonly Requests[],
+  work: readonly ScoringWork[],
   costs: GraphCosts,
   architecture: Architecture,
   speed: Speed,
 ): number {
-  return work.reduce(
-    (sum, requests) =>
-      sum +
-      scoringSeconds(requests, costs, architecture, speed) +
-      answeringSeconds(requests, architecture, speed),
-    0,
-  );
+  return work.reduce((sum, { times, ...requests }) => {
+    const scoring = scoringSeconds(requests, costs, architecture, speed);
+    return sum + times * (scoring + answeringSeconds(requests, architecture, speed));
+  }, 0);
 }
 
 /** Rows go through in lines of widths that double, one row in each line; see `model/scoreGraph.ts`. */

@@ -122,7 +122,6 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
         rows: trained,
         downstream: heldOut ?? joinStores(tests.map(({ rows }) => rows)),
         folder,
-        steps: mix.steps,
       });
       return { ...facts, mix, estimate: await whileWanted(estimating, wanted) };
     } catch (error) {

@@ -1,9 +1,10 @@
-/** Context-free samples: written by the base model from its start token, without those people excluded. */
+/** Context-free samples: written by the base model from its BOS token, without those people excluded. */
 import { storeRows, type RowStore } from '../../mixer/rowStore.js';
 import { contextFreeRow } from '../../mixer/rows.js';
 import type { SampleRecord } from '../../protocol/records.js';
 import { maxRowLength, wantedSamples } from '../dataset.js';
-import { chooseSamples, prepareSamples } from '../samplePhase.js';
+import { chooseSamples, prepareSamples } from '../samples.js';
+import { judgingWork, samplingShape } from '../sampling.js';
 import type { SourceKind } from './source.js';
 
 export const contextFree: SourceKind = {
@@ -13,6 +14,10 @@ export const contextFree: SourceKind = {
     rows: wantedSamples(config, dataset.count),
     meanTokens: Math.min(config.generation.maxLength, maxRowLength(config, model)),
   }),
+  work: ({ generation }, model, rows) => [
+    { kind: 'write', ...samplingShape(generation, model, rows) },
+    ...judgingWork(model, generation).map((work) => ({ kind: 'write' as const, ...work })),
+  ],
   prepare: async (job, dataset) => {
     const { config, model } = job;
     const samples = await prepareSamples(job, wantedSamples(config, dataset.count));
@@ -20,7 +25,7 @@ export const contextFree: SourceKind = {
   },
 };
 
-/** The rows of context-free samples: the start token, then all tokens supervised. */
+/** The rows of context-free samples: the BOS token, then all tokens supervised. */
 function sampleRows(samples: Iterable<SampleRecord>, maxLength: number): RowStore {
   const rows = [];
   for (const { bosId, tokens } of samples) {

@@ -1,23 +1,27 @@
 /** The pieces of an estimate: exact where they can be counted, and growing with what they depend on. */
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { defined } from '../../../src/errors.js';
 import { loadSources } from '../../../src/engine/dataset.js';
 import { createGraphCosts, decodeStep, multiplied } from '../../../src/engine/estimate/graphs.js';
-import { memoryParts } from '../../../src/engine/estimate/memory.js';
-import { requestsOf, scaled } from '../../../src/engine/estimate/requests.js';
+import { memoryNeeds } from '../../../src/engine/estimate/memory.js';
+import { requestsOf } from '../../../src/engine/estimate/requests.js';
 import {
   evaluatingSeconds,
   trainingSeconds,
   writingSeconds,
 } from '../../../src/engine/estimate/seconds.js';
 import { judgeFit } from '../../../src/engine/estimate/fit.js';
-import { evaluatingWork, trainingWork, writingWork } from '../../../src/engine/estimate/work.js';
-import { openModel } from '../../../src/engine/model.js';
+import { openModel, type Model } from '../../../src/engine/model.js';
+import { planRun } from '../../../src/engine/phases/index.js';
+import { storePlanOf } from '../../../src/engine/phases/train.js';
+import { ofKind, scaled, type Requests, type ScoringWork } from '../../../src/engine/work.js';
 import { parameterCount } from '../../../src/model/parameters.js';
 import { loadTask } from '../../../src/evaluator/task.js';
 import { sourceOf } from '../../../src/mixer/mixer.js';
 import { storeRows, type RowStore } from '../../../src/mixer/rowStore.js';
 import { configArchitecture } from '../../support/configArchitecture.js';
+import type { ProviderName } from '../../../src/protocol/providers.js';
 import { readRunConfig } from '../../../src/runs/config.js';
 import type { RunConfig } from '../../../src/runs/configSchema.js';
 import { temporaryFolder, tinyConfig, writeWorkspace } from '../../support/tinyModel.js';
@@ -37,19 +41,29 @@ function withTraining(changes: Partial<RunConfig['training']>): RunConfig {
   return { ...config, training: { ...config.training, ...changes } };
 }
 
+/** The work of a run, with 12 samples to write unless said otherwise. */
+function workOf(
+  changed: RunConfig = config,
+  { of = model, samples = 12, tasks = [] as Requests[] } = {},
+) {
+  const sources = [
+    sourceOf('dataset', rows),
+    sourceOf('context-free', { rows: samples, meanTokens: 24 }),
+  ];
+  return planRun({ config: changed, model: of, sources, downstream: storeRows([]), tasks });
+}
+
 const trained = (changed: RunConfig = config, steps = 12) => {
-  const samples = sourceOf('context-free', { rows: 12, meanTokens: 24 });
-  return trainingWork(changed, architecture, [sourceOf('dataset', rows), samples], steps);
+  const [work] = ofKind(workOf({ ...changed, training: { ...changed.training, steps } }), 'train');
+  return defined(work, 'training');
 };
 const task = (name: string) => loadTask(join(workspace, 'tasks', `${name}.yaml`));
 
-function memoryOf(changed: RunConfig, of = architecture) {
-  return memoryParts(of, createGraphCosts(of, 'cpu'), {
-    training: trained(changed),
-    writing: writingWork(changed, of, 12, 1),
-    evaluating: [],
-    rowTokens: rows.tokens,
-  });
+function memoryOf(changed: RunConfig, of: Model = model, provider: ProviderName = 'cpu') {
+  const store = storePlanOf(changed, of.architecture, provider);
+  const work = workOf(changed, { of });
+  const graphs = createGraphCosts(of.architecture, provider);
+  return memoryNeeds(of.architecture, graphs, store, work, rows.tokens);
 }
 
 function total(parts: Record<string, number>): number {
@@ -100,8 +114,11 @@ describe('what is counted', () => {
         ...config,
         evaluation: { ...config.evaluation, klSamples: 0, ...evaluation },
       };
-      const work = evaluatingWork(changed, 12, [choice], storeRows([]));
-      return work.flatMap(({ scored }) => scored).reduce((sum, row) => sum + row.rows, 0);
+      const work = ofKind(workOf(changed, { tasks: [choice] }), 'score');
+      return work.reduce(
+        (sum, { times, scored }) => sum + times * scored.reduce((all, row) => all + row.rows, 0),
+        0,
+      );
     };
     // 8 items of 3 choices, before and after; 4 items at step 6 of 12.
     expect(rowsOf({ full: true, every: 6, subset: 4 })).toBeCloseTo(2 * 24 + 12);
@@ -112,17 +129,20 @@ describe('what is counted', () => {
 
 describe('time', () => {
   const training = (steps: number, flopsPerSecond = 1e11): number =>
-    trainingSeconds(trained(config, steps), costs, architecture, 0, { flopsPerSecond });
+    trainingSeconds(trained(config, steps), costs, architecture, { flopsPerSecond });
 
   it('grows with steps, samples, items, and on a slower machine', async () => {
     expect(training(24)).toBeGreaterThan(1.5 * training(12));
     expect(training(12, 1e9)).toBeGreaterThan(training(12));
-    const writing = (count: number): number =>
-      writingSeconds(writingWork(config, architecture, count, 0), architecture, speed);
+    const writing = (samples: number): number =>
+      writingSeconds(ofKind(workOf(config, { samples }), 'write'), architecture, speed);
     expect(writing(400)).toBeGreaterThan(writing(12));
     const requests = await requestsOf(task('choice'), model, 0);
-    const evaluating = (count: number): number =>
-      evaluatingSeconds([scaled(requests, count)], costs, architecture, speed);
+    const evaluating = (count: number, times = 1): number => {
+      const work: ScoringWork = { kind: 'score', times, ...scaled(requests, count) };
+      return evaluatingSeconds([work], costs, architecture, speed);
+    };
+    expect(evaluating(4, 3)).toBeCloseTo(3 * evaluating(4));
     expect(evaluating(8)).toBeGreaterThan(evaluating(4));
     expect(evaluatingSeconds([], costs, architecture, speed)).toBe(0);
   });
@@ -130,7 +150,7 @@ describe('time', () => {
 
 describe('memory', () => {
   it('holds weights, gradients and two moments of every parameter', () => {
-    const { weights, gradients, moments } = memoryOf(config);
+    const { weights, gradients, moments } = memoryOf(config).host;
     const bytes = 4 * parameterCount(architecture.parameters);
     expect([weights, gradients, moments]).toEqual([bytes, bytes, 2 * bytes]);
   });
@@ -138,9 +158,25 @@ describe('memory', () => {
   it('grows with the tokens at once and with the model', () => {
     const small = withTraining({ maxTokensPerMicroBatch: 96, batchRows: 64 });
     const large = withTraining({ maxTokensPerMicroBatch: 4096, batchRows: 64 });
-    expect(memoryOf(large).activations).toBeGreaterThan(2 * memoryOf(small).activations);
-    const deeper = configArchitecture({ ...tinyConfig, num_hidden_layers: 4 });
-    expect(total(memoryOf(config, deeper))).toBeGreaterThan(total(memoryOf(config)));
+    const activations = (of: RunConfig): number =>
+      defined(memoryOf(of).host.activations, 'activations');
+    expect(activations(large)).toBeGreaterThan(2 * activations(small));
+    const deeper = {
+      ...model,
+      architecture: configArchitecture({ ...tinyConfig, num_hidden_layers: 4 }),
+    };
+    expect(total(memoryOf(config, deeper).host)).toBeGreaterThan(total(memoryOf(config).host));
+  });
+
+  it('lies where a provider keeps it and computes', () => {
+    expect(memoryOf(config).device).toEqual({});
+    const webgpu = memoryOf(config, model, 'webgpu');
+    expect(Object.keys(webgpu.host).sort()).toEqual(['dataset', 'runtime', 'samples']);
+    expect(webgpu.device).toMatchObject({ moments: memoryOf(config).host.moments });
+    const cuda = memoryOf(config, model, 'cuda');
+    expect(cuda.host.moments).toBe(webgpu.device.moments);
+    expect(cuda.device.moments).toBeUndefined();
+    expect(cuda.device.weights).toBe(cuda.host.weights);
   });
 });
 
@@ -148,7 +184,11 @@ describe('the fit', () => {
   const parts = { activations: 600 };
   const disk = { needed: 1, available: 100 };
   const fitOf = (needed: number, of = config, provider: 'cpu' | 'webgpu' = 'cpu') =>
-    judgeFit(provider, of, { time: 64 }, { needed, available: 1000, parts }, disk);
+    judgeFit(provider, of, 64, {
+      memory: { needed, available: 1000, parts },
+      device: undefined,
+      disk,
+    });
 
   it('is by the share of what there is', () => {
     expect([800, 801, 1001].map((needed) => fitOf(needed).verdict)).toEqual([
@@ -170,9 +210,25 @@ describe('the fit', () => {
     expect(fitOf(100, config, 'webgpu').reason).toContain('webgpu was not measured');
     const full = { needed: 200, available: 100 };
     const memory = { needed: 1, available: 1000, parts };
-    expect(judgeFit('cpu', config, { time: 64 }, memory, full)).toMatchObject({
+    const rooms = { memory, device: undefined, disk: full };
+    expect(judgeFit('cpu', config, 64, rooms)).toMatchObject({
       verdict: 'too-large',
       reason: expect.stringContaining('disk') as string,
+    });
+  });
+
+  it('asks for GPU memory where a GPU keeps the weights, and says where it is not known', () => {
+    const memory = { needed: 1, available: 1000, parts };
+    const fit = (available: number | undefined) =>
+      judgeFit('webgpu', config, 64, { memory, device: { needed: 900, available, parts }, disk });
+    expect(fit(800)).toMatchObject({
+      verdict: 'too-large',
+      reason: expect.stringContaining('GPU memory') as string,
+    });
+    expect(fit(1000).verdict).toBe('tight');
+    expect(fit(undefined)).toMatchObject({
+      verdict: 'fits',
+      reason: expect.stringContaining('could not be found out') as string,
     });
   });
 });

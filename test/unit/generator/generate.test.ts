@@ -55,13 +55,13 @@ async function samplesOf(model: Loaded, wanted: Wanted = {}): Promise<Sample[]> 
 
 /** log p(next token | ids) of the whole vocabulary, from the uncached forward pass. */
 async function nextLogprobs({ device, architecture, held }: Loaded, ids: number[]) {
-  const scorer = createScorer(device, architecture, held);
+  const scorer = createScorer(device, architecture);
   const supervised = Uint8Array.from([...ids.map(() => 0), 1]);
   const rows = Array.from({ length: architecture.vocabSize }, (_, token) => ({
     ids: Int32Array.from([...ids, token]),
     supervised,
   }));
-  const scores = await scorer.score(rows);
+  const scores = await scorer.score(held, rows);
   await scorer.release();
   return scores.map(({ logprob }) => logprob[0] ?? NaN);
 }

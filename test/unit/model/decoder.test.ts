@@ -13,9 +13,9 @@ const data = '../shared/data';
 
 /** log p of each token of `ids` but the first, and whether it was the first choice; uncached. */
 async function scoreUncached({ device, architecture, held }: Loaded, ids: number[]) {
-  const scorer = createScorer(device, architecture, held);
+  const scorer = createScorer(device, architecture);
   const supervised = Uint8Array.from(ids, (_, i) => (i === 0 ? 0 : 1));
-  const [scores] = await scorer.score([{ ids: Int32Array.from(ids), supervised }]);
+  const [scores] = await scorer.score(held, [{ ids: Int32Array.from(ids), supervised }]);
   await scorer.release();
   if (!scores) throw new Error('no scores');
   return scores;

@@ -53,8 +53,8 @@ describe(`createGradientComputer on ${testProvider}`, () => {
 
   it('reports what the scorer measures, each source by its own mean', async () => {
     const { device, architecture, store } = await tinyTraining(testProvider);
-    const scorer = createScorer(device, architecture, store.weights);
-    const scores = await scorer.score(rows);
+    const scorer = createScorer(device, architecture);
+    const scores = await scorer.score(store.weights, rows);
     await scorer.release();
     store.release();
     const mean = (source: string): number => {

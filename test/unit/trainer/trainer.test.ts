@@ -80,7 +80,7 @@ async function run(
       schedule: { name: 'cosine', learningRate: 0.01, warmupSteps: 2, steps },
       clipNorm: 1,
       checkpoints: { folder, every: 4, keep: 2, base },
-      evaluateEvery: 0,
+      evaluateAt: new Set(),
       evaluate: () => Promise.resolve(undefined),
       signal: controller.signal,
       onStep: (report) => {
@@ -191,7 +191,7 @@ describe('train', () => {
     ]);
     const asked: number[] = [];
     const { end, saved } = await run({
-      evaluateEvery: 2,
+      evaluateAt: new Set([2, 4, 6, 8, 10, 11]),
       evaluate: (step) => {
         asked.push(step);
         return Promise.resolve(scores.get(step));

@@ -44,7 +44,7 @@ const verdicts = {
 };
 
 function estimateView(estimate: RunEstimate): TemplateResult {
-  const { seconds, memory, disk, verdict, reason, provider } = estimate;
+  const { seconds, memory, deviceMemory, disk, verdict, reason, provider } = estimate;
   const { mark, text } = verdicts[verdict];
   const share = memory.available > 0 ? memory.needed / memory.available : 1;
   const phases = [
@@ -90,6 +90,17 @@ function estimateView(estimate: RunEstimate): TemplateResult {
         <dt>Disk</dt>
         <dd>${formatBytes(disk.needed)} of ${formatBytes(disk.available)} free</dd>
       </div>
+      ${
+        deviceMemory
+          ? html`<div>
+              <dt>GPU memory</dt>
+              <dd>
+                ${formatBytes(deviceMemory.needed)}
+                ${deviceMemory.available === undefined ? nothing : html`of ${formatBytes(deviceMemory.available)} free`}
+              </dd>
+            </div>`
+          : nothing
+      }
       <div>
         <dt>Computed on</dt>
         <dd>${provider}</dd>

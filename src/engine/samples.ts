@@ -5,19 +5,18 @@ import type { RunEventOf, SetDiagnostics, SampleRecord } from '../protocol/recor
 import type { RunConfig } from '../runs/configSchema.js';
 import { readExclusions } from '../runs/exclusions.js';
 import { readEvents, readKlSamples, readSamples, type RunFolder } from '../runs/runFolder.js';
-import type { ParameterStore } from '../trainer/store.js';
-import { phase, warning, type Job } from './context.js';
+import { progress, warning, type Job } from './context.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
 
 /** `count` samples to train on, described and judged. */
 export async function prepareSamples(job: Job, count: number): Promise<SampleRecord[]> {
-  const { config, run, writer, store } = job;
+  const { config, run, writer } = job;
   const samples = await completeSamples(
     job,
     [...readSamples(run)],
     count,
-    { seed: config.seed, settings: config.generation, weights: store.weights },
+    { seed: config.seed, settings: config.generation },
     (sample) => writer.appendSamples([sample]),
   );
   if (samples.length > 0 && !job.signal.aborted) {
@@ -29,23 +28,19 @@ export async function prepareSamples(job: Job, count: number): Promise<SampleRec
 
 /** The samples of the KL estimate; they are not trained on. */
 export async function prepareKlSamples(job: Job): Promise<SampleRecord[]> {
-  const { config, run, writer, store } = job;
-  const { generation, seed, evaluation } = config;
-  // KL(base ‖ model) is an expectation under the base model itself: no temperature, no truncation.
-  const plain = {
-    ...generation,
-    temperature: 1,
-    topK: undefined,
-    topP: undefined,
-    stopAtEos: true,
-  };
+  const { config, run, writer } = job;
   return completeSamples(
     job,
     [...readKlSamples(run)],
-    evaluation.klSamples,
-    { seed: (seed ^ 0x5eed) >>> 0, settings: plain, weights: store.weights },
+    config.evaluation.klSamples,
+    { seed: (config.seed ^ 0x5eed) >>> 0, settings: klSettings(config) },
     (sample) => writer.appendKlSamples([sample]),
   );
+}
+
+/** KL(base ‖ model) is an expectation under the base model itself: no temperature, no truncation. */
+export function klSettings({ generation }: RunConfig): RunConfig['generation'] {
+  return { ...generation, temperature: 1, topK: undefined, topP: undefined, stopAtEos: true };
 }
 
 /**
@@ -81,10 +76,10 @@ function describeOnce({ run, report }: Job, samples: SampleRecord[]): void {
 
 /** The verdict on the start token, asked for once in a run's life. */
 async function judgeOnce({ run, report, ...job }: Job, samples: SampleRecord[]): Promise<void> {
-  const { config, store, signal } = job;
+  const { config, base, signal } = job;
   if (judgement(run)) return;
   const { seed, generation: settings } = config;
-  const verdict = await judge({ ...job, weights: store.weights, seed, settings }, samples);
+  const verdict = await base.use((weights) => judge({ ...job, weights, seed, settings }, samples));
   if (signal.aborted) return;
   report({ type: 'samples_judged', time: now(), ...verdict });
   if (verdict.coherent) return;
@@ -115,25 +110,28 @@ async function completeSamples(
   job: Job,
   samples: SampleRecord[],
   count: number,
-  how: { seed: number; settings: RunConfig['generation']; weights: ParameterStore['weights'] },
+  how: { seed: number; settings: RunConfig['generation'] },
   keep: (sample: SampleRecord) => void,
 ): Promise<SampleRecord[]> {
   if (samples.length < count) {
-    const { device, model, signal, report } = job;
-    report(phase('generating', samples.length, count));
-    await writeSamples({
-      ...how,
-      device,
-      model,
-      count,
-      done: new Set(samples.map(({ index }) => index)),
-      signal,
-      onEvent: report,
-      onSample: (sample) => {
-        keep(sample);
-        samples.push(sample);
-      },
-    });
+    const { device, model, base, signal, report } = job;
+    report(progress('generating', samples.length, count));
+    await base.use((weights) =>
+      writeSamples({
+        ...how,
+        device,
+        model,
+        weights,
+        count,
+        done: new Set(samples.map(({ index }) => index)),
+        signal,
+        onEvent: report,
+        onSample: (sample) => {
+          keep(sample);
+          samples.push(sample);
+        },
+      }),
+    );
   }
   return byIndex(samples);
 }

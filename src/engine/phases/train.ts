@@ -1,0 +1,204 @@
+/**
+ * The phase that trains: the configuration's settings put into the trainer's terms, once for the
+ * plan and for the run.
+ */
+import { planEpoch, stepCount, type SourceSize } from '../../mixer/epoch.js';
+import { createMixer, type Source } from '../../mixer/mixer.js';
+import { expectedRows } from '../../mixer/preview.js';
+import type { Architecture } from '../../model/architecture.js';
+import { parameterCount } from '../../model/parameters.js';
+import type { ProviderName } from '../../protocol/providers.js';
+import type { Identity, RunEvent } from '../../protocol/records.js';
+import type { RunConfig } from '../../runs/configSchema.js';
+import { listCheckpoints } from '../../trainer/checkpoint.js';
+import { stateOf, type Transform } from '../../trainer/optimizer.js';
+import { objectiveOf, type StepShape } from '../../trainer/step.js';
+import { planStore, type StorePlan } from '../../trainer/storePlan.js';
+import { train as runTrainer, type StepReport, type TrainingEnd } from '../../trainer/trainer.js';
+import { adamW, pullToAnchor } from '../../trainer/transforms.js';
+import { progress, warning, type Job } from '../context.js';
+import { downstreamTask, finite, headlines, type Evaluator, type Scores } from '../evaluation.js';
+import { chosenMethod } from '../method.js';
+import { createRate, now } from '../progress.js';
+import { drawSteps } from './drawnSteps.js';
+import { measure, measuringWork } from './measure.js';
+import type { Phase } from './phase.js';
+
+export interface TrainingInput {
+  sources: readonly Source[];
+  /** What the run depends on, for its log. */
+  identity: Identity;
+  evaluator: Evaluator;
+  /** The base model's scores. */
+  base: Scores;
+}
+
+export const train: Phase<TrainingInput, TrainingEnd> = {
+  name: 'training',
+  plan: (facts) => {
+    const { config, model } = facts;
+    const { architecture } = model;
+    const sources = facts.sources.map((source) => ({ ...source, rows: expectedRows(source.rows) }));
+    const steps = stepsOf(config, sources);
+    const shape = stepShape(config, architecture, sources);
+    const checkpoints = Math.ceil(steps / config.training.checkpointEvery);
+    const passes = drawSteps(facts, shape, steps);
+    const times = measuredSteps(config, steps).length;
+    return [
+      { kind: 'train', shape, steps, checkpoints, ...passes },
+      ...(times > 0 ? measuringWork(facts, 'subset', times) : []),
+    ];
+  },
+  run: (job, { sources, identity, evaluator, base }) => {
+    const { config, device, model, store, run, signal, report } = job;
+    const { training, mix, seed } = config;
+    const { architecture } = model;
+    const { method, settings } = chosenMethod(config);
+    const mixing = { mode: mix.mode, batchRows: training.batchRows };
+    const steps = stepsOf(config, sources);
+    const rate = createRate((listCheckpoints(run.paths.checkpoints)[0] ?? 0) / steps);
+    report(progress('training', 0, steps));
+    return runTrainer({
+      device,
+      architecture,
+      store,
+      createMixer: (cursor) => {
+        const mixer = createMixer({ sources, ...mixing, seed, cursor });
+        // Only now: the log of a refused run stays readable for the version that made it.
+        report({ type: 'run_identified', time: now(), ...identity });
+        return mixer;
+      },
+      objective: objectiveOf(method, settings),
+      shape: stepShape(config, architecture, sources),
+      optimizer: optimizerOf(config, architecture),
+      schedule: {
+        name: training.schedule,
+        learningRate: training.learningRate,
+        warmupSteps: Math.round(training.warmup * steps),
+        steps,
+      },
+      clipNorm: training.clipNorm,
+      checkpoints: {
+        folder: run.paths.checkpoints,
+        every: training.checkpointEvery,
+        keep: training.keepCheckpoints,
+        base: job.base.hash,
+      },
+      evaluateAt: new Set(measuredSteps(config, steps)),
+      evaluate: async (step) => {
+        const score = await measureDuring(job, evaluator, base, step);
+        report(progress('training', step, steps));
+        return score;
+      },
+      signal,
+      onStep: (step) => report(trainStep(step, sources, rate.note(step.tokens, step.step / steps))),
+      onCheckpoint: ({ step, path, best }) =>
+        report({
+          type: 'checkpoint',
+          time: now(),
+          step,
+          path: path.slice(run.folder.length + 1),
+          best,
+        }),
+      onWarning: (found) => report(warning(found)),
+    });
+  },
+};
+
+/** The steps of a run: `training.steps` wins over epochs. Throws what `planEpoch` throws. */
+export function stepsOf(config: RunConfig, sources: readonly SourceSize[]): number {
+  const { mix, training } = config;
+  const plan = planEpoch(sources, { mode: mix.mode, batchRows: training.batchRows });
+  return stepCount(runLength(training), plan.steps);
+}
+
+export function runLength({ steps, epochs }: RunConfig['training']) {
+  return steps === undefined ? { epochs } : { steps };
+}
+
+/** The shape of a run's passes: lines that hold the longest row. */
+function stepShape(
+  { training }: RunConfig,
+  { contextLength }: Architecture,
+  sources: readonly { rows: { longest: number } }[],
+): StepShape {
+  const longest = Math.max(...sources.map(({ rows }) => rows.longest));
+  const time = Math.min(Math.ceil(longest / 16) * 16, contextLength);
+  const { maxTokensPerMicroBatch, lossChunks } = training;
+  return { time, maxTokens: Math.max(maxTokensPerMicroBatch, time), lossChunks };
+}
+
+/**
+ * The steps after which the weights are measured during training. The last one is measured in full
+ * afterwards, so it is among them only where it is to be compared with the others.
+ */
+function measuredSteps({ evaluation }: RunConfig, steps: number): number[] {
+  const { every, bestBy } = evaluation;
+  if (every === 0) return [];
+  const before = Array.from({ length: Math.ceil(steps / every) - 1 }, (_, i) => (i + 1) * every);
+  return bestBy === 'last' ? before : [...before, steps];
+}
+
+/** How good the weights are by the measure that chooses the best checkpoint; higher is better. */
+async function measureDuring(
+  job: Job,
+  evaluator: Evaluator,
+  base: Scores,
+  step: number,
+): Promise<number | undefined> {
+  const { weights } = job.store;
+  const measurement = { weights, base, extent: 'subset', step } as const;
+  const { comparisons, kl } = await measure(job, evaluator, measurement);
+  const tasks = headlines(comparisons.filter(({ task }) => task !== downstreamTask));
+  const loss = comparisons.find(({ task }) => task === downstreamTask)?.current.score;
+  switch (job.config.evaluation.bestBy) {
+    case 'last':
+      return undefined;
+    case 'downstream':
+      return loss === undefined ? undefined : -loss;
+    case 'tasks':
+      return -tasks.reduce((sum, { forgetting }) => sum + forgetting, 0);
+    case 'kl':
+      return kl && -kl.perSequence;
+  }
+}
+
+/** What turns gradients into updates; the store keeps what it remembers. */
+function optimizerOf(config: RunConfig, { parameters }: Architecture): Transform[] {
+  const { method, settings } = chosenMethod(config);
+  const pull = method.regularizer?.(settings);
+  const regularizers = pull ? [pullToAnchor(pull.strength, parameterCount(parameters))] : [];
+  return adamW({ ...config.training, decayVectors: false }, regularizers);
+}
+
+/** What a run keeps of every tensor. */
+export function storePlanOf(
+  config: RunConfig,
+  architecture: Architecture,
+  provider: ProviderName,
+): StorePlan {
+  const { needsBase } = chosenMethod(config).method;
+  const state = new Set(stateOf(optimizerOf(config, architecture)));
+  if (needsBase) state.add('anchor');
+  return planStore(architecture.parameters, [...state], provider);
+}
+
+function trainStep(
+  step: StepReport,
+  sources: readonly Source[],
+  rate: { perSecond: number; secondsLeft: number },
+): RunEvent {
+  return {
+    type: 'train_step',
+    time: now(),
+    step: step.step,
+    loss: finite(step.loss),
+    losses: Object.fromEntries(sources.map(({ id }) => [id, finite(step.losses[id])])),
+    learningRate: step.learningRate,
+    gradNorm: finite(step.norm),
+    tokens: step.tokens,
+    tokensPerSecond: finite(rate.perSecond),
+    secondsLeft: finite(rate.secondsLeft),
+    ...(step.skipped ? { skipped: true } : {}),
+  };
+}
