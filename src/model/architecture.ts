@@ -44,6 +44,7 @@ export interface OutputLayer {
   hidden: Value;
   /** `[vocab, hidden]`: the embedding itself where they are tied. */
   weight: Value;
+  /** Factor on hidden · weightᵀ; 1 when left out. */
   scale?: number;
   /** Logits are cap·tanh(logit/cap). */
   softcap?: number;
@@ -51,7 +52,9 @@ export interface OutputLayer {
 
 /** What a family's file gives. */
 export interface Family {
+  /** Its `model_type`. */
   family: string;
+  /** Rows of the embedding and of the output layer. */
   vocabSize: number;
   layers: number;
   heads: number;
@@ -70,6 +73,7 @@ export interface Family {
   aliases: Readonly<Record<string, string>>;
 }
 
+/** A family and the list of its parameters: a model, but for its numbers. */
 export interface Architecture extends Family {
   /** Everything that the family asks for, in that order. */
   parameters: readonly Parameter[];

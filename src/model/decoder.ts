@@ -18,6 +18,7 @@ import type { Architecture } from './architecture.js';
 import { createDecoderCache } from './decoderCache.js';
 import { decodeGraph, prefillGraph, type DecoderShape } from './decoderGraph.js';
 import type { Sampling } from './decoderSampling.js';
+import { parameterCount } from './parameters.js';
 import { stored } from './weights.js';
 
 export interface DecoderOptions {
@@ -88,7 +89,7 @@ export async function createDecoder(
   const shape: DecoderShape = { batch, positions: maxTokens + stepsPerRun };
   const provider = device.provider.name;
   const values =
-    options.frozen && storedBytes(architecture) <= maxStoredBytes
+    options.frozen && 4 * parameterCount(architecture.parameters) <= maxStoredBytes
       ? await readAll(device, held)
       : undefined;
   const backing = values && stored((name) => defined(values.get(name), `weight ${name}`));
@@ -181,11 +182,6 @@ async function readAll(device: Device, held: HeldWeights): Promise<Map<string, F
   const values = new Map<string, Float32Array>();
   for (const [name, tensor] of held) values.set(name, await device.read(tensor));
   return values;
-}
-
-function storedBytes(architecture: Architecture): number {
-  const elements = architecture.parameters.map(({ shape }) => shape.reduce((n, d) => n * d, 1));
-  return 4 * elements.reduce((sum, n) => sum + n, 0);
 }
 
 /** Idle rows and padding may stand beyond the rotary tables; nobody reads what they make. */

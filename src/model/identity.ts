@@ -1,7 +1,7 @@
 /** What a model is, by content: the hash by which a run knows its base model again. */
 import { createHash } from 'node:crypto';
-import type { Parameter } from './weights.js';
 import type { ModelFolder } from './folder.js';
+import type { Parameter } from './weights.js';
 
 /**
  * SHA-256 over name, dtype, shape and bytes of every parameter: the same for the same weights,

@@ -30,6 +30,7 @@ export interface TrainGraphOptions {
   accumulate: boolean;
   /** What stands behind the weights; inputs that are trained when left out. */
   backing?: BackingFor;
+  /** What a method adds to the loss of each target. */
   terms?: LossTerms;
 }
 
@@ -39,9 +40,9 @@ export interface TrainGraphOptions {
  * all gradients together; `gradient.NAME` for everything that is trained.
  */
 export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Graph {
-  const { kernels, time, chunks, accumulate, terms, backing: back = trainedInputs } = options;
+  const { kernels, time, chunks, accumulate, terms, backing: backingFor = trainedInputs } = options;
   const g = new Graph(kernels);
-  const backing = back(g);
+  const backing = backingFor(g);
   const w = createWeights(g, backing);
   const losses = trunk(g, architecture, w, time, chunks).map(({ nll }, i) => {
     const weights = g.input(`targetWeights${i}`, 'float32', nll.shape);

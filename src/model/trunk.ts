@@ -45,14 +45,11 @@ export function forward(g: Graph, architecture: Architecture, w: Weights, time: 
   };
   const attend: Attend = (layer, q, k, v) => {
     const { window, scale, softcap, rope } = architecture.attention(layer);
-    const rotate = (x: Value, count: number): Value => {
-      if (!rope) return x;
-      const lines = reshape(g, x, ['batch', time, count * headDim]);
-      return reshape(
-        g,
-        rotary(g, lines, positions, rotaryTables(g, rope.inverseFrequencies, time), count),
-        x.shape,
-      );
+    const tables = rope && rotaryTables(g, rope.inverseFrequencies, time);
+    const rotate = (x: Value, ownHeads: number): Value => {
+      if (!tables) return x;
+      const lines = reshape(g, x, ['batch', time, ownHeads * headDim]);
+      return reshape(g, rotary(g, lines, positions, tables, ownHeads), x.shape);
     };
     const shape = { batch: 'batch', time, heads, kvHeads, headDim };
     const [queries, keys] = [rotate(q, heads), rotate(k, kvHeads)];

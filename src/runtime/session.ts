@@ -183,7 +183,7 @@ async function create(
       executionProviders: [provider.name],
       intraOpNumThreads: provider.threads ?? 0,
       graphOptimizationLevel: 'all',
-      // Nearly half the memory at the same speed (design decision 10).
+      // Nearly half the memory at the same speed.
       enableMemPattern: false,
       logSeverityLevel: 3,
       ...(Object.keys(locations).length > 0 ? { preferredOutputLocation: locations } : {}),
@@ -192,7 +192,7 @@ async function create(
     throw new CfsError({
       code: 'SESSION_FAILED',
       message: `ONNX Runtime could not start on ${provider.name}: ${messageOf(error)}`,
-      remedy: 'Run «cfs-studio doctor» to see which providers work here, or set provider: cpu.',
+      remedy: 'Run `cfs-studio doctor` to see which providers work here, or set provider: cpu.',
       cause: error,
     });
   }

@@ -22,7 +22,6 @@ import { openSafetensors, writeSafetensors } from '../model/safetensors.js';
 import type { ParameterStore } from './store.js';
 import { checkpointKinds, trainedTensors } from './storePlan.js';
 
-/** What the loop knows besides tensors. */
 const trainingStateSchema = z.object({
   /** Optimizer steps taken, skipped ones included. */
   step: z.int().nonnegative(),
@@ -35,16 +34,18 @@ const trainingStateSchema = z.object({
   /** The mixer's place in its data; absent before the first step. */
   cursor: mixerCursorSchema.optional(),
 });
+/** What the loop knows besides tensors. */
 export type TrainingState = z.infer<typeof trainingStateSchema>;
 
-const stateSchema = z.object({
+const contentSchema = z.object({
   format: z.literal(2),
+  /** Of the file with the tensors. */
   sha256: z.string(),
   /** Content hash of the base model that the run began with. */
   base: z.string(),
   state: trainingStateSchema,
 });
-type CheckpointContent = z.infer<typeof stateSchema>;
+type CheckpointContent = z.infer<typeof contentSchema>;
 
 const formatSchema = z.object({ format: z.int() });
 
@@ -141,7 +142,8 @@ export async function loadCheckpoint(
   if (content.base !== base) throw otherBase(path);
   const file = openSafetensors(join(path, tensorFile));
   for (const kind of checkpointKinds) {
-    for (const { name } of trainedTensors(store.plan)) {
+    for (const { name, types } of trainedTensors(store.plan)) {
+      if (types[kind] === undefined) continue;
       await store.write(kind, name, file.read(`${kind}.${name}`));
     }
   }
@@ -156,7 +158,7 @@ async function readChecked(path: string): Promise<CheckpointContent> {
   try {
     const json: unknown = JSON.parse(readFileSync(join(path, stateFile), 'utf8'));
     if (formatSchema.safeParse(json).data?.format === 1) throw outdated(path);
-    const content = stateSchema.parse(json);
+    const content = contentSchema.parse(json);
     const found = await checksum(join(path, tensorFile));
     assert(found === content.sha256, 'the checksum of its tensors differs');
     return content;

@@ -3,6 +3,7 @@
  * that runs in place over the store's pieces. Numbers that change from step to step are gathered on
  * the way and multiplied here, so that a transform which only scales costs nothing in the graph.
  */
+import { defined } from '../errors.js';
 import { anyShape, Graph, type Value } from '../graph/index.js';
 import {
   float32,
@@ -15,8 +16,8 @@ import {
 import type { ParameterStore, Piece } from './store.js';
 import type { StateKind } from './storePlan.js';
 
-/** What is known when an update is made. */
-export interface UpdateMoment {
+/** What is known when a piece is updated. */
+export interface UpdateContext {
   /** Number of the update, from 1. */
   step: number;
   learningRate: number;
@@ -27,7 +28,7 @@ export interface UpdateMoment {
 }
 
 /** A number that is known when an update is made. */
-export type Factor = (at: UpdateMoment) => number;
+export type Factor = (at: UpdateContext) => number;
 
 /** `factor` · `value` on its way to be subtracted from the weight. */
 export interface Update {
@@ -76,7 +77,7 @@ export async function createOptimizer(
   const outputs = [newName('weight'), ...written.map(newName)];
   // Bound by memory and made of small nodes: a second thread waits more than it works.
   const session = await device.session(model, outputs, 1);
-  const scalars = (at: UpdateMoment): Feeds =>
+  const scalars = (at: UpdateContext): Feeds =>
     Object.fromEntries([...factors].map(([name, factor]) => [name, scalar(factor(at))]));
   return {
     update: async (step, learningRate, clipScale) => {
@@ -86,7 +87,7 @@ export async function createOptimizer(
       const ofVectors = scalars({ ...at, vector: true });
       for (const piece of store.pieces) {
         const into: Record<string, Held> = { [newName('weight')]: piece.weight };
-        for (const kind of written) into[newName(kind)] = heldState(piece, kind);
+        for (const kind of written) into[newName(kind)] = defined(piece.state[kind], kind);
         await session.run(
           { ...(piece.vector ? ofVectors : ofMatrices), ...tensorsOf(piece) },
           into,
@@ -118,11 +119,7 @@ function optimizerGraph(device: Device, transforms: readonly Transform[]) {
   const op: Emitter['op'] = (name, ...inputs) => g.emit(name, inputs, weight.shape);
   const emitter: Emitter = {
     weight,
-    state: (kind) => {
-      const value = states.get(kind);
-      if (!value) throw new Error(`Internal error: no transform says that it remembers ${kind}`);
-      return value;
-    },
+    state: (kind) => defined(states.get(kind), `transform that says it remembers ${kind}`),
     remember: (kind, value) => remembered.set(kind, value),
     number,
     constant: (value) => g.scalar(value, weight),
@@ -153,12 +150,6 @@ function tensorsOf({ weight, gradient, state }: Piece): Feeds {
     gradient: gradient.tensor,
     ...(Object.fromEntries(kept) as Feeds),
   };
-}
-
-function heldState({ state }: Piece, kind: StateKind): Held {
-  const held = state[kind];
-  if (!held) throw new Error(`Internal error: the store keeps no ${kind}`);
-  return held;
 }
 
 function scalar(value: number): Tensor {

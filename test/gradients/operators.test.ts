@@ -63,7 +63,7 @@ const cases: Record<string, GradientCase> = {
     inputs: { x: [2, 6] },
     build: (g, i) => {
       const [first, , last] = ops.splitLast(g, x(i), [2, 1, 3]);
-      return ops.concat(g, [last as Value, first as Value], -1);
+      return ops.concat(g, [last, first], -1);
     },
   },
   concat: {

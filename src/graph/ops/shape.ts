@@ -29,11 +29,15 @@ export function transpose(g: Graph, x: Value, order: number[]): Value {
 }
 
 /** Cuts the last axis into parts of the given sizes. */
-export function splitLast(g: Graph, x: Value, sizes: number[]): Value[] {
+export function splitLast<const Sizes extends readonly number[]>(
+  g: Graph,
+  x: Value,
+  sizes: Sizes,
+): { -readonly [Part in keyof Sizes]: Value } {
   const rest = x.shape.slice(0, -1);
   const parts = g.node(
     'Split',
-    [x, g.ints(sizes)],
+    [x, g.ints([...sizes])],
     sizes.map((size) => ({ shape: [...rest, size] })),
     { attributes: { axis: -1 } },
   );
@@ -46,7 +50,7 @@ export function splitLast(g: Graph, x: Value, sizes: number[]): Value[] {
       return [concatRaw(g, filled, -1)];
     },
   });
-  return parts;
+  return parts as { -readonly [Part in keyof Sizes]: Value };
 }
 
 /** Joins values along one axis. */

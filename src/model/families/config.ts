@@ -13,13 +13,7 @@ export const headFields = {
   num_key_value_heads: size.optional(),
   head_dim: size.nullish(),
 };
-
-interface HeadConfig {
-  hidden_size: number;
-  num_attention_heads: number;
-  num_key_value_heads?: number;
-  head_dim?: number | null;
-}
+type HeadConfig = z.infer<z.ZodObject<typeof headFields>>;
 
 /** `config.json` through a family's schema. Throws `MODEL_CONFIG_INVALID` naming the field. */
 export function parseConfig<T>(schema: z.ZodType<T>, { config, file }: FamilySource): T {

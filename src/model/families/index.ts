@@ -1,7 +1,7 @@
 /** From a model folder to its architecture, by the family that its `config.json` names. */
 import { join } from 'node:path';
 import { CfsError } from '../../errors.js';
-import type { Architecture, Family, FamilySource } from '../architecture.js';
+import type { Architecture, FamilySource } from '../architecture.js';
 import type { ModelFolder } from '../folder.js';
 import { traceParameters } from '../parameters.js';
 import { families } from './list.js';
@@ -12,20 +12,23 @@ export function folderArchitecture({ folder, config, tensors }: ModelFolder): Ar
   return architectureOf({ config, file: join(folder, 'config.json'), hasTensor });
 }
 
-/** Throws `MODEL_UNSUPPORTED` and `MODEL_CONFIG_INVALID`. */
+/**
+ * The architecture of a model, with the list of its parameters. Throws `MODEL_UNSUPPORTED` and
+ * `MODEL_CONFIG_INVALID`.
+ */
 export function architectureOf(source: FamilySource): Architecture {
   const type = String(source.config.model_type);
   const make = Object.hasOwn(families, type) ? families[type] : undefined;
-  if (make) return withParameters(make(source));
-  throw new CfsError({
+  if (make === undefined) throw unsupported(type, source.file);
+  const family = make(source);
+  return { ...family, parameters: traceParameters(family) };
+}
+
+function unsupported(type: string, file: string): CfsError {
+  return new CfsError({
     code: 'MODEL_UNSUPPORTED',
     message: `Models of type “${type}” are not supported yet.`,
     remedy: `Choose a model of one of these types: ${Object.keys(families).join(', ')}.`,
-    place: { file: source.file, field: 'model_type' },
+    place: { file, field: 'model_type' },
   });
-}
-
-/** A family with the list of its parameters. */
-export function withParameters(family: Family): Architecture {
-  return { ...family, parameters: traceParameters(family) };
 }

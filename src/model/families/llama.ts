@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { add, mul, silu } from '../../graph/index.js';
 import type { AttentionRule, Family, FamilySource } from '../architecture.js';
-import { ropeFields, ropeOf } from '../rope.js';
 import { headFields, headsOf, parseConfig, size } from './config.js';
+import { ropeFields, ropeOf } from './rope.js';
 
-const schema = z.looseObject({
+const schema = z.object({
   ...headFields,
   ...ropeFields,
   vocab_size: size,

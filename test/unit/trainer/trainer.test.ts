@@ -15,6 +15,7 @@ import { CfsError, defined } from '../../../src/errors.js';
 import { cfs } from '../../../src/methods/cfs.js';
 import { createMixer, sourceOf } from '../../../src/mixer/mixer.js';
 import { storeRows } from '../../../src/mixer/rowStore.js';
+import { openSafetensors } from '../../../src/model/safetensors.js';
 import {
   listCheckpoints,
   loadCheckpoint,
@@ -23,6 +24,8 @@ import {
   saveCheckpoint,
 } from '../../../src/trainer/checkpoint.js';
 import { objectiveOf } from '../../../src/trainer/step.js';
+import { createStore } from '../../../src/trainer/store.js';
+import { planStore } from '../../../src/trainer/storePlan.js';
 import {
   train,
   type StepReport,
@@ -232,6 +235,23 @@ describe('checkpoints', () => {
     // Again over itself, and nothing temporary stays.
     await saveCheckpoint(folder, store, state, base);
     expect(readdirSync(folder)).toEqual(['7']);
+  });
+
+  it('hold no more than the optimizer remembers', async () => {
+    const { device, architecture, store } = await tinyTraining();
+    const weights = await snapshot(store, 'weight');
+    const plan = planStore(architecture.parameters, ['firstMoment'], 'cpu');
+    const open = (scale: number) =>
+      createStore(device, plan, (name) =>
+        defined(weights.get(name), name).map((value) => scale * value),
+      );
+    const state = { step: 7, updates: 7, skipped: 0, skippedInARow: 0 };
+    await saveCheckpoint(folder, await open(1), state, base);
+    const file = openSafetensors(join(folder, '7', 'tensors.safetensors'));
+    expect(file.names()).toHaveLength(2 * weights.size);
+    const other = await open(0.5);
+    expect(await loadCheckpoint(folder, 7, other, base)).toEqual(state);
+    expect(await snapshot(other, 'weight')).toEqual(weights);
   });
 
   const damages: Record<string, (path: string) => void> = {

@@ -1,17 +1,18 @@
 /** Rotary frequencies from a config, in the spellings of transformers 4 and 5. */
 import { z } from 'zod';
-import { CfsError } from '../errors.js';
-import type { Rope } from './architecture.js';
-import { configError } from './families/config.js';
+import { CfsError } from '../../errors.js';
+import type { Rope } from '../architecture.js';
+import { configError } from './config.js';
 
-const share = z.number().positive().max(1);
+/** The share of a head's elements that is rotated. */
+export const rotatedShare = z.number().positive().max(1);
 
 const scaling = z.looseObject({
   rope_type: z.string().optional(),
   /** The name of `rope_type` before transformers 4.43. */
   type: z.string().optional(),
   rope_theta: z.number().positive().optional(),
-  partial_rotary_factor: share.optional(),
+  partial_rotary_factor: rotatedShare.nullish(),
 });
 
 const llama3 = z.looseObject({
@@ -24,33 +25,35 @@ const llama3 = z.looseObject({
 /** The fields of `config.json` that describe rotary embedding. */
 export const ropeFields = {
   rope_theta: z.number().positive().optional(),
-  partial_rotary_factor: share.optional(),
+  partial_rotary_factor: rotatedShare.nullish(),
   rope_scaling: scaling.nullish(),
   /** transformers 5 */
   rope_parameters: scaling.nullish(),
 };
-
-interface RopeConfig {
-  rope_theta?: number;
-  partial_rotary_factor?: number;
-  rope_scaling?: z.infer<typeof scaling> | null;
-  rope_parameters?: z.infer<typeof scaling> | null;
-}
+type RopeConfig = z.infer<z.ZodObject<typeof ropeFields>>;
 
 /**
  * θ_i = base^(−2i/n) for the n rotated elements of a head (`partial_rotary_factor` of `headDim`),
  * bent for long contexts where the config says so (Llama 3's rule). Throws `MODEL_UNSUPPORTED` for
  * other rules and `MODEL_CONFIG_INVALID` for a share that leaves half a pair.
+ *
+ * Every family honours `partial_rotary_factor`. transformers 5.18 does so for Phi-3 and GPT-NeoX; its
+ * Llama ignores the factor with plain rotary embedding and fails with a scaled one, so a Llama whose
+ * config states a factor below 1 gives other numbers there than here.
  */
 export function ropeOf(config: RopeConfig, headDim: number, file: string): Rope {
   const section = config.rope_parameters ? 'rope_parameters' : 'rope_scaling';
   const rules = config.rope_parameters ?? config.rope_scaling ?? {};
   const base = config.rope_parameters?.rope_theta ?? config.rope_theta ?? 10_000;
-  const part = rules.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
-  const rotated = Math.floor(headDim * part);
+  const share = rules.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
+  const rotated = Math.floor(headDim * share);
   if (rotated < 2 || rotated % 2 !== 0) {
-    const message = `Rotating ${part} of a head of ${headDim} elements leaves no whole pairs.`;
-    throw configError(file, 'partial_rotary_factor', message);
+    const field = 'partial_rotary_factor';
+    throw configError(
+      file,
+      rules.partial_rotary_factor ? `${section}.${field}` : field,
+      `${share} of a head of ${headDim} elements is ${rotated}; rotary embedding turns pairs, one at least.`,
+    );
   }
   const plain = Array.from({ length: rotated / 2 }, (_, i) => base ** ((-2 * i) / rotated));
   const kind = rules.rope_type ?? rules.type ?? 'default';
