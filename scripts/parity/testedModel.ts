@@ -14,7 +14,7 @@ import { outputLogits } from '../../src/model/outputLayer.js';
 import { layOut, splitIntoBatches } from '../../src/model/packing.js';
 import { createScorer, type RowScores } from '../../src/model/scoreGraph.js';
 import { batchFeeds, forward } from '../../src/model/trunk.js';
-import { createWeights, trainedInputs, type Parameter } from '../../src/model/weights.js';
+import { createWeights, weightInputs, type Parameter } from '../../src/model/weights.js';
 import {
   floats,
   kernelsOf,
@@ -112,7 +112,7 @@ export async function logitsOf(
   const time = Math.max(...rows.map(({ ids }) => ids.length));
   const lines = rows.map((_, row) => [row]);
   const g = new Graph(kernelsOf(device.provider.name));
-  const w = createWeights(g, trainedInputs(g));
+  const w = createWeights(g, weightInputs(g));
   const x = forward(g, architecture, w, time);
   g.output('logits', outputLogits(g, architecture.head(g, w, x)));
   const session = await device.session(g.encode());

@@ -1,13 +1,13 @@
 /** The parameters of a family: what it asks its weights for. */
 import { Graph, type Lookup, type Value } from '../graph/index.js';
 import type { Family } from './architecture.js';
-import { createWeights, trainedInputs, type Parameter } from './weights.js';
+import { createWeights, weightInputs, type Parameter } from './weights.js';
 
 /** Everything that a family asks for, in that order, found by building it once. */
 export function traceParameters(family: Family): Parameter[] {
   const found = new Map<string, Parameter>();
   const g = new Graph({ fusedMatMul: false });
-  const inputs = trainedInputs(g);
+  const inputs = weightInputs(g);
   const note = (parameter: Parameter): void => {
     const { name, role } = parameter;
     // A table that is the output layer as well is multiplied by: the dearer role counts.

@@ -12,7 +12,7 @@ import type { Architecture } from './architecture.js';
 import type { Batch, TokenRow } from './batch.js';
 import { splitIntoBatches } from './packing.js';
 import { batchFeeds, chunkTargets, trunk } from './trunk.js';
-import { createWeights, trainedInputs } from './weights.js';
+import { createWeights, weightInputs } from './weights.js';
 
 /** The scores of a row's targets, in the order of the tokens. */
 export interface RowScores {
@@ -81,7 +81,7 @@ export function createScorer(device: Device, architecture: Architecture): Scorer
 /** The graph with inputs as `trunk` and the weights, outputs `nll0`…, `margin0`… . */
 export function scoreGraph(architecture: Architecture, kernels: Kernels, time: number): Graph {
   const g = new Graph(kernels);
-  const w = createWeights(g, trainedInputs(g));
+  const w = createWeights(g, weightInputs(g));
   trunk(g, architecture, w, time, scoreChunks).forEach(({ nll, margin }, i) => {
     g.output(`nll${i}`, nll);
     g.output(`margin${i}`, margin);

@@ -15,7 +15,7 @@ import { float32, type Feeds } from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
 import type { Batch } from './batch.js';
 import { batchFeeds, chunkTargets, trunk } from './trunk.js';
-import { createWeights, trainedInputs, type BackingFor } from './weights.js';
+import { createWeights, weightInputs, type BackingFor } from './weights.js';
 
 /** What is added to the −log p of each target; both `[targets]`, in nats. */
 export type LossTerms = (g: Graph, nll: Value) => Value;
@@ -40,7 +40,7 @@ export interface TrainGraphOptions {
  * all gradients together; `gradient.NAME` for everything that is trained.
  */
 export function trainGraph(architecture: Architecture, options: TrainGraphOptions): Graph {
-  const { kernels, time, chunks, accumulate, terms, backing: backingFor = trainedInputs } = options;
+  const { kernels, time, chunks, accumulate, terms, backing: backingFor = weightInputs } = options;
   const g = new Graph(kernels);
   const backing = backingFor(g);
   const w = createWeights(g, backing);

@@ -92,8 +92,8 @@ export function createWeights(g: Graph, backing: Backing, prefix = ''): Weights 
   };
 }
 
-/** Float32 inputs of the graph, by their names, that training moves. */
-export const trainedInputs: BackingFor = (g) => {
+/** Float32 inputs of the graph, by their names: what training moves, and what others are fed. */
+export const weightInputs: BackingFor = (g) => {
   const values = declareOnce(({ name, shape }) => g.input(name, 'float32', shape));
   return {
     ...plain(values.tensor),

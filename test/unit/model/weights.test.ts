@@ -14,7 +14,7 @@ import {
   createWeights,
   declareOnce,
   stored,
-  trainedInputs,
+  weightInputs,
   type BackingFor,
   type Parameter,
 } from '../../../src/model/weights.js';
@@ -108,7 +108,7 @@ describe('what a family asks for', () => {
 
   it('may not be asked for twice in different shapes', () => {
     const g = new Graph(kernels);
-    const w = createWeights(g, trainedInputs(g));
+    const w = createWeights(g, weightInputs(g));
     const x = g.input('x', 'float32', ['tokens', 8]);
     w.linear('up', x, 16);
     expect(() => w.linear('up', x, 12)).toThrow(/up.weight is \[16, 8\] here and \[12, 8\] there/);
@@ -117,9 +117,9 @@ describe('what a family asks for', () => {
 
 describe('what may stand behind the weights', () => {
   it('is tensors stored in the graph, which get no gradient', async () => {
-    const trained = await step(trainedInputs);
+    const trained = await step(weightInputs);
     const split: BackingFor = (g) => {
-      const [frozen, moved] = [stored(read)(g), trainedInputs(g)];
+      const [frozen, moved] = [stored(read)(g), weightInputs(g)];
       const isFrozen = ({ name }: Parameter): boolean => name.includes('layers.0');
       return {
         tensor: (parameter) => (isFrozen(parameter) ? frozen : moved).tensor(parameter),
@@ -155,7 +155,7 @@ describe('what may stand behind the weights', () => {
         },
       };
     };
-    const [trained, rounded] = [await step(trainedInputs), await step(half)];
+    const [trained, rounded] = [await step(weightInputs), await step(half)];
     expect(rounded.loss).not.toBe(trained.loss);
     expect(Math.abs(rounded.loss - trained.loss)).toBeLessThan(2e-3);
     expect([...rounded.gradients.keys()]).toEqual(['model.norm.weight']);
