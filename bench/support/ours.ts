@@ -14,10 +14,12 @@ export interface Ours {
 /** The longest answer is a step of a large model. */
 const timeoutSeconds = 900;
 
-export async function startOurs(): Promise<Ours> {
-  const program = join(cacheFolder, 'worker.mjs');
+/** `checkout`: the folder of the version that is measured. */
+export async function startOurs(checkout = root): Promise<Ours> {
+  // Here for both, so that both load the packages of this checkout.
+  const program = join(cacheFolder, checkout === root ? 'worker.mjs' : 'otherWorker.mjs');
   await build({
-    absWorkingDir: root,
+    absWorkingDir: checkout,
     entryPoints: ['bench/support/worker.ts'],
     outfile: program,
     bundle: true,
