@@ -62,7 +62,7 @@ interface Initializer {
   data: TensorData;
 }
 
-/** Which kernels the provider has; see design decision 6. */
+/** Which kernels the provider has. */
 export interface Kernels {
   /** `FusedMatMul`: batched products with transposed factors, without a copy. CPU only. */
   fusedMatMul: boolean;

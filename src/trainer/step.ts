@@ -1,6 +1,6 @@
 /**
  * One optimizer step: the micro-batches' gradients are gathered, clipped by their global norm and
- * given to AdamW.
+ * given to the optimizer.
  */
 import * as operators from '../graph/index.js';
 import type { Architecture } from '../model/architecture.js';
