@@ -1,5 +1,5 @@
 /**
- * What «Check Environment» found, as a page to read: can this machine train, where will it compute,
+ * What “Check Environment” found, as a page to read: can this machine train, where will it compute,
  * and what to do about what does not work.
  */
 import { formatBytes, formatNumber } from '../protocol/format.js';

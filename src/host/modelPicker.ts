@@ -1,4 +1,4 @@
-/** «Select Base Model»: the models in the workspace with what they are, or any other folder. */
+/** “Select Base Model”: the models in the workspace with what they are, or any other folder. */
 import { relative } from 'node:path';
 import * as vscode from 'vscode';
 import { messageOf } from '../errors.js';
@@ -7,7 +7,7 @@ import type { Studio } from './studio.js';
 import { findModels, workspaceFolder } from './workspace.js';
 
 interface ModelItem extends vscode.QuickPickItem {
-  /** Absolute; absent for «Browse…». */
+  /** Absolute; absent for “Browse…”. */
   folder?: string;
 }
 

@@ -39,7 +39,7 @@ async function deleteRun(studio: Studio, runId: string): Promise<void> {
   const name = studio.library.get(runId)?.name ?? runId;
   const toTrash = isOnThisDesktop();
   const really = await confirm(
-    vscode.l10n.t('Delete the run «{0}»?', name),
+    vscode.l10n.t('Delete the run “{0}”?', name),
     toTrash
       ? vscode.l10n.t('Its samples, checkpoints, report and model go to the trash.')
       : vscode.l10n.t('Its samples, checkpoints, report and model are gone for good.'),
@@ -54,7 +54,7 @@ async function deleteRun(studio: Studio, runId: string): Promise<void> {
     if (!toTrash) throw error;
     studio.log.warn(describeFailure(error));
     const forGood = await confirm(
-      vscode.l10n.t('The run «{0}» cannot be moved to the trash. Delete it for good?', name),
+      vscode.l10n.t('The run “{0}” cannot be moved to the trash. Delete it for good?', name),
       vscode.l10n.t('Its samples, checkpoints, report and model are gone then.'),
       vscode.l10n.t('Delete'),
     );
@@ -92,7 +92,7 @@ function refuseBusy(studio: Studio, runId: string): void {
 function noReport(name: string): CfsError {
   return new CfsError({
     code: 'REPORT_MISSING',
-    message: vscode.l10n.t('The run «{0}» has no report yet.', name),
+    message: vscode.l10n.t('The run “{0}” has no report yet.', name),
     remedy: vscode.l10n.t('Wait for its end, or resume it; the report is written then.'),
   });
 }

@@ -231,7 +231,7 @@ function isPlainName(name: string): boolean {
 function notFound(runId: string): CfsError {
   return new CfsError({
     code: 'RUN_NOT_FOUND',
-    message: `There is no run «${runId}» in this workspace.`,
+    message: `There is no run “${runId}” in this workspace.`,
     remedy: 'Choose one from the list of runs.',
   });
 }

@@ -112,23 +112,23 @@ async function tellEnd(studio: Studio, { runId, outcome, error }: RunEnd): Promi
     const why = error === undefined ? '' : `${error.message} ${error.remedy}`;
     switch (outcome) {
       case 'finished':
-        return showInformationMessage(vscode.l10n.t('«{0}» has finished.', name), curves, report);
+        return showInformationMessage(vscode.l10n.t('“{0}” has finished.', name), curves, report);
       case 'samples':
         return showInformationMessage(
-          vscode.l10n.t('The samples of «{0}» are written. Read them, then train.', name),
+          vscode.l10n.t('The samples of “{0}” are written. Read them, then train.', name),
           inspect,
           train,
         );
       case 'stopped':
         return showInformationMessage(
-          vscode.l10n.t('«{0}» was stopped. It can be resumed at any time.', name),
+          vscode.l10n.t('“{0}” was stopped. It can be resumed at any time.', name),
           resume,
         );
       case 'failed':
-        return showErrorMessage(vscode.l10n.t('«{0}» failed. {1}', name, why), showLog);
+        return showErrorMessage(vscode.l10n.t('“{0}” failed. {1}', name, why), showLog);
       case 'crashed':
         return showErrorMessage(
-          vscode.l10n.t('«{0}» was interrupted. {1}', name, why),
+          vscode.l10n.t('“{0}” was interrupted. {1}', name, why),
           resume,
           showLog,
         );
@@ -184,7 +184,7 @@ function registerResumeOffer({ context, library, service, log }: Studio): vscode
     const resume = vscode.l10n.t('Resume');
     const message =
       found.length === 1
-        ? vscode.l10n.t('«{0}» was interrupted. It goes on where it was left.', first.name)
+        ? vscode.l10n.t('“{0}” was interrupted. It goes on where it was left.', first.name)
         : vscode.l10n.t(
             '{0} runs were interrupted. They go on where they were left.',
             found.length,

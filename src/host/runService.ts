@@ -244,7 +244,7 @@ function tooSlow(milliseconds: number): CfsError {
 function elsewhere(code: 'RUN_LOCKED' | 'RUN_ELSEWHERE', name: string): CfsError {
   return new CfsError({
     code,
-    message: `«${name}» is being run by another window or a terminal.`,
+    message: `“${name}” is being run by another window or a terminal.`,
     remedy: 'Stop it there, or wait until it ends.',
   });
 }
@@ -252,8 +252,8 @@ function elsewhere(code: 'RUN_LOCKED' | 'RUN_ELSEWHERE', name: string): CfsError
 function finished(name: string): CfsError {
   return new CfsError({
     code: 'RUN_FINISHED',
-    message: `«${name}» has finished: there is nothing left to resume.`,
-    remedy: 'Start a new run; «Configure a New Run Like This» copies its settings.',
+    message: `“${name}” has finished: there is nothing left to resume.`,
+    remedy: 'Start a new run; “Configure a New Run Like This” copies its settings.',
   });
 }
 

@@ -4,7 +4,7 @@
  * schemas are the contract between the process that runs a job and everyone who looks at it.
  *
  * JSON has no NaN and no infinity: `JSON.stringify` writes them as null, so a measured number that
- * may be non-finite is `number | null`, and null means «not a finite number» or «not measured».
+ * may be non-finite is `number | null`, and null means “not a finite number” or “not measured”.
  */
 import { z } from 'zod';
 

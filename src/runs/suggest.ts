@@ -37,7 +37,7 @@ export function suggestSettings(
     },
     // The start token takes one position of the context.
     generation: { maxLength: Math.max(1, Math.min(generation.maxLength, model.contextLength - 1)) },
-    // Not 0, which would mean «never on the way».
+    // Not 0, which would mean “never on the way”.
     evaluation: { every: Math.max(1, oneDigit(steps / evaluations)) },
   };
 }

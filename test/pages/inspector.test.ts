@@ -150,7 +150,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     const tokens = samples[1]?.tokens;
     const spoken = page.locator('[aria-live="polite"]').last();
     await expect.poll(() => spoken.textContent()).toContain(`token 2 of ${tokens?.pieces.length}`);
-    expect(await spoken.textContent()).toContain(`«${tokens?.pieces[1]}»`);
+    expect(await spoken.textContent()).toContain(`“${tokens?.pieces[1]}”`);
     expect(await page.locator('.token.current').textContent()).toBe(tokens?.pieces[1]);
     expect(await page.locator('.tooltip').isVisible()).toBe(true);
     await page.keyboard.press('Escape');

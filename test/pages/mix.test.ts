@@ -47,7 +47,7 @@ async function tabTo(page: Page, name: string): Promise<void> {
     if ((await focused(page)) === name) return;
     await page.keyboard.press('Tab');
   }
-  throw new Error(`Tab never reaches «${name}»`);
+  throw new Error(`Tab never reaches “${name}”`);
 }
 
 describe.skipIf(!hasChromium)('the mix page in Chromium', () => {

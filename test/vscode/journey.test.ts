@@ -256,14 +256,14 @@ describe.sequential('a newcomer', () => {
   it('resumes with one click, and it ends', { timeout: trainingMs }, async () => {
     const page = await curvesPage();
     await page.getByRole('button', { name: 'Resume: first try' }).click();
-    await workbench.notification('«first try» has finished.').waitFor({ timeout: trainingMs });
+    await workbench.notification('“first try” has finished.').waitFor({ timeout: trainingMs });
     await inTree(/^first try, Finished, .* 150 steps/).waitFor();
     await expect.poll(() => pointsOf(page, 'loss'), poll).toBe(3 * 150);
   });
 
   it('opens the report', async () => {
     await workbench
-      .notification('«first try» has finished.')
+      .notification('“first try” has finished.')
       .getByRole('button', { name: 'Open Report' })
       .click();
     const report = await workbench.webview('fine-tuning report');
@@ -284,7 +284,7 @@ describe.sequential('a newcomer', () => {
     await page.getByText('20 steps', { exact: true }).waitFor();
     expect(await page.getByRole('row', { name: /^Samples/ }).count()).toBe(0);
     await button('Start Fine-Tuning', page.locator('.start-bar')).click();
-    const finished = workbench.notification('«the usual way» has finished.');
+    const finished = workbench.notification('“the usual way” has finished.');
     await finished.waitFor({ timeout: trainingMs });
   });
 

@@ -23,7 +23,7 @@ export interface ControlsOptions {
   /** Of all, how many are excluded. */
   excluded: number;
   settled: string | undefined;
-  /** How many samples «Include all again» would include; 0 where there is nothing to undo. */
+  /** How many samples “Include all again” would include; 0 where there is nothing to undo. */
   undo: number;
   onView: (part: Partial<View>) => void;
   onFiltersOpen: (open: boolean) => void;

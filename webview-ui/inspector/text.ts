@@ -110,7 +110,7 @@ function isSplitPair(text: string, at: number): boolean {
 
 /** A token's name where it is spoken of: spaces at its edges are said. */
 export function tokenName(piece: string): string {
-  return piece === '' ? 'a part of a character' : `«${visibleText(piece).replaceAll('\n', '')}»`;
+  return piece === '' ? 'a part of a character' : `“${visibleText(piece).replaceAll('\n', '')}”`;
 }
 
 /** Least chance of each step of shading, the likeliest first; what is rarer is the last step. */

@@ -1,4 +1,4 @@
-/** «Check Environment»: what this machine can do, as a page to read. */
+/** “Check Environment”: what this machine can do, as a page to read. */
 import * as vscode from 'vscode';
 import { describeEnvironment } from '../environmentReport.js';
 import type { Parts } from './parts.js';

@@ -1,4 +1,4 @@
-/** «Fine-Tune with CFS»: from a dataset to the mix page, with its mistakes in the Problems panel. */
+/** “Fine-Tune with CFS”: from a dataset to the mix page, with its mistakes in the Problems panel. */
 import { basename, relative } from 'node:path';
 import * as vscode from 'vscode';
 import type { DatasetReport } from '../../protocol/datasetReport.js';

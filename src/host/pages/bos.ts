@@ -29,7 +29,7 @@ export function pickBos(
     const own: TokenItem[] =
       typed === undefined || isListed
         ? []
-        : [{ label: `Use «${typed}»`, alwaysShow: true, token: typed }];
+        : [{ label: `Use “${typed}”`, alwaysShow: true, token: typed }];
     pick.items = [...items, ...own];
   });
   return new Promise((resolve) => {

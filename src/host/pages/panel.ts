@@ -1,5 +1,5 @@
 /**
- * The panel «CFS Studio»: one webview with three pages. It holds nothing that matters: the draft of
+ * The panel “CFS Studio”: one webview with three pages. It holds nothing that matters: the draft of
  * the mix page lies in the workspace's memory, everything else in run folders, so it can be closed,
  * hidden and reloaded at any time.
  */

@@ -1,4 +1,4 @@
-/** «Check Environment» as a page to read. */
+/** “Check Environment” as a page to read. */
 import { describe, expect, it } from 'vitest';
 import { describeEnvironment } from '../../../src/host/environmentReport.js';
 import type { DoctorReport } from '../../../src/protocol/providers.js';

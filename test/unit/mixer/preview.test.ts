@@ -66,8 +66,8 @@ describe('preview', () => {
     expect(preview.epochs).toBeCloseTo(2 / 7);
     const [first] = preview.batch;
     expect(
-      first?.tokens.map(({ text, supervised }) => (supervised ? `«${text}»` : text)).slice(2),
-    ).toEqual([...['\n', '«a»', '«b»', '«c»', '«<eos>»']]);
+      first?.tokens.map(({ text, supervised }) => (supervised ? `“${text}”` : text)).slice(2),
+    ).toEqual([...['\n', '“a”', '“b”', '“c”', '“<eos>”']]);
     expect(first?.origin).toEqual({ file: 0, line: (first?.row ?? NaN) + 1 });
     const sample = preview.batch.at(-1);
     expect(sample?.origin).toBeUndefined();

@@ -44,7 +44,7 @@ describe('texts as they are shown', () => {
 
   it('find every hit, where it stands in the text as written', () => {
     expect(hitsIn('Aa b aA', 'a')).toEqual([0, 1, 5, 6]);
-    // «İ» becomes two characters in lower case.
+    // “İ” becomes two characters in lower case.
     expect(hitsIn('İİ Tarn', 'tarn')).toEqual([3]);
     expect(hitsIn('anything', '')).toEqual([]);
   });

@@ -347,7 +347,7 @@ function startedNotice(
     <strong>Started.</strong> The settings are written to ${link(file, () => openFile(file))}.
     ${
       until === 'samples'
-        ? 'Read them in the Sample Inspector as they come; «Train on These Samples» there goes on.'
+        ? 'Read them in the Sample Inspector as they come; “Train on These Samples” there goes on.'
         : 'Read the samples in the Sample Inspector as they come, then watch the Curves page.'
     }
   </div>`;
