@@ -107,7 +107,7 @@ function notStarted(name: string, nodePath: string | undefined, cause: unknown):
     message: `The ${name} could not be started: ${messageOf(cause)}`,
     remedy:
       nodePath === undefined
-        ? 'Reload the window; if it stays so, install the extension again.'
+        ? 'Reload the window; if that does not help, reinstall the extension.'
         : 'Correct the setting “cfs.nodePath”, or leave it empty to use the Node.js of the editor.',
     ...(nodePath === undefined ? {} : { place: { file: nodePath } }),
     cause,

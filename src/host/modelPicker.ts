@@ -74,7 +74,7 @@ export function describeModel({
   bos,
 }: ModelFacts): string {
   return vscode.l10n.t(
-    '{0}, {1} weights, reads {2} tokens at once, starts with {3}',
+    '{0}, {1} parameters, context length {2}, BOS token {3}',
     architecture,
     inShort.format(parameters),
     contextLength.toLocaleString('en'),

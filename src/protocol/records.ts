@@ -93,7 +93,7 @@ export const setDiagnosticsSchema = z.object({
   nearDuplicates: count,
   /** Entropy of the set's token frequencies, in nats. */
   tokenEntropy: measured,
-  /** Share of samples that ended by an end token. */
+  /** Share of samples that ended with an EOS token. */
   stoppedByEos: measured,
   /** Each per-sample number over the set. */
   perSample: z.record(z.string(), spreadSchema),
@@ -248,9 +248,9 @@ export const sampleRecordSchema = z
   .object({
     /** Number of the sample in its set, from 0; with the run's seed it decides every token. */
     index: count,
-    /** The start token it was prompted with; not part of `tokens`. */
+    /** The BOS token it was prompted with; not part of `tokens`. */
     bosId: count,
-    /** The end token, where one was drawn, is the last. */
+    /** The EOS token, where one was drawn, is the last. */
     tokens: z.array(count),
     text: z.string(),
     /** The text of each token by itself, for showing them one by one. */

@@ -35,9 +35,9 @@ export function suggestSettings(
       epochs,
       maxLength: Math.min(training.maxLength, model.contextLength),
     },
-    // The start token takes one position of the context.
+    // The BOS token takes one position of the context.
     generation: { maxLength: Math.max(1, Math.min(generation.maxLength, model.contextLength - 1)) },
-    // Not 0, which would mean “never on the way”.
+    // Not 0, which would mean “never during training”.
     evaluation: { every: Math.max(1, oneDigit(steps / evaluations)) },
   };
 }

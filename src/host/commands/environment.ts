@@ -24,7 +24,7 @@ export function createEnvironmentPage(): EnvironmentPage {
       const report = await vscode.window.withProgress(
         {
           location: vscode.ProgressLocation.Notification,
-          title: vscode.l10n.t('Trying out what this machine can do'),
+          title: vscode.l10n.t('Checking what this machine can do'),
         },
         () => studio.preview.request('doctor', {}, { timeoutMs }),
       );

@@ -1,4 +1,4 @@
-/** Asks which start token the samples are to be written from. */
+/** Asks which BOS token the samples are to be generated from. */
 import * as vscode from 'vscode';
 import type { ModelFacts } from '../../protocol/preview.js';
 import { parseBos, bosChoices } from './bosChoices.js';
@@ -19,8 +19,8 @@ export function pickBos(
     token: id,
   }));
   const pick = vscode.window.createQuickPick<TokenItem>();
-  pick.title = 'Start Token of the Samples';
-  pick.placeholder = 'Choose a token, or type one as text or as its number';
+  pick.title = 'BOS Token for the Samples';
+  pick.placeholder = 'Choose a token, or type its text or id';
   pick.matchOnDescription = true;
   pick.items = items;
   pick.onDidChangeValue((value) => {

@@ -60,7 +60,7 @@ export function createDraftStore({ context, log }: Studio): DraftStore {
   const read = (): KeptDraft => readDraft(workspaceState.get(draftKey));
   const keep = (draft: KeptDraft): void => {
     workspaceState.update(draftKey, draft).then(undefined, (error: unknown) => {
-      logProblem(log, 'The settings of the mix page could not be kept', error);
+      logProblem(log, 'The settings of the mix page could not be saved', error);
     });
   };
   return {

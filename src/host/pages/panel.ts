@@ -65,7 +65,7 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
     showPage({ page: 'curves', runIds: [runId] });
     const open = vscode.l10n.t('Open run.yaml');
     const told = vscode.l10n.t(
-      'The run has its settings in {0}.',
+      'The settings of this run are in {0}.',
       vscode.workspace.asRelativePath(file),
     );
     const offer = guard(async () => {

@@ -208,8 +208,8 @@ function waiting(runs: readonly RunInfo[]): TemplateResult {
   return html`<div class="notice" role="status">
     ${
       isGoing
-        ? 'The first scores come after the base model has been scored, before training begins.'
-        : 'These runs have no scores of pre-existing tasks: they ended before, or name no tasks.'
+        ? 'The first scores appear once the base model has been scored, before training starts.'
+        : 'These runs have no scores for pre-existing tasks: they ended too early, or name no tasks.'
     }
   </div>`;
 }

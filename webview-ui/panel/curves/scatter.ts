@@ -1,5 +1,5 @@
 /**
- * What was won beside what was kept, over runs: a point for each finished run. Only runs that share
+ * What was learned against what was kept, over runs: a point for each finished run. Only runs that share
  * model, dataset and measure are comparable, so they come in groups.
  */
 import { methodNames } from '../../../src/methods/index.js';

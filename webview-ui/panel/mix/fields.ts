@@ -213,7 +213,7 @@ function listView(
             ${folded(
               {
                 id: `entry ${main.id}`,
-                label: 'How to read it',
+                label: 'Format',
                 of: textOf(main.value),
                 fields: more,
               },
