@@ -1,7 +1,7 @@
 /**
  * `npm run results`: fine-tunes a real model on E2E NLG with and without context-free samples, over
  * several seeds, and writes what was forgotten to `docs/results.md`. Runs are kept in the workspace
- * and reused: an interrupted experiment goes on where it stopped, and `--report-only` only reads.
+ * and reused: an interrupted experiment resumes where it stopped, and `--report-only` only reads.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

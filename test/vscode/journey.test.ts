@@ -54,7 +54,7 @@ describe.sequential('a newcomer', () => {
   const button = (name: string, within?: Locator): Locator =>
     (within ?? workbench.page).getByRole('button', { name, exact: true });
   const mixPage = (): Promise<Frame> => workbench.webview('Start Fine-Tuning');
-  const inspector = (): Promise<Frame> => workbench.webview('Chance in %');
+  const inspector = (): Promise<Frame> => workbench.webview('Probability in %');
   const curvesPage = (): Promise<Frame> => workbench.webview('Change from base');
   /** A run in the tree, as a screen reader tells it. */
   const inTree = (words: RegExp): Locator =>
@@ -65,7 +65,7 @@ describe.sequential('a newcomer', () => {
   it('reads why nothing runs in a folder that is not trusted', async () => {
     await button("No, I don't trust the authors").click();
     await workbench.showView('CFS Studio');
-    await workbench.page.getByText('CFS Studio does not run here').waitFor();
+    await workbench.page.getByText('CFS Studio is disabled because').waitFor();
     const offered = await workbench.commands('CFS: ');
     expect(offered.filter((title) => title.startsWith('CFS: '))).toEqual([
       'CFS: Open Demo Workspace',
@@ -139,7 +139,7 @@ describe.sequential('a newcomer', () => {
     await page.getByRole('row', { name: /^Samples 200 / }).waitFor();
     await page.getByText('138 steps', { exact: true }).waitFor();
     await page.getByText('It will fit.').waitFor();
-    await page.getByText('Time in all').waitFor();
+    await page.getByText('Total time').waitFor();
     expect(await page.locator('.batch > li').count()).toBeGreaterThan(3);
     // Of a row of the dataset, what the model reads and what it learns to write.
     const row = page.locator('.batch > li').first();
@@ -165,7 +165,7 @@ describe.sequential('a newcomer', () => {
     await workbench.showView('CFS Studio');
     await workbench.webview('No samples yet');
     const page = await mixPage();
-    await button('Write Samples First', page.locator('.start-bar')).click();
+    await button('Generate Samples First', page.locator('.start-bar')).click();
     const notice = page.locator('.start-bar', { hasText: 'The settings are written to' });
     runFile = await notice.locator('vscode-link').innerText();
     await workbench.notification('first try: ').waitFor();

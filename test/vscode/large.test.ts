@@ -94,7 +94,7 @@ describe('much of everything', () => {
     expect(listed[1]).toContain('[Ln 8, ');
     await page.getByRole('tab', { name: /^Problems/ }).waitFor();
     await page.getByPlaceholder(/^Filter/).fill('more problems');
-    const others = page.locator('.markers-panel').getByText(/^300 more problems of this dataset/);
+    const others = page.locator('.markers-panel').getByText(/^300 more problems in this dataset/);
     await others.waitFor();
   });
 });

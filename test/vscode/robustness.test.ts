@@ -194,7 +194,7 @@ describe('in a trusted folder', () => {
     expect(checkpoint).toBe(eventsOf(run, 'train_step').at(-1)?.step);
 
     await openRuns();
-    const told = workbench.notification(/“closed” was interrupted\. It goes on/).first();
+    const told = workbench.notification(/“closed” was interrupted\. It can be resumed/).first();
     await told.getByRole('button', { name: 'Resume', exact: true }).click();
     await runRow(workbench, 'closed', 'Running').waitFor();
     await eventually(() => eventsOf(run, 'run_started').at(-1)?.step).toBe(checkpoint);
@@ -215,7 +215,7 @@ describe('in a trusted folder', () => {
     expect(eventsOf(run, 'checkpoint').at(-1)?.step).toBe(eventsOf(run, 'train_step').at(-1)?.step);
 
     await openRuns();
-    const told = workbench.notification(/“orphan” was interrupted\. It goes on/).first();
+    const told = workbench.notification(/“orphan” was interrupted\. It can be resumed/).first();
     await told.getByRole('button', { name: 'Resume', exact: true }).click();
     await runRow(workbench, 'orphan', 'Running').waitFor();
   });
@@ -263,7 +263,7 @@ describe('in a folder that is not trusted', () => {
     addRun(workspace, 'waiting', endless);
     await openRuns();
     const { page } = workbench;
-    const why = /CFS Studio does not run here, because this folder is not trusted/;
+    const why = /CFS Studio is disabled because this folder is not trusted/;
     await page.locator('.sidebar').getByText(why).first().waitFor();
     expect(await runRow(workbench, 'waiting').count()).toBe(0);
     const listed = await workbench.commands('CFS: ');

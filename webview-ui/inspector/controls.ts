@@ -87,7 +87,7 @@ export function controls(options: ControlsOptions): TemplateResult {
       ${
         options.settled === undefined
           ? bulk(options)
-          : html`<span class="line muted" title=${options.settled}>· already trained on</span>`
+          : html`<span class="line muted" title=${options.settled}>· trained on</span>`
       }
     </div>`;
 }

@@ -192,7 +192,7 @@ describe('exit codes', () => {
 
     abort = new AbortController();
     expect(await cli(['resume', run?.id ?? ''])).toBe(0);
-    expect(out).toContain('going on from step 5');
+    expect(out).toContain('resuming from step 5');
     expect(await cli(['resume', run?.id ?? ''])).toBe(1);
     expect(err).toContain('RUN_FINISHED');
   });

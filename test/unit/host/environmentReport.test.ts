@@ -22,7 +22,7 @@ describe('describeEnvironment', () => {
   const text = describeEnvironment(report);
 
   it('says first whether the machine can train, and on what', () => {
-    expect(text).toContain('**This machine can train.** It will compute on the processor (`cpu`).');
+    expect(text).toContain('**This machine can train.** It will run on the processor (`cpu`).');
     expect(text).toContain('| `cpu` | the processor | yes, chosen | 12.3 ms |');
   });
 

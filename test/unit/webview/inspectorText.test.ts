@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  formatChance,
+  formatProbability,
   hitsIn,
   preview,
   previewTokens,
@@ -75,9 +75,9 @@ describe('how likely a token was', () => {
   });
 
   it('is said in percent', () => {
-    expect(formatChance(Math.log(0.954))).toBe('95.4 %');
-    expect(formatChance(Math.log(0.0123))).toBe('1.2 %');
-    expect(formatChance(0)).toBe('nearly 100 %');
-    expect(formatChance(-100)).toBe('less than 0.01 %');
+    expect(formatProbability(Math.log(0.954))).toBe('95.4 %');
+    expect(formatProbability(Math.log(0.0123))).toBe('1.2 %');
+    expect(formatProbability(0)).toBe('nearly 100 %');
+    expect(formatProbability(-100)).toBe('less than 0.01 %');
   });
 });

@@ -101,7 +101,7 @@ it('writes exclusions until training has begun', async () => {
   await vi.waitFor(() => expect(state().excluded).toEqual([1]));
 
   tell(run, { type: 'samples_chosen', time: timeAt(9), excluded: [1] });
-  await vi.waitFor(() => expect(state().settled).toMatch(/Training has begun/), { timeout: 4000 });
+  await vi.waitFor(() => expect(state().settled).toMatch(/Training on these samples has already started/), { timeout: 4000 });
   await expect(exclude([0], true)).rejects.toMatchObject({ code: 'SAMPLES_SETTLED' });
 });
 
@@ -132,7 +132,7 @@ it('is quiet while hidden and begins anew when it is seen again', async () => {
   await vi.waitFor(() => expect(JSON.stringify(events())).toContain('More.'), { timeout: 4000 });
 });
 
-it('writes the samples again from another start token, as a new run', async () => {
+it('writes the samples again from another BOS token, as a new run', async () => {
   await open();
   const answer = (await page.ask('changeBos', { runId: run.id, tokenId: 7 })) as {
     runId: string;

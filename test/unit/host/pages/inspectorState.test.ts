@@ -68,9 +68,9 @@ describe('what events say of the samples', () => {
   it('settles the exclusions once training has begun', () => {
     const run = madeUpInfo('a', { trained: false });
     expect(settledReason(run, {})).toBeUndefined();
-    expect(settledReason({ ...run, trained: true }, {})).toMatch(/Training has begun/);
+    expect(settledReason({ ...run, trained: true }, {})).toMatch(/Training on these samples has already started/);
     const told = learn({}, { type: 'samples_chosen', time, excluded: [3] });
     expect(told.leftOut).toEqual([3]);
-    expect(settledReason(run, told)).toMatch(/Training has begun/);
+    expect(settledReason(run, told)).toMatch(/Training on these samples has already started/);
   });
 });
