@@ -188,7 +188,7 @@ async function openTorch(
   return { trainer, steps };
 }
 
-/** `torch.compile` does not work everywhere; where it does not, the comparison goes on without. */
+/** `torch.compile` does not work everywhere; where it does not, the comparison runs without it. */
 async function tryCompiled(
   python: PeerPython,
   settings: TorchSettings,

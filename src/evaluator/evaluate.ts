@@ -199,7 +199,7 @@ function resultOf<Kind extends TaskKind>(
   };
 }
 
-/** What stands before the item's own text. An example equal to the item itself is passed over. */
+/** What precedes the item's own text. An example equal to the item itself is skipped. */
 function prefixOf(task: Task, document: Document): string {
   const { definition, examples } = task;
   const description =

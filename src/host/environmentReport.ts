@@ -1,6 +1,6 @@
 /**
- * What “Check Environment” found, as a page to read: can this machine train, which provider will it use,
- * and what to do about what does not work.
+ * What “Check Environment” found, as a page to read: can this machine train, which provider will it
+ * use, and what to do about what does not work.
  */
 import { formatBytes, formatNumber } from '../protocol/format.js';
 import type { DoctorReport } from '../protocol/providers.js';

@@ -30,7 +30,7 @@ export interface RunLibraryOptions {
 const livePollMs = 1000;
 /** All runs are looked at in every second round. */
 const roundsPerSweep = 2;
-/** Changes that come closer together than this are told as one. */
+/** Changes that come closer together than this are announced as one. */
 const changeDelayMs = 100;
 
 interface Entry {

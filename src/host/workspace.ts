@@ -6,7 +6,7 @@ import { CfsError } from '../errors.js';
 import { isDatasetFile, isModelFolder } from './fileKinds.js';
 import type { Studio } from './studio.js';
 
-/** The first folder on a disk; an extension host is started anew when that changes. */
+/** The first folder on a disk; the extension host restarts when that changes. */
 export function workspaceFolder(): string | undefined {
   return vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri.fsPath;
 }

@@ -7,7 +7,7 @@
  * that epochs which need fewer or more than there are still use all of them equally often. For the
  * dataset a pass is an epoch.
  *
- * Nothing is weighed here: what the rows of a source count for is the method's business.
+ * Nothing is weighted here: how much the rows of a source count is up to the method.
  */
 import { z } from 'zod';
 import { CfsError, defined } from '../errors.js';
@@ -37,7 +37,7 @@ export interface MixerOptions extends MixSettings {
   /** The downstream dataset first, then what is mixed in. */
   sources: readonly Source[];
   seed: number;
-  /** Where to go on, from `Mixer.cursor()`. */
+  /** Where to continue, from `Mixer.cursor()`. */
   cursor?: MixerCursor;
   /** Ends after so many epochs; endless without it. */
   epochs?: number;

@@ -143,7 +143,7 @@ const currentEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('run_started'),
     time,
-    /** The step the run goes on from: 0, or that of the checkpoint it resumes. */
+    /** The step the run starts from: 0, or that of the checkpoint it resumes. */
     step,
     /** The provider that was chosen, e.g. `cpu`. */
     provider: z.string(),
@@ -180,13 +180,13 @@ const currentEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('samples_chosen'),
     time,
-    /** Said when training begins: numbers of the samples that people excluded until then. */
+    /** Written when training begins: numbers of the samples that people excluded until then. */
     excluded: z.array(count),
   }),
   z.object({
     type: z.literal('run_identified'),
     time,
-    /** Said when training begins: hashes of what it begins with, by content. */
+    /** Written when training begins: hashes of what it begins with, by content. */
     ...identitySchema.shape,
   }),
   z.object({

@@ -252,7 +252,7 @@ const methodChoices = Object.fromEntries(
   methods.map(({ name, label, about }) => [name, { label, about }]),
 );
 
-/** The fields that methods have for themselves, a section for each by its name. */
+/** The fields that belong to a single method: one section per method, of its name. */
 function methodSections(): object {
   return Object.fromEntries(
     methods.flatMap(({ name, label, settings }) => {

@@ -16,7 +16,7 @@ export interface SuggestedSettings {
 
 /** Where the published learning rate was found to work, and how much smaller models bear. */
 const reference = { learningRate: 5e-6, parameters: 1e9, exponent: 0.75, highest: 1e-3 };
-/** Fewer rows than these are passed over several times. */
+/** A dataset with fewer rows than this is trained on for several epochs. */
 const fewRows = { below: 1000, epochs: 3 };
 const evaluations = 10;
 

@@ -78,7 +78,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
       a.summary.meanLogprob <= b.summary.meanLogprob ? a : b,
     );
     await expect.poll(async () => (await numbers(page))[0]).toBe(`${lowest.summary.index}`);
-    await page.getByRole('button', { name: 'Order: rising' }).click();
+    await page.getByRole('button', { name: 'Order: ascending' }).click();
     const highest = samples.reduce((a, b) =>
       a.summary.meanLogprob >= b.summary.meanLogprob ? a : b,
     );

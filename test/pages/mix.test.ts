@@ -119,7 +119,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     expect(await supervised.count()).toBe(
       row?.tokens.slice(0, 80).filter((token) => token.supervised).length,
     );
-    expect(await page.getByText('not generated yet').count()).toBe(1);
+    expect(await page.getByText('not generated yet', { exact: true }).count()).toBe(1);
     await page.getByText(`line ${row?.origin?.line}`, { exact: true }).click();
     await eventually(() => host.openedFiles).toEqual([
       { file: demoDataset, line: row?.origin?.line },

@@ -97,7 +97,7 @@ describe('in a trusted folder', () => {
     await other.close();
   });
 
-  it('offers to resume a run whose engine was killed, and it goes on to its end', async () => {
+  it('offers to resume a run whose engine was killed, and it runs to its end', async () => {
     const run = addRun(workspace, 'killed', 60);
     await openRuns();
     await chooseOfRun(workbench, 'killed', 'Resume Run');

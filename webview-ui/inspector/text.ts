@@ -59,7 +59,7 @@ export interface Preview {
   cut: boolean;
 }
 
-/** The beginning of a text, or, where that does not show it, the first place of what is wanted. */
+/** The beginning of a text, or, if that does not show it, the first match of what is searched for. */
 export function preview(text: string, wanted = ''): Preview {
   const { start, end } = previewRange(text, wanted);
   return { text: text.slice(start, end), cutBefore: start > 0, cut: end < text.length };

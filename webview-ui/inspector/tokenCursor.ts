@@ -18,7 +18,7 @@ export interface TokenCursor {
   leave(): void;
   /** The rows moved: the value moves along with its token, or goes with the pointer's. */
   follow(): void;
-  /** The rows were drawn anew: marks the token again. */
+  /** The rows were redrawn: marks the token again. */
   refresh(): void;
 }
 

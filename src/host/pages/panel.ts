@@ -1,6 +1,6 @@
 /**
  * The panel “CFS Studio”: one webview with three pages. It holds nothing that matters: the draft of
- * the mix page lies in the workspace's memory, everything else in run folders, so it can be closed,
+ * the mix page is kept in the workspace's memory, everything else in run folders, so it can be closed,
  * hidden and reloaded at any time.
  */
 import * as vscode from 'vscode';
@@ -35,7 +35,7 @@ interface Opened {
   end(): void;
 }
 
-/** What is wanted of a panel whose page is not up. */
+/** What a panel should show once its page is up. */
 interface Wanted {
   page: Page;
   runIds?: readonly string[];
@@ -160,7 +160,7 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
       if (draft) tellMixState();
     },
     dispose: () => {
-      // The panel itself stays: when the window is loaded anew, it is to come back.
+      // The panel itself stays: when the window is reloaded, it should come back.
       opened?.end();
       for (const part of parts) part.dispose();
     },

@@ -1,4 +1,4 @@
-/** The preview must say what training will do, so it is held against the mixer itself. */
+/** The preview must say what training will do, so it is compared with the mixer itself. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

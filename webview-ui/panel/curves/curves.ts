@@ -1,6 +1,6 @@
 /**
- * The Curves page: what runs learn and what they forget, live from their events. Its charts are built
- * anew from plain data whenever something changes; this file only brings data, settings and charts
+ * The Curves page: what runs learn and what they forget, live from their events. Its charts are
+ * rebuilt from plain data whenever something changes; this file only brings data, settings and charts
  * together.
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
