@@ -17,7 +17,7 @@ import type {
 import type { Task, TaskItem } from './task.js';
 import { renderChoiceIndex } from './template.js';
 
-/** Longest prompt, in characters; what stands right before the answer says most. */
+/** Longest prompt, in characters; what comes right before the answer says most. */
 const longestPrompt = 2000;
 
 /** The items that both results of one accuracy have. */

@@ -15,14 +15,14 @@ import { createRandom, type Random } from '../random.js';
 import type { Sample, StopReason } from './samples.js';
 
 export interface GenerateOptions {
-  /** Made with the temperature, top-k and top-p that are wanted, and its own until this ends. */
+  /** Made with the requested temperature, top-k and top-p; not to be shared until this ends. */
   decoder: Decoder;
   tokenizer: Tokenizer;
   bosId: number;
   eosIds: readonly number[];
-  /** Samples 0 … count − 1 are wanted, */
+  /** Samples 0 … count − 1 are generated, */
   count: number;
-  /** except these, which are there already. */
+  /** except these, which exist already. */
   skip?: ReadonlySet<number>;
   seed: number;
   /** Longest sample in tokens, the BOS token not counted. */

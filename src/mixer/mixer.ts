@@ -96,7 +96,7 @@ export function createMixer(options: MixerOptions): Mixer {
     return found;
   };
 
-  /** The row of a source that stands at a place of its sequence in this epoch. */
+  /** The row of a source at a place of its sequence in this epoch. */
   const rowAt = (source: number, place: number): number => {
     const { count } = sourceAt(sources, source).rows;
     const drawn = epoch * (plan.rows[source] ?? 0) + place;
@@ -151,7 +151,7 @@ export function createMixer(options: MixerOptions): Mixer {
   };
 }
 
-/** The streams of random numbers: that of the slots lies between those of the second source and the third. */
+/** Streams of random numbers: the slots' is between those of the second and the third source. */
 const slotStream = 3;
 
 function streamOf(source: number): number {

@@ -162,7 +162,7 @@ const currentEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('sample_progress'),
     time,
-    /** Samples done and wanted. */
+    /** Samples done and in all. */
     samples: count,
     total: count,
     tokens: count,

@@ -24,7 +24,7 @@ export interface LinePlace {
 
 /**
  * `first`: what was taken before is to be dropped; so it is at the very first call. `places`: where
- * each record stands in the file.
+ * each record is in the file.
  */
 export type TakeRecords<T> = (records: T[], first: boolean, places: LinePlace[]) => void;
 

@@ -243,7 +243,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     await eventually(() => host.openedFiles.length).toBe(1);
   });
 
-  it('writes samples first, where the method has samples', async () => {
+  it('generates samples first, where the method has samples', async () => {
     const host = mixHost(demoValues);
     const page = await open(host);
     await page.getByText('Generate Samples First').click();

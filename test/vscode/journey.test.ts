@@ -161,7 +161,7 @@ describe.sequential('a newcomer', () => {
     await set(page, 'evaluation.subset', '20');
   });
 
-  it('has the samples written, and reads the same settings in run.yaml', async () => {
+  it('has the samples generated, and reads the same settings in run.yaml', async () => {
     await workbench.showView('CFS Studio');
     await workbench.webview('No samples yet');
     const page = await mixPage();

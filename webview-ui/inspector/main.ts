@@ -29,7 +29,7 @@ import { arrange, type View } from './view.js';
 import { oncePerFrame } from '../shared/oncePerFrame.js';
 import './inspector.css';
 
-/** From this width on the statistics stand beside the list; the same as in the style sheet. */
+/** From this width on the statistics are beside the list; the same as in the style sheet. */
 const wide = window.matchMedia('(min-width: 720px)');
 /** A BOS token or a method may be asked for meanwhile; people take their time. */
 const patientMs = 10 * 60_000;

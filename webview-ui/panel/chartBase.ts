@@ -166,7 +166,7 @@ function ground(color: string): Plugin<'line' | 'scatter'> {
 export interface AxisOptions {
   label: string;
   theme: Theme;
-  /** Lets smaller values stand above, or to the right of, larger ones. */
+  /** Puts smaller values above, or to the right of, larger ones. */
   reverse?: boolean;
   log?: boolean;
   grid?: boolean;

@@ -1,6 +1,6 @@
 /**
  * A list of which only the rows in sight are in the page. Rows have heights of their own, guessed
- * first and measured when drawn. What stands above the list in the same scroller may grow and shrink.
+ * first and measured when drawn. What is above the list in the same scroller may grow and shrink.
  */
 import {
   defaultRangeExtractor,

@@ -39,7 +39,7 @@ function compare({ needed, available }: Room): RunEstimate['verdict'] {
   return needed > tight * available ? 'tight' : 'fits';
 }
 
-/** Tokens at once come first: fewer cost time, but nothing of what is learnt. */
+/** Tokens per micro-batch come first: fewer cost time, but nothing of what is learnt. */
 function remedy(
   { training }: Pick<RunConfig, 'training'>,
   time: number,
@@ -51,7 +51,7 @@ function remedy(
   if (training.maxTokensPerMicroBatch > time && activations > excess) {
     const share = 1 - excess / activations;
     const tokens = Math.max(time, Math.floor((share * training.maxTokensPerMicroBatch) / 64) * 64);
-    return `set “Tokens at once” (training.maxTokensPerMicroBatch) to ${tokens} or close other programs`;
+    return `set “Tokens per micro-batch” (training.maxTokensPerMicroBatch) to ${tokens} or close other programs`;
   }
   return 'choose a smaller base model or shorter rows, or close other programs';
 }

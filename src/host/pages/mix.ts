@@ -73,7 +73,7 @@ export function createDraftStore({ context, log }: Studio): DraftStore {
   };
 }
 
-/** `started` hears of every run that was started here. */
+/** `started` is called for every run that was started here. */
 export function createMixSide(
   studio: Studio,
   store: DraftStore,

@@ -52,7 +52,7 @@ export interface Line {
 export interface LegendEntry {
   key: string;
   label: string;
-  /** What the entry stands for; a run among tasks is told by its dash alone. */
+  /** What the entry stands for; a run among tasks is recognised by its dash alone. */
   sample: Partial<LineStyle>;
 }
 

@@ -135,7 +135,7 @@ it('is quiet while hidden and starts again when it is seen again', async () => {
   await vi.waitFor(() => expect(JSON.stringify(events())).toContain('More.'), { timeout: 4000 });
 });
 
-it('writes the samples again from another BOS token, as a new run', async () => {
+it('generates the samples again from another BOS token, as a new run', async () => {
   await open();
   const answer = (await page.ask('changeBos', { runId: run.id, tokenId: 7 })) as {
     runId: string;
