@@ -20,7 +20,7 @@ export interface RowScore {
 
 export interface GreedyOptions {
   maxTokens: number;
-  /** Token ids that end a continuation; one may be the last token returned, or be left out. */
+  /** Token ids that end a continuation; what comes back may end with one, or continue past it. */
   stopIds: number[];
   /** Asked now and then with all tokens written so far; what is written beyond is cut here. */
   shouldStop(ids: readonly number[]): boolean;
