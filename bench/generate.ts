@@ -1,6 +1,6 @@
 /**
  * `npm run bench:generate`: our sampling beside llama.cpp's on the same float32 weights, threads and
- * lengths: every row from BOS alone, from the whole distribution at temperature 1, going on after
+ * lengths: every row from BOS alone, from the whole distribution at temperature 1, continuing after
  * EOS. llama.cpp is taken with its faster attention and its faster sampler.
  *
  *   npm run bench:generate -- [--batches 1,8,32,128] [--tokens 128] [--rounds 3]

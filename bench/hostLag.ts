@@ -149,7 +149,7 @@ try {
   ];
   const table = [
     [
-      ...['what goes on', 'median ms', 'p99 ms', 'longest ms'],
+      ...['activity', 'median ms', 'p99 ms', 'longest ms'],
       ...['p99 ms of an idle process', 'its longest ms', 'seconds'],
     ],
     ...rows.map(([what, { median, p99, max, control, seconds }]) => [

@@ -188,7 +188,7 @@ async function openTorch(
   return { trainer, steps };
 }
 
-/** `torch.compile` does not work everywhere; where it does not, the comparison goes on without. */
+/** `torch.compile` does not work everywhere; where it does not, the comparison runs without it. */
 async function tryCompiled(
   python: PeerPython,
   settings: TorchSettings,
@@ -337,7 +337,7 @@ if (flags.write) {
     notes: [
       `Batch ${batch} × ${time}, float32, ${threads} threads. Speeds are medians (slowest–fastest) of ` +
         'steps done by turns; ratios are ours over theirs. Memory is the highest resident size of ' +
-        'the process. GFLOP/s count 6 · parameters · tokens and the attention products; «of MatMul» ' +
+        'the process. GFLOP/s count 6 · parameters · tokens and the attention products; “of MatMul” ' +
         `compares them with a plain ${squareSize}³ product in ONNX Runtime between the steps.`,
     ],
     numbers: { batch, time, threads, shapes: measured },

@@ -1,7 +1,7 @@
 /**
  * `npm run results`: fine-tunes a real model on E2E NLG with and without context-free samples, over
  * several seeds, and writes what was forgotten to `docs/results.md`. Runs are kept in the workspace
- * and reused: an interrupted experiment goes on where it stopped, and `--report-only` only reads.
+ * and reused: an interrupted experiment resumes where it stopped, and `--report-only` only reads.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -53,7 +53,10 @@ const optionsSchema = z
     'report-only': z.boolean(),
   })
   .refine(({ seeds }) => new Set(seeds).size === seeds.length, 'a seed is given twice')
-  .refine(({ steps, every }) => every < steps, 'there must be a point on the way: every < steps');
+  .refine(
+    ({ steps, every }) => every < steps,
+    'there must be a point during training: every < steps',
+  );
 
 /** Undefined, with the reason on stderr, for values that make no sense. */
 function readOptions() {
@@ -87,7 +90,7 @@ async function main(): Promise<number> {
   if (!reportOnly) {
     writeItems(experiment);
     if (!(await makeRuns(experiment, interrupted(), say))) {
-      say('stopped; the same command goes on from here');
+      say('stopped; the same command resumes from here');
       return 130;
     }
   }

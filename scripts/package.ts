@@ -1,7 +1,7 @@
 /**
  * `npm run package`: the VSIX of a platform, with the bundles and that platform's native files only.
- * `-- --target all` makes them all. It is put together in a folder of its own, where ONNX Runtime
- * stands beside the bundle that loads it.
+ * `-- --target all` makes them all. It is assembled in a folder of its own, where ONNX Runtime
+ * is next to the bundle that loads it.
  */
 import { execFileSync } from 'node:child_process';
 import {

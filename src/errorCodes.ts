@@ -1,11 +1,10 @@
 /**
  * Every code that an error or a warning of ours can carry, by the room that gives it first, with
- * what it means. People search for a code and scripts compare it, so a code keeps its meaning for
- * ever. A test holds that each of them is given somewhere and provoked by some test.
+ * what it means. People search for a code and scripts compare it, so a code keeps its meaning forever. A test holds that each of them is given somewhere and provoked by some test.
  */
 export const errorCodes = [
   // Everywhere
-  'INTERNAL', // A bug of ours: something other than a `CfsError` was thrown.
+  'INTERNAL', // A bug in CFS Studio: something other than a `CfsError` was thrown.
   'OTHER_VERSION', // An error with a code that only another version of CFS Studio knows.
   'WRITE_FAILED', // A file or folder could not be written.
 
@@ -108,7 +107,7 @@ export const errorCodes = [
   // protocol
   'RPC_INVALID', // A message between two of our processes or pages was not understood.
   'RPC_TIMEOUT', // A request got no answer in time.
-  'RPC_CLOSED', // A request was given up because the line closed.
+  'RPC_CLOSED', // A request was abandoned because the line closed.
 
   // runs
   'CONFIG_INVALID', // A configuration is not valid.

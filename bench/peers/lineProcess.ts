@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { z } from 'zod';
 import { messageOf } from '../../src/errors.js';
 
-/** A peer that this machine does not have, and why; a benchmark prints it and goes on. */
+/** A peer that this machine does not have, and why; a benchmark prints it and continues. */
 export interface Skipped {
   skipped: string;
 }

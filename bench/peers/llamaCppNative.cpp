@@ -4,7 +4,7 @@
 //
 //   load     {file, bos, sequences, tokens, threads, flashAttention} -> {system}
 //   generate {seed, temperature (0: greedy), sampler: chain|graph} -> {seconds, tokens: [[...], ...]}
-//            from the BOS token, `tokens` tokens for each of `sequences`, going on after EOS
+//            from the BOS token, `tokens` tokens for each of `sequences`, continuing after EOS
 //
 // `chain` samples each row with llama.cpp's CPU samplers, as its own examples do; `graph` lets the
 // model's graph do it (llama_set_sampler), where the logits are never copied out.

@@ -40,11 +40,11 @@ async function load(request) {
   return { system: llama.systemInfo };
 }
 
-/** `tokens` tokens of one row, going on after EOS. */
+/** `tokens` tokens of one row, continuing after EOS. */
 async function row(sequence, tokens, temperature, seed) {
   const out = [];
   const options = { temperature, seed, topK: 0, topP: 1, minP: 0, yieldEogToken: true };
-  // The package stops at EOS by itself; the row then goes on from the tokens it has.
+  // The package stops at EOS by itself; the row then continues from the tokens it has.
   let next = loaded.bos;
   while (out.length < tokens) {
     for await (const token of sequence.evaluate([next], options)) {

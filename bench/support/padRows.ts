@@ -1,4 +1,4 @@
-/** The layout that packing is held against: one row per line, rows of like length together. */
+/** The layout that packing is compared with: one row per line, rows of like length together. */
 import { defined } from '../../src/errors.js';
 import type { Batch, TokenRow } from '../../src/model/batch.js';
 import {

@@ -1,7 +1,7 @@
 /**
  * Pretrains the demo's base model from random weights on the generated corpus, with the engine's own
  * trainer, and writes `media/demo/model/model.safetensors`. Seeded: the same machine makes the same
- * weights. Run by hand (`npm run demo:pretrain`); an interrupted run goes on where it was.
+ * weights. Run by hand (`npm run demo:pretrain`); an interrupted run resumes where it stopped.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -36,7 +36,7 @@ export function resultsPage(finished: readonly FinishedRuns[], command: string):
   const { model } = first.run.config;
   return [
     `# Results: \`${basename(model)}\` on E2E NLG, with and without context-free samples`,
-    'Everything on this page, its words of judgement included, was written by',
+    'Everything on this page, including its conclusions, was written by',
     codeBlock('sh', command),
     '## What the numbers say',
     ...describeReading(pairs),
@@ -46,15 +46,15 @@ export function resultsPage(finished: readonly FinishedRuns[], command: string):
     describeEqual(pairs),
     comparison(pairs, (pair, method) => pair.equal[method]),
     '## At the end of training',
-    'Every run after its last step, on all items. Here the methods differ in how far they learned the new task, so this table alone does not compare them.',
+    'Every run after its last step, on all items. The methods differ here in how well they learned the new task, so this table alone is no comparison.',
     comparison(pairs, (pair, method) => pair.runs[method].end),
-    '## Along the way',
+    '## During training',
     'Means over the seeds on the subset of items; step 0 is the base model.',
     alongTheWay(pairs),
     '## BLiMP set by set',
     'Accuracy in percent before, and the change in points at the end of training, mean over the seeds. Chance is 50.',
     blimpTable(pairs),
-    '## Context-free samples of the base model',
+    '## Context-free samples from the base model',
     ...describeSamples(first),
     '## Time and machine',
     ...describeMachine(pairs),
@@ -84,12 +84,12 @@ function describeSettings(pairs: readonly SeedPair[], { run, results }: Trained)
   ).length;
   const stories = `TinyStories validation loss (first ${storyWords} words of a story)`;
   return [
-    `Each seed trains twice from the same base model, standard (loss on the dataset's responses alone) and CFS (the same and context-free samples, loss on all their tokens), otherwise with the same settings. A CFS batch holds as many rows as a standard one, so in the same number of steps CFS sees fewer rows of the dataset.`,
+    `Each seed trains twice from the same base model, standard (loss on the dataset's responses alone) and CFS (the same plus context-free samples, with loss on all their tokens), with otherwise equal settings. A CFS batch holds as many rows as a standard one, so in the same number of steps CFS sees fewer rows of the dataset.`,
     table(['setting', 'value'], settings),
-    `Measured: E2E response loss on held-out rows of \`testset_w_refs.csv\`, ${stories}, LAMBADA, ${blimpSets.length} BLiMP sets (the base model is above chance in ${known} of them), and KL(base ‖ model) on ${evaluation.klSamples} samples of the base model that are not trained on. ${downstream?.n} items per task before and after training, ${evaluation.subset} on the way (every ${evaluation.every} steps). The items before and after are the same for all runs; those on the way are drawn by the seed.`,
+    `Measured: E2E response loss on held-out rows of \`testset_w_refs.csv\`, ${stories}, LAMBADA, ${blimpSets.length} BLiMP sets (the base model is above chance in ${known} of them), and KL(base ‖ model) on ${evaluation.klSamples} samples from the base model that are not trained on. ${downstream?.n} items per task before and after training, ${evaluation.subset} during training (every ${evaluation.every} steps). The items before and after are the same for all runs; those during training are drawn with the seed.`,
     pairs.length === 1
       ? 'There is only one seed, so there are no intervals.'
-      : `In brackets: 95 % intervals by Student's t over the ${pairs.length} seeds; differences are paired by seed. They hold what varies between seeds (samples, order of the data, and on the way the items), not what other items, another model or another dataset would change.`,
+      : `In brackets: 95 % intervals by Student's t over the ${pairs.length} seeds; differences are paired by seed. They cover what varies between seeds (the samples, the order of the data and, during training, the items), not what other items, another model or another dataset would change.`,
   ];
 }
 
@@ -98,7 +98,7 @@ function describeEqual(pairs: readonly SeedPair[]): string {
     const [standard, cfs] = [equal.sft, equal.cfs].map(({ step }) => formatNumber(step, 3));
     return `seed ${seed}: ${loss.toFixed(measures.downstream.digits)} (standard at step ${standard}, CFS at step ${cfs})`;
   });
-  return `Methods are compared where they have learned the new task equally well: at the lowest E2E loss that both runs of a seed reach on the subset. Between two measured points the curves are read linearly. ${listed.join('; ')}.`;
+  return `Methods are compared where they have learned the new task equally well: at the lowest E2E loss that both runs of a seed reach on the subset. Between two measured points the curves are interpolated linearly. ${listed.join('; ')}.`;
 }
 
 /** Every measure of both methods and their difference, over the seeds. */
@@ -160,7 +160,7 @@ function describeSamples({ run, results }: Trained): string[] {
   const { samples } = results;
   const of = (value: number | null | undefined): string => formatNumber(value, 3);
   return [
-    `The first ${shown.length} of seed ${run.config.seed} as they are, from the start token alone. Over all ${samples?.samples} of them: perplexity ${of(samples?.perplexity)}, distinct bigrams ${of(samples?.distinct2)}, ${samples?.exactDuplicates} duplicates, ${of(100 * (samples?.stoppedByEos ?? NaN))} % ended by themselves. ${samples?.verdict?.reason ?? ''}`.trimEnd(),
+    `The first ${shown.length} of seed ${run.config.seed} as they are, from the BOS token alone. Over all ${samples?.samples} of them: perplexity ${of(samples?.perplexity)}, distinct bigrams ${of(samples?.distinct2)}, ${samples?.exactDuplicates} duplicates, ${of(100 * (samples?.stoppedByEos ?? NaN))} % ended with EOS. ${samples?.verdict?.reason ?? ''}`.trimEnd(),
     ...shown
       .toSorted((a, b) => a.index - b.index)
       .map(({ text, stop }) =>
@@ -179,7 +179,7 @@ function describeMachine(pairs: readonly SeedPair[]): string[] {
       });
       const hardware = machine
         ? `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}`
-        : 'a machine that was not noted';
+        : 'a machine that was not recorded';
       return `- ${hardware}; provider ${results.provider}; ${versions.join(', ')}`;
     }),
   );
@@ -194,11 +194,11 @@ function describeMachine(pairs: readonly SeedPair[]): string[] {
   const resumed = all.filter((run) => run.resumed).length;
   return [
     [...machines].join('\n'),
-    'Wall time of one run, mean over the seeds. Training includes the evaluations on the way; standard generates only the samples of the KL estimate.',
+    'Wall time of one run, mean over the seeds. Training includes the evaluations during training; standard generates only the KL samples.',
     table(['method', ...phases], rows, 1),
     ...(resumed > 0
       ? [
-          `${resumed} of the ${all.length} runs were interrupted and resumed; their times are those of the last part.`,
+          `${resumed} of the ${all.length} runs were interrupted and resumed; their times are those of the last session.`,
         ]
       : []),
   ];

@@ -43,7 +43,7 @@ export function curveOf(events: readonly RunEvent[]): Point[] {
     ({ kind }) => kind === 'subset',
   );
   const [first] = measured;
-  assert(first, 'the run was never measured on the way');
+  assert(first, 'the run was never measured during training');
   const { change, score } = defined(first.downstream, 'downstream score');
   const start = valuesOf(
     number(score) - number(change),

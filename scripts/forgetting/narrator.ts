@@ -39,7 +39,7 @@ export function narrator({
     if (step % pacedSteps !== 0) return;
     const left = formatSeconds(secondsLeft ?? NaN);
     say(`  step ${step} of ${steps}: loss ${formatNumber(loss, 3)}, training for another ${left}`);
-    // A resumed run has not measured its base model again: then there is nothing to go by.
+    // A resumed run has not measured its base model again: then there is no estimate.
     if (step !== pacedSteps || Number.isNaN(fullSeconds)) return;
     const pace = (at - firstStepAt) / 1000 / (pacedSteps - 1);
     const seconds = (fullBegan - began) / 1000 + runSeconds(experiment, fullSeconds, pace);

@@ -1,6 +1,6 @@
 /**
  * The reading of the numbers in words. Each sentence is chosen by the numbers, the unwelcome ones
- * included: a difference whose interval holds zero is called open.
+ * included: a difference whose interval includes 0 is called inconclusive.
  */
 import type { ComparedMethod } from './experiment.js';
 import { measures, type Measure } from './measures.js';
@@ -62,11 +62,11 @@ function verdict(
     return `In this one seed ${saved > 0 ? less : more}.`;
   }
   if (signOf(difference) === 0)
-    return `The difference, ${shown}, is open: its interval holds zero.`;
+    return `The difference, ${shown}, is inconclusive: the interval includes 0.`;
   return `${saved > 0 ? less : more}, by ${shown}.`;
 }
 
-/** What the protection costs: how many steps more, and how well each knows the task in the end. */
+/** What the protection costs: how many steps more, and how well each method knows the task at the end. */
 function describeSpeed(pairs: readonly SeedPair[]): string {
   const step = (method: ComparedMethod): Spread =>
     spreadOf(pairs.map(({ equal }) => equal[method].step));
@@ -75,7 +75,7 @@ function describeSpeed(pairs: readonly SeedPair[]): string {
   const sign = signOf(end.difference);
   const order =
     sign === 0
-      ? 'which is lower is open'
-      : `${sign > 0 ? 'standard' : 'CFS'} learned the new task further in the same steps`;
-  return `Standard fine-tuning is at that loss after ${signed(step('sft').mean, 0, false)} steps, CFS after ${signed(step('cfs').mean, 0, false)}. At the end of training the E2E response loss is ${spreadText(end.sft, digits, false)} with standard fine-tuning and ${spreadText(end.cfs, digits, false)} with CFS: ${order}.`;
+      ? 'the difference is inconclusive'
+      : `${sign > 0 ? 'standard' : 'CFS'} learned the new task better in the same number of steps`;
+  return `Standard fine-tuning reaches that loss after ${signed(step('sft').mean, 0, false)} steps, CFS after ${signed(step('cfs').mean, 0, false)}. At the end of training the E2E response loss is ${spreadText(end.sft, digits, false)} with standard fine-tuning and ${spreadText(end.cfs, digits, false)} with CFS: ${order}.`;
 }

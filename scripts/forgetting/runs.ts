@@ -46,12 +46,12 @@ export async function makeRuns(
   say: (line: string) => void,
 ): Promise<boolean> {
   const missing = wantedRuns(experiment).filter(({ finished }) => !finished);
-  for (const [index, { config, run: begun }] of missing.entries()) {
-    const run = begun ?? createRun(experiment.workspace, config);
+  for (const [index, { config, run: started }] of missing.entries()) {
+    const run = started ?? createRun(experiment.workspace, config);
     say(`run ${index + 1} of ${missing.length}: ${config.name} (${run.id})`);
     noteMachine(run);
     const onEvent = narrator({ experiment, runsLeft: missing.length - index, say });
-    await runJob({ run, resume: begun !== undefined, until: 'end', signal, onEvent });
+    await runJob({ run, resume: started !== undefined, until: 'end', signal, onEvent });
     if (signal.aborted) return false;
     // Only an unfinished run needs them, and each is three times the model.
     rmSync(run.paths.checkpoints, { recursive: true, force: true });

@@ -24,7 +24,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { mean, interval: [mean - reach, mean + reach] };
 }
 
-/** Which side of zero the whole interval lies on; 0 when it holds zero or there is none. */
+/** Which side of zero the whole interval lies on; 0 when it includes 0 or there is none. */
 export function signOf({ interval }: Spread): -1 | 0 | 1 {
   if (interval === undefined) return 0;
   const [low, high] = interval;

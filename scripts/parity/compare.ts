@@ -39,7 +39,7 @@ export interface Finding {
 interface Loaded {
   model: TestedModel;
   oracle: Oracle;
-  /** The model anew, with the folder's weights. */
+  /** A fresh model with the folder's weights. */
   open: () => Promise<TestedModel>;
   read: (name: string) => Float32Array;
 }

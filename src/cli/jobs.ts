@@ -23,7 +23,7 @@ export interface CommonOptions {
 }
 
 export interface JobOptions extends CommonOptions {
-  /** `samples`: stop when they are written, so that people can read them first. */
+  /** `samples`: stop when they are generated, so that people can read them first. */
   until: Until;
 }
 

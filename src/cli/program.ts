@@ -63,42 +63,45 @@ function createProgram(io: Io, done: (code: number) => void): Command {
     program
       .command(usage)
       .description(about)
-      .option('--json', 'print JSON lines for machines', false)
+      .option('--json', 'print JSON lines', false)
       .option('-C, --workspace <folder>', 'the folder that holds .cfs/runs', '.');
   const common = (flags: Flags): CommonOptions & Flags => ({
     ...flags,
     workspace: resolve(io.cwd, flags.workspace),
   });
 
-  command('run <run.yaml>', 'start the job of a configuration')
+  command('run <run.yaml>', 'start a run from a configuration')
     .addOption(until())
     .action(async (file: string, flags: Flags) => done(await startRun(io, file, common(flags))));
   command('resume <run>', 'resume a run from its last checkpoint')
     .addOption(until())
     .action(async (name: string, flags: Flags) => done(await resumeRun(io, name, common(flags))));
-  command('generate <run.yaml>', 'write context-free samples and show them')
-    .option('-n, --count <samples>', 'how many, instead of the budget', wholeNumber)
+  command('generate <run.yaml>', 'generate context-free samples and print them')
+    .option('-n, --count <samples>', 'number of samples, instead of the budget', wholeNumber)
     .option('-o, --output <file>', 'also save them as JSON lines')
     .action(async (file: string, flags: Flags) => done(await generate(io, file, common(flags))));
   command(
     'validate <run.yaml>',
     'check a configuration and its dataset, and preview the mix',
   ).action(async (file: string, flags: Flags) => done(await validate(io, file, common(flags))));
-  command('evaluate <run.yaml>', 'score a model on the tasks of a configuration')
-    .option('-m, --model <folder>', 'another model than the base model')
+  command('evaluate <run.yaml>', 'score a model on the tasks in a configuration')
+    .option('-m, --model <folder>', 'score this model instead of the base model')
     .action(async (file: string, flags: Flags) => done(await evaluate(io, file, common(flags))));
   command('doctor', 'show versions, memory and which providers work').action(async (flags: Flags) =>
     done(await doctor(io, common(flags))),
   );
-  command('report <run...>', 'write the report of a run, beside those of others')
-    .option('-o, --output <file>', 'instead of report.html in the folder of the first run')
+  command('report <run...>', 'write the report of a run, or of several runs side by side')
+    .option(
+      '-o, --output <file>',
+      'write it here instead of to report.html in the folder of the first run',
+    )
     .action((names: string[], flags: Flags) => done(makeReport(io, names, common(flags))));
   command('runs', 'list the runs').action((flags: Flags) => done(showRuns(io, common(flags))));
   return program;
 }
 
 function until(): Option {
-  return new Option('--until <phase>', 'stop when the samples are written, to read them first')
+  return new Option('--until <phase>', 'stop once the samples are generated, to read them first')
     .choices(untilSchema.options)
     .default('end');
 }

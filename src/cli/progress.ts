@@ -56,14 +56,14 @@ export function createProgress(io: Pick<Io, 'out' | 'tty' | 'columns'>): Progres
         case 'train_step':
           return status('step', describeStep(event, totalSteps), event.time);
         case 'run_started': {
-          const from = event.step === 0 ? '' : `, going on from step ${event.step}`;
+          const from = event.step === 0 ? '' : `, resuming from step ${event.step}`;
           return line(`computing on ${event.provider}${from}`);
         }
         case 'bos_found':
-          return line(`start token ${event.token} (id ${event.id}): ${event.reason}`);
+          return line(`BOS token ${event.token} (id ${event.id}): ${event.reason}`);
         case 'samples_judged':
           // A doubt is a warning of its own.
-          return event.coherent ? line(`the samples look right: ${event.reason}`) : clear();
+          return event.coherent ? line(`the samples read like text: ${event.reason}`) : clear();
         case 'evaluation':
           return line(describeEvaluation(event));
         case 'checkpoint':

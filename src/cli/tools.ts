@@ -131,7 +131,7 @@ function describeValidation({ dataset, preview, estimate, bos }: ValidateData): 
     ...files,
     ...problems,
     ...(more > 0 ? [`… and ${more} more problems\n`] : []),
-    `${dataset.kept} of ${dataset.rows} rows are trained on, ${dataset.truncated} cut; ` +
+    `${dataset.kept} of ${dataset.rows} rows are used for training, ${dataset.truncated} truncated; ` +
       `${dataset.errors} errors, ${dataset.warnings} warnings\n`,
     describeStart(bos),
     ...(preview === undefined ? [] : [describePreview(preview)]),
@@ -162,7 +162,7 @@ function describePreview(preview: NonNullable<ValidateData['preview']>): string 
 }
 
 function describeStart({ token, id, reason }: BosToken): string {
-  return `start token ${visible(token)} (id ${id}): ${reason}\n`;
+  return `BOS token ${visible(token)} (id ${id}): ${reason}\n`;
 }
 
 function describeMachine({ versions, system, providers }: DoctorReport): string {

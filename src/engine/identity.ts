@@ -12,7 +12,7 @@ export function identifySources(sources: readonly Source[]): Identity['sources']
 
 /**
  * The hash of each task, by its name: SHA-256 over those of its definition and of the files of its
- * data. To be taken when the tasks are loaded, since people may edit them while a run goes on.
+ * data. To be taken when the tasks are loaded, since people may edit them while a run continues.
  */
 export function identifyTasks(files: readonly string[]): Identity['tasks'] {
   return Object.fromEntries(

@@ -32,7 +32,7 @@ import { versions } from './versions.js';
 
 export interface JobOptions {
   run: RunFolder;
-  /** Go on from the last checkpoint. */
+  /** Resume from the last checkpoint. */
   resume: boolean;
   /** `samples`: ends, resumably, before anything is measured or trained. */
   until: Until;
@@ -148,7 +148,7 @@ function requireSamples({ config, folder }: RunFolder): void {
   if (sources.includes('context-free') || config.evaluation.klSamples > 0) return;
   throw new CfsError({
     code: 'SAMPLES_NOT_WANTED',
-    message: `This run writes no samples: method ${name} mixes none in, and klSamples is 0.`,
+    message: `This run generates no samples: method ${name} uses none, and klSamples is 0.`,
     remedy: 'Run it to the end, or choose method cfs.',
     place: { file: folder, field: 'method' },
   });

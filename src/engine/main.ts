@@ -12,7 +12,7 @@ import { runJob } from './job.js';
 import { versions } from './versions.js';
 
 const controller = new AbortController();
-let begun = false;
+let started = false;
 /** The answer to a message that was not understood. */
 let misunderstood: EngineMessage | undefined;
 
@@ -22,12 +22,12 @@ process.on('message', (message: unknown) => {
   controller.abort();
   misunderstood = { type: 'failed', error: errorRecord(notUnderstood(parsed.error)) };
   // A job under way writes its checkpoint first.
-  if (!begun) void end(misunderstood);
+  if (!started) void end(misunderstood);
 });
 process.on('disconnect', () => {
   controller.abort();
   // A job under way ends by itself after its checkpoint; nothing else is worth waiting for.
-  if (!begun) process.exit();
+  if (!started) process.exit();
 });
 // Ctrl-C in the terminal that started the editor reaches this process too; the editor decides.
 process.on('SIGINT', () => undefined);
@@ -37,11 +37,11 @@ void send({ type: 'ready', pid: process.pid, version: versions()['cfs-studio'] ?
 function handle(request: EngineRequest): void {
   if (request.type === 'stop') {
     controller.abort();
-    if (!begun) void end({ type: 'finished', stopped: true });
+    if (!started) void end({ type: 'finished', stopped: true });
     return;
   }
-  if (begun) return;
-  begun = true;
+  if (started) return;
+  started = true;
   void run(request).then((message) => end(misunderstood ?? message));
 }
 

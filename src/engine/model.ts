@@ -37,9 +37,9 @@ export function openModel(path: string, bosOverride?: number | string): Model {
   };
 }
 
-/** The token that ends a training row. */
+/** The EOS token that ends a training row. */
 export function eosOf({ eosIds }: Model): number {
-  return defined(eosIds[0], 'end token');
+  return defined(eosIds[0], 'EOS token');
 }
 
 function checkShape(
@@ -51,7 +51,7 @@ function checkShape(
   if (found.length === shape.length && found.every((size, i) => size === shape[i])) return;
   throw new CfsError({
     code: 'TENSOR_SHAPE',
-    message: `Tensor "${name}" has the shape [${found.join(', ')}]; config.json says [${shape.join(', ')}].`,
+    message: `Tensor "${name}" has the shape [${found.join(', ')}]; config.json requires [${shape.join(', ')}].`,
     remedy: 'Download the model again: its config and weights do not belong together.',
     place: { file: join(folder, tensors.pathOf(name)), field: name },
   });

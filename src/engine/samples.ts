@@ -1,4 +1,4 @@
-/** Writing the samples a job needs, judging the token they began with, and choosing among them. */
+/** Generating the samples a job needs, judging the BOS token they begin with, and choosing among them. */
 import { CfsError } from '../errors.js';
 import { eventsOf } from '../protocol/history.js';
 import type { RunEventOf, SetDiagnostics, SampleRecord } from '../protocol/records.js';
@@ -74,7 +74,7 @@ function describeOnce({ run, report }: Job, samples: SampleRecord[]): void {
   report({ type: 'samples_described', time: now(), diagnostics: describeSamples(samples) });
 }
 
-/** The verdict on the start token, asked for once in a run's life. */
+/** The verdict on the BOS token, asked for once in a run's life. */
 async function judgeOnce({ run, report, ...job }: Job, samples: SampleRecord[]): Promise<void> {
   const { config, base, signal } = job;
   if (judgement(run)) return;
@@ -87,8 +87,7 @@ async function judgeOnce({ run, report, ...job }: Job, samples: SampleRecord[]):
     warning({
       code: 'SAMPLES_INCOHERENT',
       message: verdict.reason,
-      remedy:
-        'Read some samples; if they are not what the model usually writes, set generation.bos.',
+      remedy: 'Read some samples; if they do not read like text, set generation.bos.',
     }),
   );
 }

@@ -1,4 +1,4 @@
-/** Writing context-free samples, resuming where an earlier try stopped, and judging them. */
+/** Generating context-free samples, resuming where an earlier try stopped, and judging them. */
 import { diagnoseSet } from '../generator/diagnostics.js';
 import { generate } from '../generator/generate.js';
 import type { Sample } from '../generator/samples.js';
@@ -47,7 +47,7 @@ export function samplingShape(
   };
 }
 
-/** Writes the samples that are missing; returns early when the signal is aborted. */
+/** Generates the samples that are missing; returns early when the signal is aborted. */
 export async function writeSamples(options: SamplingOptions): Promise<void> {
   const { device, model, weights, count, done, seed, settings, signal } = options;
   if (done.size >= count) return;

@@ -44,7 +44,7 @@ export interface CompareOptions {
 
 /**
  * Compares two results of the same task, metric and filter. Items are paired by id, so a subset can
- * be held against the full set. The interval is a paired percentile bootstrap (`statistics.ts`).
+ * be compared with the full set. The interval is a paired percentile bootstrap (`statistics.ts`).
  */
 export function compareWithBase(
   base: MetricResult,

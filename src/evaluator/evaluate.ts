@@ -80,7 +80,7 @@ function choiceQuestion(task: Task, document: Document): ChoiceQuestion {
   };
 }
 
-/** What each choice stands after; the same text for all, unless the task says otherwise. */
+/** What precedes each choice; the same text for all, unless the task says otherwise. */
 export function choiceContexts(task: Task, document: Document, count: number): string[] {
   const template = task.definition.per_choice_context;
   if (template === undefined) return new Array<string>(count).fill(contextOf(task, document));
@@ -199,7 +199,7 @@ function resultOf<Kind extends TaskKind>(
   };
 }
 
-/** What stands before the item's own text. An example equal to the item itself is passed over. */
+/** What precedes the item's own text. An example equal to the item itself is skipped. */
 function prefixOf(task: Task, document: Document): string {
   const { definition, examples } = task;
   const description =

@@ -17,7 +17,7 @@ import type {
 import type { Task, TaskItem } from './task.js';
 import { renderChoiceIndex } from './template.js';
 
-/** Longest prompt, in characters; what stands right before the answer says most. */
+/** Longest prompt, in characters; what comes right before the answer says most. */
 const longestPrompt = 2000;
 
 /** The items that both results of one accuracy have. */
@@ -91,7 +91,7 @@ function questionOf(task: Task, { document }: TaskItem, metric: MetricResult['me
 function doubt(expected: string, { logprob }: LoglikelihoodAnswer): string {
   const percent = 100 * Math.exp(logprob);
   const shown = percent < 0.01 ? 'less than 0.01' : String(Number(percent.toPrecision(2)));
-  return `Not «${expected}»: the model gave it a probability of ${shown} %.`;
+  return `Not “${expected}”: the model gave it a probability of ${shown} %.`;
 }
 
 /** What all texts begin with, up to the end of a word. */

@@ -1,5 +1,5 @@
 /**
- * The seam between tasks and models, in the manner of lm-evaluation-harness: a task yields requests,
+ * The seam between tasks and models, in the style of lm-evaluation-harness: a task yields requests,
  * a model answers them, and scoring knows neither.
  */
 import type { LoglikelihoodAnswer, TextAnswer } from './results.js';
@@ -10,7 +10,7 @@ export interface LoglikelihoodRequest {
   continuation: string;
 }
 
-/** Rolling log-likelihood of a whole text, begun by the BOS token. */
+/** Rolling log-likelihood of a whole text, starting with the BOS token. */
 export type RollingAnswer = Pick<TextAnswer, 'logprob' | 'tokens'>;
 
 export interface GenerateRequest {

@@ -1,8 +1,8 @@
 /**
- * How each metric is computed; `protocol/metrics.ts` says what they are measured in. Every metric here is a mean over weights put through a
- * function, `score = finish(Σ value / Σ weight)`: an accuracy weighs each item 1, a loss per token
- * weighs an item by its tokens, a perplexity takes the exponential in the end. So one standard
- * error, one bootstrap and one comparison serve them all.
+ * How each metric is computed; `protocol/metrics.ts` says what they are measured in. Every metric is
+ * a function of a weighted mean, `score = finish(Σ value / Σ weight)`: an accuracy gives each item
+ * weight 1, a loss per token weights an item by its tokens, a perplexity takes the exponential at the
+ * end. So one standard error, one bootstrap and one comparison serve them all.
  */
 import { assert, defined } from '../errors.js';
 import { metricNames, type MetricName, type MetricUnit } from '../protocol/metrics.js';

@@ -1,6 +1,6 @@
 /**
  * From text to tokens, by the rules of lm-evaluation-harness. Published scores depend on these few
- * lines: where the context ends and the continuation begins, what stands before an empty context,
+ * lines: where the context ends and the continuation begins, what replaces an empty context,
  * and what is cut away when the model's context is too short.
  */
 import { CfsError } from '../errors.js';
@@ -18,7 +18,7 @@ export interface TokenPair {
  * spaces of the context move to the continuation, whose tokens are then
  * `encode(context + continuation)[len(encode(context)):]`. An empty context is `prefixId` (BOS, else
  * EOS). With `addBos`, for tokenizers whose own encoding begins with BOS (Llama), `prefixId` also
- * stands before a context that is not empty.
+ * precedes a context that is not empty.
  */
 export function continuationTokens(
   tokenizer: Tokenizer,

@@ -20,7 +20,7 @@ export interface RowScore {
 
 export interface GreedyOptions {
   maxTokens: number;
-  /** Token ids that end a continuation; one may stand at the end of what comes back, or behind. */
+  /** Token ids that end a continuation; what comes back may end with one, or continue past it. */
   stopIds: number[];
   /** Asked now and then with all tokens written so far; what is written beyond is cut here. */
   shouldStop(ids: readonly number[]): boolean;
@@ -28,7 +28,7 @@ export interface GreedyOptions {
 
 export interface ScoredModelOptions {
   tokenizer: Tokenizer;
-  /** What stands for an empty context: BOS, else EOS. */
+  /** What replaces an empty context: BOS, else EOS. */
   prefixId: number;
   /** Whether the tokenizer's own encoding begins with BOS, as Llama's does. */
   addBos: boolean;

@@ -1,5 +1,5 @@
 /**
- * What a task file may say. A task is data: everything that tells one benchmark from another stands
+ * What a task file may say. A task is data: everything that distinguishes one benchmark from another is
  * in its YAML, and this schema is the door through which it comes in. `docs/evaluation.md` explains
  * each field to the user.
  */

@@ -8,7 +8,7 @@ import type { Sample } from './samples.js';
 import { distinctShare, mean, summarizeSample } from './summary.js';
 
 export interface SampleDiagnostics {
-  /** Generated tokens, the end token included. */
+  /** Generated tokens, the EOS token included. */
   length: number;
   /** Mean log-probability per token, in nats. */
   meanLogprob: number;
@@ -20,7 +20,7 @@ export interface SampleDiagnostics {
   distinct1: number;
   distinct2: number;
   distinct3: number;
-  /** Share of 4-grams that already occurred earlier in the sample. */
+  /** Share of 4-grams that occurred earlier in the sample. */
   repetition: number;
   /** Longest run of one token. */
   longestRun: number;

@@ -1,10 +1,10 @@
 /**
- * Context-free samples: the model writes with nothing before it but its start token. Rows of the
+ * Context-free samples: the model writes with nothing before it but its BOS token. Rows of the
  * decoder take up the next sample as soon as theirs has ended, so none waits for the longest.
  *
  * A sample depends on the seed, its own number and the model alone: every sample draws from its own
  * stream of random numbers and starts at the beginning of a run. So a generation that was killed
- * goes on with the numbers that are missing. For one batch size the samples come out the same to
+ * resumes with the numbers that are missing. For one batch size the samples come out the same to
  * the last bit; for another one, matrix products may round differently, and where a draw falls
  * within that rounding of a boundary between two tokens the sample goes another way.
  */
@@ -15,19 +15,19 @@ import { createRandom, type Random } from '../random.js';
 import type { Sample, StopReason } from './samples.js';
 
 export interface GenerateOptions {
-  /** Made with the temperature, top-k and top-p that are wanted, and its own until this ends. */
+  /** Made with the requested temperature, top-k and top-p; not to be shared until this ends. */
   decoder: Decoder;
   tokenizer: Tokenizer;
   bosId: number;
   eosIds: readonly number[];
-  /** Samples 0 … count − 1 are wanted, */
+  /** Samples 0 … count − 1 are generated, */
   count: number;
-  /** except these, which are there already. */
+  /** except these, which exist already. */
   skip?: ReadonlySet<number>;
   seed: number;
-  /** Longest sample in tokens, the start token not counted. */
+  /** Longest sample in tokens, the BOS token not counted. */
   maxLength: number;
-  /** Without it the model writes on after an end token, up to the maximum length. */
+  /** Without it the model continues after an EOS token, up to the maximum length. */
   stopAtEos: boolean;
   /** Ends the generation between two runs of the decoder; samples under way are dropped. */
   signal?: AbortSignal;

@@ -1,12 +1,12 @@
 /**
  * The sanity check before training on samples: do they read like what the model was trained on, or
  * was it started with the wrong token? Decided from measured quantities, by comparing with samples
- * from the other tokens that could be the start token.
+ * from the other tokens that could be the BOS token.
  *
- * The measurements behind the thresholds (24 samples of at most 96 tokens for each of 10 start
+ * The measurements behind the thresholds (24 samples of at most 96 tokens for each of 10 BOS
  * tokens, temperatures 0.7, 1 and 1.3, on `stories15M` and `stories260K`): the mean predictive
  * entropy of samples from BOS lay 0.54 to 0.91 nats below that of samples from EOS, `<unk>` or a
- * byte, which begin in the middle of a sentence; start tokens of one kind (EOS and `<unk>`; BOS and
+ * byte, which begin in the middle of a sentence; BOS tokens of one kind (EOS and `<unk>`; BOS and
  * the word that nearly always follows it) differed by at most 0.25. Repetition stayed below 0.05,
  * every character was printable, and the entropy never exceeded 0.31 of the highest possible,
  * ln(vocabulary); weights drawn at random come near to that.
@@ -24,16 +24,16 @@ export interface BosSamples {
   samples: readonly Sample[];
 }
 
-/** Nats by which another start token's entropy must be lower; between 0.25 and 0.54, see above. */
+/** Nats by which another BOS token's entropy must be lower; between 0.25 and 0.54, see above. */
 const entropyGap = 0.4;
-/** And standard errors of that difference. */
+/** And by how many standard errors of that difference. */
 const clearly = 3;
 /** Above this share of ln(vocabulary) the model is hardly sure of anything. */
 const highestEntropy = 0.6;
 const highestRepetition = 0.5;
 const lowestPrintable = 0.9;
 
-/** Judges the samples of the chosen start token. `others` may be empty. */
+/** Judges the samples of the chosen BOS token. `others` may be empty. */
 export function judgeSamples(
   chosen: BosSamples,
   others: readonly BosSamples[],
@@ -52,17 +52,20 @@ export function judgeSamples(
       coherent: false,
       betterTokenId: better.tokenId,
       reason:
-        `These look incoherent (${why}): wrong BOS? Samples from “${better.token}” ` +
+        `The samples look incoherent (${why}): is the BOS token wrong? Samples from “${better.token}” ` +
         `(${better.tokenId}) look better: mean entropy ${better.summary.entropy.toFixed(2)} nats.`,
     };
   }
   if (fault !== undefined) {
-    return { coherent: false, reason: `These look incoherent (${fault}): wrong BOS?` };
+    return {
+      coherent: false,
+      reason: `The samples look incoherent (${fault}): is the BOS token wrong?`,
+    };
   }
   const compared =
     others.length === 0
-      ? 'no other start token to compare with'
-      : `starting from ${others.map(({ token }) => `“${token}”`).join(' or ')} is no better`;
+      ? 'no other BOS token to compare with'
+      : `samples from ${others.map(({ token }) => `“${token}”`).join(' or ')} are no better`;
   return {
     coherent: true,
     reason: `Mean entropy ${own.entropy.toFixed(2)} nats; ${compared}.`,

@@ -63,7 +63,7 @@ export function startProgram(options: ProgramOptions): Program {
       log.warn(`${name}: ${messageOf(cause)}`);
     }
   });
-  // Not «exit»: that may come before the last messages and lines.
+  // Not “exit”: that may come before the last messages and lines.
   child.on('close', (code, signal) => end({ code, signal }));
   logLines(child.stdout, (line) => log.info(`${name}: ${line}`));
   logLines(child.stderr, (line) => log.warn(`${name}: ${line}`));
@@ -107,8 +107,8 @@ function notStarted(name: string, nodePath: string | undefined, cause: unknown):
     message: `The ${name} could not be started: ${messageOf(cause)}`,
     remedy:
       nodePath === undefined
-        ? 'Reload the window; if it stays so, install the extension again.'
-        : 'Correct the setting «cfs.nodePath», or leave it empty to use the Node.js of the editor.',
+        ? 'Reload the window; if that does not help, reinstall the extension.'
+        : 'Correct the setting “cfs.nodePath”, or leave it empty to use the Node.js of the editor.',
     ...(nodePath === undefined ? {} : { place: { file: nodePath } }),
     cause,
   });

@@ -53,8 +53,8 @@ function noteAboutRest(more: number): ProblemNote {
     severity: 'warning',
     code: 'MORE_PROBLEMS',
     message:
-      `${more.toLocaleString('en')} more problems of this dataset are not listed. ` +
-      'Correct those listed and save the file; it is then checked again.',
+      `${more.toLocaleString('en')} more problems in this dataset are not listed. ` +
+      'Correct those listed and save the file to check it again.',
     line: 0,
     column: 0,
   };

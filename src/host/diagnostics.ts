@@ -80,7 +80,7 @@ export function createDatasetDiagnostics(
       timer = setTimeout(() => checkAgain(file), settleMs);
     };
     watcher.onDidChange(soon);
-    // Some programs save by deleting and writing anew.
+    // Some programs save by deleting the file and writing it again.
     watcher.onDidCreate(soon);
     watcher.onDidDelete(() => forget(file));
     watched.set(file, {

@@ -6,7 +6,7 @@
 import { basename, dirname, extname, join } from 'node:path';
 import type { Draft } from './studio.js';
 
-/** Share of the rows kept for testing where the dataset brings no test rows. */
+/** Share of the rows held out where the dataset comes without held-out rows. */
 const defaultHoldOut = 0.05;
 
 export interface DraftSources {

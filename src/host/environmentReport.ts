@@ -1,6 +1,6 @@
 /**
- * What «Check Environment» found, as a page to read: can this machine train, where will it compute,
- * and what to do about what does not work.
+ * What “Check Environment” found, as a page to read: can this machine train, which provider will it
+ * use, and what to do about what does not work.
  */
 import { formatBytes, formatNumber } from '../protocol/format.js';
 import type { DoctorReport } from '../protocol/providers.js';
@@ -19,12 +19,12 @@ export function describeEnvironment({ versions, system, providers }: DoctorRepor
   const chosen = providers.find((provider) => provider.chosen);
   const verdict =
     chosen === undefined
-      ? '**This machine cannot train yet.** See below what to do.'
-      : `**This machine can train.** It will compute on ${nameOf(chosen.name)}.`;
+      ? '**This machine cannot train yet.** See below for what to do.'
+      : `**This machine can train.** It will run on ${nameOf(chosen.name)}.`;
   return [
     '# CFS Studio: this machine',
     verdict,
-    '## Where it can compute',
+    '## Providers',
     table(
       ['Provider', 'What it is', 'Works', 'One small step'],
       providers.map(({ name, works, chosen: isChosen, milliseconds }) => [

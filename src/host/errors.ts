@@ -70,7 +70,7 @@ function buttonsFor({ code, place }: CfsError): Button[] {
 
 function textOf(error: unknown): string {
   if (error instanceof CfsError) return `${error.message} ${error.remedy}`;
-  return vscode.l10n.t('CFS Studio made a mistake: {0} The log has the details.', sentence(error));
+  return vscode.l10n.t('CFS Studio ran into a bug: {0} The log has the details.', sentence(error));
 }
 
 function sentence(error: unknown): string {

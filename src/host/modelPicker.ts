@@ -1,4 +1,4 @@
-/** «Select Base Model»: the models in the workspace with what they are, or any other folder. */
+/** “Select Base Model”: the models in the workspace with what they are, or any other folder. */
 import { relative } from 'node:path';
 import * as vscode from 'vscode';
 import { messageOf } from '../errors.js';
@@ -7,7 +7,7 @@ import type { Studio } from './studio.js';
 import { findModels, workspaceFolder } from './workspace.js';
 
 interface ModelItem extends vscode.QuickPickItem {
-  /** Absolute; absent for «Browse…». */
+  /** Absolute; absent for “Browse…”. */
   folder?: string;
 }
 
@@ -74,7 +74,7 @@ export function describeModel({
   bos,
 }: ModelFacts): string {
   return vscode.l10n.t(
-    '{0}, {1} weights, reads {2} tokens at once, starts with {3}',
+    '{0}, {1} parameters, context length {2}, BOS token {3}',
     architecture,
     inShort.format(parameters),
     contextLength.toLocaleString('en'),

@@ -163,10 +163,10 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
 function crashed({ code, signal }: Exit): CfsError {
   return new CfsError({
     code: 'PREVIEW_DIED',
-    message: `The process that looks at models and datasets ended unexpectedly (${
+    message: `The process that reads models and datasets ended unexpectedly (${
       signal ?? `exit code ${code ?? 'unknown'}`
     }).`,
-    remedy: 'Try again; if it stays so, look into the CFS Studio log.',
+    remedy: 'Try again; if it happens again, look at the CFS Studio log.',
   });
 }
 

@@ -1,4 +1,4 @@
-/** Progress of work that is mostly over at once: a notification only when it takes a while. */
+/** Progress of work that is usually over at once: a notification only when it takes a while. */
 import * as vscode from 'vscode';
 import type { Studio } from './studio.js';
 

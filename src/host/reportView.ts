@@ -1,5 +1,5 @@
 /**
- * Shows a report: in the person's browser, or in a tab of the editor where the file lies on another
+ * Shows a report: in the person's browser, or in a tab of the editor if the file is on another
  * machine. A report is one file that needs nothing else, and carries its own content policy, which
  * allows its own scripts by their hashes and nothing besides.
  */

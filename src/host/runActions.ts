@@ -39,10 +39,10 @@ async function deleteRun(studio: Studio, runId: string): Promise<void> {
   const name = studio.library.get(runId)?.name ?? runId;
   const toTrash = isOnThisDesktop();
   const really = await confirm(
-    vscode.l10n.t('Delete the run «{0}»?', name),
+    vscode.l10n.t('Delete the run “{0}”?', name),
     toTrash
-      ? vscode.l10n.t('Its samples, checkpoints, report and model go to the trash.')
-      : vscode.l10n.t('Its samples, checkpoints, report and model are gone for good.'),
+      ? vscode.l10n.t('Its samples, checkpoints, report and model are moved to the trash.')
+      : vscode.l10n.t('Its samples, checkpoints, report and model are deleted permanently.'),
     toTrash ? vscode.l10n.t('Move to Trash') : vscode.l10n.t('Delete'),
   );
   if (!really) return;
@@ -54,8 +54,8 @@ async function deleteRun(studio: Studio, runId: string): Promise<void> {
     if (!toTrash) throw error;
     studio.log.warn(describeFailure(error));
     const forGood = await confirm(
-      vscode.l10n.t('The run «{0}» cannot be moved to the trash. Delete it for good?', name),
-      vscode.l10n.t('Its samples, checkpoints, report and model are gone then.'),
+      vscode.l10n.t('The run “{0}” cannot be moved to the trash. Delete it permanently?', name),
+      vscode.l10n.t('Its samples, checkpoints, report and model cannot be restored.'),
       vscode.l10n.t('Delete'),
     );
     if (!forGood) return;
@@ -84,7 +84,7 @@ function refuseBusy(studio: Studio, runId: string): void {
   if (!isBusy) return;
   throw new CfsError({
     code: 'RUN_BUSY',
-    message: vscode.l10n.t('A run that is under way or waiting cannot be deleted.'),
+    message: vscode.l10n.t('A run that is running or waiting cannot be deleted.'),
     remedy: vscode.l10n.t('Stop it first.'),
   });
 }
@@ -92,7 +92,9 @@ function refuseBusy(studio: Studio, runId: string): void {
 function noReport(name: string): CfsError {
   return new CfsError({
     code: 'REPORT_MISSING',
-    message: vscode.l10n.t('The run «{0}» has no report yet.', name),
-    remedy: vscode.l10n.t('Wait for its end, or resume it; the report is written then.'),
+    message: vscode.l10n.t('The run “{0}” has no report yet.', name),
+    remedy: vscode.l10n.t(
+      'The report is written when the run finishes: wait for that, or resume the run.',
+    ),
   });
 }

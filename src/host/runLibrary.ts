@@ -30,7 +30,7 @@ export interface RunLibraryOptions {
 const livePollMs = 1000;
 /** All runs are looked at in every second round. */
 const roundsPerSweep = 2;
-/** Changes that come closer together than this are told as one. */
+/** Changes that come closer together than this are announced as one. */
 const changeDelayMs = 100;
 
 interface Entry {
@@ -231,7 +231,7 @@ function isPlainName(name: string): boolean {
 function notFound(runId: string): CfsError {
   return new CfsError({
     code: 'RUN_NOT_FOUND',
-    message: `There is no run «${runId}» in this workspace.`,
+    message: `There is no run “${runId}” in this workspace.`,
     remedy: 'Choose one from the list of runs.',
   });
 }

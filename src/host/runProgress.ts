@@ -1,6 +1,6 @@
 /**
  * What a run tells someone who looks elsewhere: its progress in the status bar and in a notification,
- * how it ended, and after a restart of the editor, that it can be gone on with.
+ * how it ended, and after a restart of the editor, that it can be resumed.
  */
 import * as vscode from 'vscode';
 import type { RunInfo } from '../protocol/runInfo.js';
@@ -112,23 +112,23 @@ async function tellEnd(studio: Studio, { runId, outcome, error }: RunEnd): Promi
     const why = error === undefined ? '' : `${error.message} ${error.remedy}`;
     switch (outcome) {
       case 'finished':
-        return showInformationMessage(vscode.l10n.t('«{0}» has finished.', name), curves, report);
+        return showInformationMessage(vscode.l10n.t('“{0}” has finished.', name), curves, report);
       case 'samples':
         return showInformationMessage(
-          vscode.l10n.t('The samples of «{0}» are written. Read them, then train.', name),
+          vscode.l10n.t('The samples of “{0}” are ready. Read them, then train.', name),
           inspect,
           train,
         );
       case 'stopped':
         return showInformationMessage(
-          vscode.l10n.t('«{0}» was stopped. It can be resumed at any time.', name),
+          vscode.l10n.t('“{0}” was stopped. It can be resumed at any time.', name),
           resume,
         );
       case 'failed':
-        return showErrorMessage(vscode.l10n.t('«{0}» failed. {1}', name, why), showLog);
+        return showErrorMessage(vscode.l10n.t('“{0}” failed. {1}', name, why), showLog);
       case 'crashed':
         return showErrorMessage(
-          vscode.l10n.t('«{0}» was interrupted. {1}', name, why),
+          vscode.l10n.t('“{0}” was interrupted. {1}', name, why),
           resume,
           showLog,
         );
@@ -160,7 +160,7 @@ function registerResumeOffer({ context, library, service, log }: Studio): vscode
       ...service.queue,
     ];
     void memory.update(underWayKey, underWay);
-    // A run that was begun again may be interrupted again.
+    // A run that was started again may be interrupted again.
     for (const id of underWay) offered.delete(id);
     remember();
   };
@@ -184,9 +184,9 @@ function registerResumeOffer({ context, library, service, log }: Studio): vscode
     const resume = vscode.l10n.t('Resume');
     const message =
       found.length === 1
-        ? vscode.l10n.t('«{0}» was interrupted. It goes on where it was left.', first.name)
+        ? vscode.l10n.t('“{0}” was interrupted. It can be resumed where it stopped.', first.name)
         : vscode.l10n.t(
-            '{0} runs were interrupted. They go on where they were left.',
+            '{0} runs were interrupted. They can be resumed where they stopped.',
             found.length,
           );
     const later = vscode.l10n.t('Not Now');

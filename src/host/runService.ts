@@ -1,6 +1,6 @@
 /**
  * Runs jobs: one engine process at a time, the others wait. What happens in a run is read from its
- * folder by whoever wants to know; here only processes are begun, asked to stop and seen to end.
+ * folder by whoever wants to know; here processes are only started, asked to stop and watched until they end.
  */
 import { CfsError, formatPlace } from '../errors.js';
 import { engineMessageSchema, type EngineRequest, type Until } from '../protocol/engine.js';
@@ -219,8 +219,8 @@ function endWithoutWord({ code, signal, failure }: Exit): Omit<RunEnd, 'runId'> 
       ? 'The system ended the training process, most likely because memory ran out.'
       : `The training process ended unexpectedly (${how}).`,
     remedy: killed
-      ? 'Close other programs, then resume: the run goes on from its last checkpoint.'
-      : 'Resume: the run goes on from its last checkpoint. The log says more.',
+      ? 'Close other programs, then resume the run from its last checkpoint.'
+      : 'Resume the run from its last checkpoint. The log has the details.',
   });
   return { outcome: 'crashed', error: errorRecord(error) };
 }
@@ -228,7 +228,7 @@ function endWithoutWord({ code, signal, failure }: Exit): Omit<RunEnd, 'runId'> 
 function notUnderstood(why: string): CfsError {
   return new CfsError({
     code: 'PROTOCOL_MISMATCH',
-    message: `The training process said something that the editor does not understand: ${why}`,
+    message: `The training process sent a message that the editor does not understand: ${why}`,
     remedy: 'Reload the window: two versions of the extension are running side by side.',
   });
 }
@@ -236,15 +236,15 @@ function notUnderstood(why: string): CfsError {
 function tooSlow(milliseconds: number): CfsError {
   return new CfsError({
     code: 'ENGINE_KILLED',
-    message: `The run did not stop in ${Math.round(milliseconds / 60_000)} minutes and was ended.`,
-    remedy: 'Resume it later: it goes on from its last checkpoint.',
+    message: `The run did not stop within ${Math.round(milliseconds / 60_000)} minutes and was ended.`,
+    remedy: 'Resume it later from its last checkpoint.',
   });
 }
 
 function elsewhere(code: 'RUN_LOCKED' | 'RUN_ELSEWHERE', name: string): CfsError {
   return new CfsError({
     code,
-    message: `«${name}» is being run by another window or a terminal.`,
+    message: `“${name}” is being run by another window or a terminal.`,
     remedy: 'Stop it there, or wait until it ends.',
   });
 }
@@ -252,8 +252,8 @@ function elsewhere(code: 'RUN_LOCKED' | 'RUN_ELSEWHERE', name: string): CfsError
 function finished(name: string): CfsError {
   return new CfsError({
     code: 'RUN_FINISHED',
-    message: `«${name}» has finished: there is nothing left to resume.`,
-    remedy: 'Start a new run; «Configure a New Run Like This» copies its settings.',
+    message: `“${name}” has finished: there is nothing left to resume.`,
+    remedy: 'Start a new run; “Configure a New Run Like This” copies its settings.',
   });
 }
 

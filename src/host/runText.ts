@@ -1,6 +1,6 @@
 /**
  * A run in the words and icons of the tree, the status bar and notifications, and which runs to offer
- * for resuming: all that these show and decide, without the editor.
+ * to resume: all that these show and decide, without the editor.
  */
 import { basename } from 'node:path';
 import { formatSeconds } from '../protocol/format.js';
@@ -48,7 +48,7 @@ export function phaseText(run: RunInfo): string {
   return `${phaseWords[phase]}: ${[`${count}${share}`, ...left].join(', ')}`;
 }
 
-/** Method, dataset and how far it is, to stand beside the name. */
+/** Method, dataset and progress, shown beside the name. */
 export function describeRun(run: RunInfo): string {
   const method = run.method === undefined ? undefined : methodLabel(run.method);
   const parts = [method, datasetNames(run.datasets), situation(run)];
@@ -77,7 +77,7 @@ export function runFacts(run: RunInfo): [name: string, value: string][] {
   return facts.flatMap(([name, value]) => (value ? [[name, value]] : []));
 }
 
-/** Runs whose work can be gone on with. */
+/** Runs that can be resumed. */
 export function canResume({ state }: RunInfo): boolean {
   return state === 'interrupted' || state === 'stopped' || state === 'failed';
 }

@@ -68,7 +68,7 @@ export interface RunService extends vscode.Disposable {
 export interface RunEnd {
   runId: string;
   /**
-   * `samples`: it was to end when its samples are written, and did. `crashed`: the engine died, and
+   * `samples`: it was to end once its samples are generated, and did. `crashed`: the engine died, and
    * the run can be resumed from its last checkpoint.
    */
   outcome: 'finished' | 'samples' | 'stopped' | 'failed' | 'crashed';

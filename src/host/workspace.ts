@@ -6,7 +6,7 @@ import { CfsError } from '../errors.js';
 import { isDatasetFile, isModelFolder } from './fileKinds.js';
 import type { Studio } from './studio.js';
 
-/** The first folder on a disk; an extension host is started anew when that changes. */
+/** The first folder on a disk; the extension host restarts when that changes. */
 export function workspaceFolder(): string | undefined {
   return vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri.fsPath;
 }
@@ -17,7 +17,7 @@ export function requireWorkspace(): string {
   if (folder !== undefined) return folder;
   throw new CfsError({
     code: 'WORKSPACE_MISSING',
-    message: vscode.l10n.t('No folder is open, and runs are kept in the folder that is.'),
+    message: vscode.l10n.t('No folder is open, so there is no place to keep a run.'),
     remedy: vscode.l10n.t('Open the folder that holds your dataset, then try again.'),
   });
 }
@@ -27,7 +27,7 @@ export function requireTrust(): void {
   if (vscode.workspace.isTrusted) return;
   throw new CfsError({
     code: 'WORKSPACE_UNTRUSTED',
-    message: vscode.l10n.t('CFS Studio does not run here, because this folder is not trusted.'),
+    message: vscode.l10n.t('CFS Studio is disabled because this folder is not trusted.'),
     remedy: vscode.l10n.t('Trust the folder if you know where its files come from.'),
   });
 }

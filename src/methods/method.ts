@@ -11,7 +11,7 @@ import type { MixedStep } from '../mixer/step.js';
 
 /** What `run.yaml` sets for a method. */
 export interface MethodSettings<Own = Record<string, unknown>> {
-  /** λ of `mix.lambda`: what the loss on mixed-in sources counts beside that on the dataset. */
+  /** λ of `mix.lambda`: the weight of the loss on mixed-in sources relative to the dataset's. */
   lambda: number;
   /** The method's own fields. */
   own: Own;
@@ -22,7 +22,7 @@ export interface Method<OwnSchema extends z.ZodObject = z.ZodObject> {
   name: string;
   /** On pages and in reports. */
   label: string;
-  /** A sentence for whoever chooses. */
+  /** One sentence for the person choosing. */
   about: string;
   /** Roles of the sources that are mixed into the dataset (`protocol/sourceRoles.ts`). */
   sources: readonly string[];
@@ -39,7 +39,7 @@ export interface Method<OwnSchema extends z.ZodObject = z.ZodObject> {
    * each of them, row after row in the order of the step: `[supervised tokens]`.
    */
   targetWeights(step: MixedStep, settings: MethodSettings<z.output<OwnSchema>>): Float32Array;
-  /** What is added to each −log p in the graph: `nll` and the answer are `[targets]`, in nats. */
+  /** What is added to each −log p in the graph: `nll` and the result are `[targets]`, in nats. */
   terms?(
     ops: typeof operators,
     g: Graph,

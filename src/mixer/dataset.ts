@@ -1,6 +1,6 @@
 /**
- * One pass over the dataset files: read, find the shape, word, tokenize, and gather every problem on
- * the way. Validation and loading are this same pass, so what `validate` promises is what is trained.
+ * One pass over the dataset files: read, find the shape, word, tokenize, and collect every
+ * problem found. Validation and loading are this same pass, so what `validate` promises is what is trained.
  */
 import type { ErrorCode } from '../errorCodes.js';
 import { CfsError } from '../errors.js';
@@ -19,8 +19,8 @@ export interface DatasetOptions extends DatasetFormat {
   /** Needed for rows that are conversations. */
   chat?: ChatOptions;
   /**
-   * Hears after each row how many of the file were read; reading goes on when its promise has
-   * resolved. What it throws, other than a `CfsError`, ends the reading.
+   * Called after each row with how many rows of the file were read; reading continues when its
+   * promise has resolved. What it throws, other than a `CfsError`, ends the reading.
    */
   pace?: (file: string, rows: number) => Promise<void> | undefined;
 }

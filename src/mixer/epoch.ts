@@ -153,7 +153,7 @@ function sum(values: readonly number[]): number {
 function shareInvalid(id: string, share: number): CfsError {
   return new CfsError({
     code: 'SHARE_INVALID',
-    message: `The share of source ${id} is ${share}; shares have to be from 0 up to below 1, also together.`,
+    message: `The share of source ${id} is ${share}; each share must be at least 0, and all together below 1.`,
     remedy: 'Give a share such as 0.5 for half of each batch.',
     place: { field: 'share' },
   });
@@ -164,7 +164,7 @@ function batchTooSmall(batchRows: number, mixedIn: number): CfsError {
   return new CfsError({
     code: 'BATCH_TOO_SMALL',
     message: `A batch of ${batch} cannot hold a row of each of the ${mixedIn + 1} sources.`,
-    remedy: `Raise the batch to at least ${mixedIn + 1} rows, or mix shuffled.`,
+    remedy: `Raise the batch to at least ${mixedIn + 1} rows, or set mix.mode to shuffled.`,
     place: { field: 'training.batchRows' },
   });
 }

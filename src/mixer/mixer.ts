@@ -7,7 +7,7 @@
  * that epochs which need fewer or more than there are still use all of them equally often. For the
  * dataset a pass is an epoch.
  *
- * Nothing is weighed here: what the rows of a source count for is the method's business.
+ * Nothing is weighted here: how much the rows of a source count is up to the method.
  */
 import { z } from 'zod';
 import { CfsError, defined } from '../errors.js';
@@ -37,7 +37,7 @@ export interface MixerOptions extends MixSettings {
   /** The downstream dataset first, then what is mixed in. */
   sources: readonly Source[];
   seed: number;
-  /** Where to go on, from `Mixer.cursor()`. */
+  /** Where to continue, from `Mixer.cursor()`. */
   cursor?: MixerCursor;
   /** Ends after so many epochs; endless without it. */
   epochs?: number;
@@ -96,7 +96,7 @@ export function createMixer(options: MixerOptions): Mixer {
     return found;
   };
 
-  /** The row of a source that stands at a place of its sequence in this epoch. */
+  /** The row of a source at a place of its sequence in this epoch. */
   const rowAt = (source: number, place: number): number => {
     const { count } = sourceAt(sources, source).rows;
     const drawn = epoch * (plan.rows[source] ?? 0) + place;
@@ -151,7 +151,7 @@ export function createMixer(options: MixerOptions): Mixer {
   };
 }
 
-/** The streams of random numbers: that of the slots lies between those of the second source and the third. */
+/** Streams of random numbers: the slots' is between those of the second and the third source. */
 const slotStream = 3;
 
 function streamOf(source: number): number {

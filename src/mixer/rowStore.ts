@@ -67,7 +67,7 @@ export function selectRows(store: RowStore, indices: Uint32Array): RowStore {
 }
 
 /**
- * The rows of several stores behind each other, without copying them. The file of an origin is then
+ * The rows of several stores, one after the other, without copying them. The file of an origin is then
  * the number of its store: each holds the rows of one file.
  */
 export function joinStores(stores: readonly RowStore[]): RowStore {

@@ -1,7 +1,7 @@
 /**
  * What a model family says about itself: one short file per family in `families/` turns a
  * `config.json` into an `Architecture`. Weights are asked for by name (`weights.ts`), so a family
- * does not know what stands behind them; how its blocks attend (over a whole line when training and
+ * does not know what provides them; how its blocks attend (over a whole line when training and
  * scoring, over a cache when decoding) is the caller's business and comes in as `attend`.
  */
 import type { Graph, Lookup, Value } from '../graph/index.js';

@@ -85,7 +85,7 @@ export function findEos(folder: string, tokenizer: Tokenizer): number[] {
 }
 
 /**
- * Whether the model's own tokenizer puts a start token before every text, as Llama's does and
+ * Whether the model's own tokenizer puts a BOS token before every text, as Llama's does and
  * GPT-2's does not: `add_bos_token` of `tokenizer_config.json` where it is given, else what the
  * post-processor of `tokenizer.json` does. lm-evaluation-harness encodes contexts this way.
  */
@@ -134,7 +134,7 @@ function fallbacks(folder: string, tokenizer: Tokenizer): Found[] {
     add(id, (token) => `${token} ends a text, so a new text may follow it.`);
   }
   for (const name of wellKnown) {
-    add(tokenizer.idOf(name), (token) => `The vocabulary has ${token}, a usual BOS token.`);
+    add(tokenizer.idOf(name), (token) => `The vocabulary has ${token}, a common BOS token.`);
   }
   return found;
 }
@@ -148,7 +148,7 @@ function overridden(tokenizer: Tokenizer, override: number | string, found: Foun
   const known = [...new Set(found.map((one) => `${one.token} (${one.id})`))].join(', ');
   throw new CfsError({
     code: 'BOS_OVERRIDE_UNKNOWN',
-    message: `The tokenizer has no token ${JSON.stringify(override)} to use as BOS token.`,
+    message: `The tokenizer has no token ${JSON.stringify(override)} to use as the BOS token.`,
     remedy: `Set the id or the exact text of a token${known === '' ? '' : `, such as ${known}`}.`,
     place: { field: 'bos' },
   });

@@ -1,7 +1,7 @@
 /**
  * The keys and values of what every row has read so far, in JavaScript's memory: one array per
  * layer, fed to each run without a copy. A token stands in the slot of its position, so a row that
- * starts anew only forgets its length; what is left in its slots is hidden by the graph.
+ * starts over only forgets its length; what is left in its slots is hidden by the graph.
  */
 import { defined } from '../errors.js';
 import { float32, floats, type Feeds, type Tensor } from '../runtime/index.js';

@@ -50,7 +50,7 @@ function readJsonFile<T>(file: string, schema: z.ZodType<T>): T {
   throw new CfsError({
     code: 'MODEL_FILE_INVALID',
     message: `${basename(file)} is not as expected: ${issue?.message ?? result.error.message}.`,
-    remedy: 'Download the file again from where the model came from.',
+    remedy: 'Download the file again from the source of the model.',
     place: { file, field: issue?.path.join('.') },
     cause: result.error,
   });
@@ -79,7 +79,7 @@ function parseJson(file: string, text: string): unknown {
     throw new CfsError({
       code: 'MODEL_FILE_INVALID',
       message: `${basename(file)} is not valid JSON: ${messageOf(error)}.`,
-      remedy: 'Download the file again from where the model came from.',
+      remedy: 'Download the file again from the source of the model.',
       place: { file },
       cause: error,
     });

@@ -28,7 +28,7 @@ export interface TrainGraphOptions {
   chunks: number;
   /** Whether gradients are added to those of earlier micro-batches, fed as `sum.NAME`. */
   accumulate: boolean;
-  /** What stands behind the weights; inputs that are trained when left out. */
+  /** What provides the weights; inputs that are trained when left out. */
   backing?: BackingFor;
   /** What a method adds to the loss of each target. */
   terms?: LossTerms;

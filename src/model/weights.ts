@@ -1,6 +1,6 @@
 /**
  * The weights of a graph are asked for, not looked up. A family says which layer it wants
- * (`w.linear('mlp.up_proj', x, 512)`); what stands behind it (an input that is trained, a tensor
+ * (`w.linear('mlp.up_proj', x, 512)`); what provides it (an input that is trained, a tensor
  * stored in the graph, a cast of a 16-bit one, an adapter beside a frozen one) is the `Backing`'s
  * business. Training, scoring, prefill and decoding graphs all declare their weights here, and the
  * list of parameters is what a family asks for, so that no name stands twice.
@@ -31,7 +31,7 @@ export interface Parameter {
   role: Role;
 }
 
-/** What stands behind the weights of one graph. */
+/** What provides the weights of one graph. */
 export interface Backing {
   /** A whole tensor: of a norm, a bias, a table, an output layer. The same value for the same name. */
   tensor: (parameter: Parameter) => Value;

@@ -56,7 +56,7 @@ export function runCurves(events: readonly RunEvent[]): RunCurves {
   };
 }
 
-/** The subset is scored all along; full sets, on other items, are not part of the same curve. */
+/** The subset is scored throughout; full sets, on other items, are not part of the same curve. */
 function curveEvaluations(all: RunEventOf<'evaluation'>[]): RunEventOf<'evaluation'>[] {
   const subset = all.filter((event) => event.kind === 'subset');
   return subset.length > 0 ? subset : all;

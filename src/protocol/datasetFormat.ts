@@ -1,6 +1,5 @@
 /**
- * How the rows of a dataset are to be read: part of `run.yaml`, and what the dataset readers are
- * told.
+ * How to read the rows of a dataset: part of `run.yaml`, and what the dataset readers are told.
  */
 import { z } from 'zod';
 
@@ -20,7 +19,7 @@ export const columnNames = [
 ] as const;
 export type ColumnName = (typeof columnNames)[number];
 
-/** The shapes of rows that the readers know; `template` is what the user words. */
+/** The shapes of rows that the readers know; `template` is worded by the user. */
 export const shapeNames = [
   'messages',
   'instruction',
@@ -35,15 +34,18 @@ export const datasetFormatSchema = z.strictObject({
   columns: z
     .partialRecord(z.enum(columnNames), z.string())
     .optional()
-    .describe('Known name: your column, for example `prompt: question`.'),
+    .describe('Maps known names to your columns, for example `prompt: question`.'),
   /** One final line break is dropped. */
   template: z
     .strictObject({
-      prompt: z.string().optional().describe('The prompt, in Jinja over the columns.'),
-      response: z.string().optional().describe('The response, in Jinja over the columns.'),
+      prompt: z.string().optional().describe('The prompt, as a Jinja template over the columns.'),
+      response: z
+        .string()
+        .optional()
+        .describe('The response, as a Jinja template over the columns.'),
     })
     .optional()
-    .describe('How a row becomes prompt and response, where its columns do not say it.'),
+    .describe('How a row becomes prompt and response, if its column names do not say.'),
   list: z.string().optional().describe('The name of the list of rows inside a JSON object.'),
 });
 export type DatasetFormat = z.infer<typeof datasetFormatSchema>;

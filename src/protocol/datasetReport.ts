@@ -23,10 +23,10 @@ export type DatasetProblem = z.infer<typeof datasetProblemSchema>;
 
 const fileReportSchema = z.object({
   file: z.string(),
-  /** Missing when the file could not be read so far. */
+  /** Missing when the file could not be read that far. */
   shape: z.enum(shapeNames).optional(),
   columns: z.array(z.string()),
-  /** Columns nothing is taken from; a look at them shows a wrong guess of the shape. */
+  /** Columns that are not used; they reveal a wrong guess of the shape. */
   unusedColumns: z.array(z.string()),
   rows: count,
 });

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { errorRecordSchema, runEventSchema } from './records.js';
 
-/** `samples`: end, resumably, when the samples are written, so that people can read them first. */
+/** `samples`: end, resumably, when the samples are generated, so that people can read them first. */
 export const untilSchema = z.enum(['samples', 'end']);
 export type Until = z.infer<typeof untilSchema>;
 
@@ -14,7 +14,7 @@ export type Until = z.infer<typeof untilSchema>;
 export const engineRequestSchema = z.discriminatedUnion('type', [
   /** Run the job of a run folder from the beginning. */
   z.object({ type: z.literal('start'), runFolder: z.string(), until: untilSchema }),
-  /** Go on from the folder's last checkpoint. */
+  /** Resume from the folder's last checkpoint. */
   z.object({ type: z.literal('resume'), runFolder: z.string(), until: untilSchema }),
   /** Write a checkpoint and end. */
   z.object({ type: z.literal('stop') }),

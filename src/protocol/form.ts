@@ -15,7 +15,7 @@ export const fieldHintsSchema = z.object({
   hint: z.string().optional(),
   /** What the number counts, such as `tokens`. */
   unit: z.string().optional(),
-  /** Stands in the open; all others are folded away. */
+  /** Always in view; all other fields are folded away. */
   basic: z.boolean().optional(),
   /** A path, and what the file dialog offers; at a list: what is added to it. */
   pick: z.enum(pickKinds).optional(),

@@ -20,7 +20,7 @@ export const sampleSummarySchema = z.object({
   /** Number of the sample in its set. */
   index: count,
   text: z.string(),
-  /** Tokens, the end token included. */
+  /** Tokens, the EOS token included. */
   length: count,
   /** Mean log-probability per token, in nats. */
   meanLogprob: z.number(),
@@ -67,14 +67,14 @@ export const inspectorHostContract = {
       params: z.object({ runId, indices: z.array(count), excluded: z.boolean() }),
       result: z.object({ excluded: z.array(count) }),
     },
-    /** Writes the samples again from another start token, as a new run; asks for it where absent. */
+    /** Generates the samples again from another BOS token, as a new run; asks for it if absent. */
     changeBos: {
       params: z.object({ runId, tokenId: count.optional() }),
       result: z.object({ runId: runId.optional() }),
     },
-    /** Writes samples for a dataset: opens the mix page. */
+    /** Generates samples for a dataset: opens the mix page. */
     openMix: { params: z.object({}), result: z.object({}) },
-    /** Writes the samples that are missing; `end`: trains on them, too. */
+    /** Generates the samples that are missing; `end`: trains on them, too. */
     resume: { params: z.object({ runId, until: untilSchema }), result: z.object({}) },
   },
   events: {

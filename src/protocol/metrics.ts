@@ -33,7 +33,7 @@ export type MetricName = keyof typeof metrics;
 export const metricNames = Object.keys(metrics) as [MetricName, ...MetricName[]];
 
 const unitNames: Record<MetricUnit, string> = {
-  fraction: 'share of right answers',
+  fraction: 'accuracy',
   perplexity: 'perplexity',
   nats: 'nats per token',
   bits: 'bits per byte',

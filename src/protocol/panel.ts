@@ -129,7 +129,7 @@ export const panelHostContract = {
   events: {
     /** All runs of the workspace, the newest first; told again on every change. */
     runs: z.object({ runs: z.array(runInfoSchema) }),
-    /** Another page or other runs are wanted; those selected stay where none are named. */
+    /** Show another page or other runs; the selection stays where no runs are named. */
     show: z.object({ page: z.enum(pages), selected: z.array(runId).optional() }),
     /** The form was filled from outside: another dataset, the settings of a run. */
     mixState: mixStateSchema,

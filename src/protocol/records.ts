@@ -4,7 +4,7 @@
  * schemas are the contract between the process that runs a job and everyone who looks at it.
  *
  * JSON has no NaN and no infinity: `JSON.stringify` writes them as null, so a measured number that
- * may be non-finite is `number | null`, and null means «not a finite number» or «not measured».
+ * may be non-finite is `number | null`, and null means “not a finite number” or “not measured”.
  */
 import { z } from 'zod';
 
@@ -93,7 +93,7 @@ export const setDiagnosticsSchema = z.object({
   nearDuplicates: count,
   /** Entropy of the set's token frequencies, in nats. */
   tokenEntropy: measured,
-  /** Share of samples that ended by an end token. */
+  /** Share of samples that ended with an EOS token. */
   stoppedByEos: measured,
   /** Each per-sample number over the set. */
   perSample: z.record(z.string(), spreadSchema),
@@ -143,7 +143,7 @@ const currentEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('run_started'),
     time,
-    /** The step the run goes on from: 0, or that of the checkpoint it resumes. */
+    /** The step the run starts from: 0, or that of the checkpoint it resumes. */
     step,
     /** The provider that was chosen, e.g. `cpu`. */
     provider: z.string(),
@@ -162,7 +162,7 @@ const currentEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('sample_progress'),
     time,
-    /** Samples done and wanted. */
+    /** Samples done and in all. */
     samples: count,
     total: count,
     tokens: count,
@@ -180,13 +180,13 @@ const currentEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('samples_chosen'),
     time,
-    /** Said when training begins: numbers of the samples that people excluded until then. */
+    /** Written when training begins: numbers of the samples that people excluded until then. */
     excluded: z.array(count),
   }),
   z.object({
     type: z.literal('run_identified'),
     time,
-    /** Said when training begins: hashes of what it begins with, by content. */
+    /** Written when training begins: hashes of what it begins with, by content. */
     ...identitySchema.shape,
   }),
   z.object({
@@ -248,9 +248,9 @@ export const sampleRecordSchema = z
   .object({
     /** Number of the sample in its set, from 0; with the run's seed it decides every token. */
     index: count,
-    /** The start token it was prompted with; not part of `tokens`. */
+    /** The BOS token it was prompted with; not part of `tokens`. */
     bosId: count,
-    /** The end token, where one was drawn, is the last. */
+    /** The EOS token, where one was drawn, is the last. */
     tokens: z.array(count),
     text: z.string(),
     /** The text of each token by itself, for showing them one by one. */

@@ -1,6 +1,6 @@
 /**
  * Reading and writing `run.yaml`. A person writes this file by hand, so everything wrong with it is
- * told at once, each problem with its line and field, and a misspelt field with what was meant.
+ * reported at once, each problem with its line and field, and a misspelt field with what was meant.
  *
  * Paths in the file are relative to the file; in memory they are absolute.
  */

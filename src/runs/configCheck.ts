@@ -1,6 +1,6 @@
 /**
  * Checking the values of `run.yaml`, whether they come from a file or from a form: everything wrong
- * is told at once, each problem with its field and in words for people.
+ * is reported at once, each problem with its field and in plain words.
  */
 import { z } from 'zod';
 import { runConfigSchema } from './configSchema.js';

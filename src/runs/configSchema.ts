@@ -39,46 +39,51 @@ const generationSchema = z.strictObject({
     .gt(0)
     .default(0.1)
     .describe('Samples to generate, as a fraction of the dataset rows (0.1 = 10 %).')
-    .meta(form({ basic: true, label: 'Budget', unit: '× rows' })),
+    .meta(form({ basic: true, label: 'Generation budget', unit: '× rows' })),
   count: positive
     .optional()
-    .describe('Samples to generate, as a number; instead of the budget.')
+    .describe('Number of samples to generate; replaces the budget.')
     .meta(form({ label: 'Number of samples', unit: 'samples' })),
   temperature: z
     .number()
     .gt(0)
     .default(1)
-    .describe('Divides the logits; 1 is the model itself.')
+    .describe('Divides the logits; 1 samples from the model as it is.')
     .meta(
       form({
         basic: true,
-        hint: 'Below 1 the samples get tamer and repeat more; above 1 they get wilder.',
+        hint: 'Below 1, samples are more predictable and repeat more; above 1, they are more random.',
       }),
     ),
-  topK: positive.optional().describe('Draw from the k likeliest tokens only.'),
+  topK: positive.optional().describe('Draw only from the k most likely tokens.'),
   topP: z
     .number()
     .gt(0)
     .max(1)
     .optional()
-    .describe('Draw from the likeliest tokens that together have this probability only.'),
+    .describe('Draw only from the most likely tokens that together reach this probability.'),
   maxLength: positive
     .default(256)
-    .describe('Longest sample, in tokens.')
-    .meta(form({ label: 'Longest sample', unit: 'tokens' })),
+    .describe('Maximum sample length, in tokens.')
+    .meta(form({ label: 'Maximum sample length', unit: 'tokens' })),
   stopAtEos: z
     .boolean()
     .default(true)
-    .describe('End a sample at the end token; otherwise write on to the longest length.'),
+    .describe('End a sample at the EOS token; otherwise continue to the maximum length.'),
   batchSize: positive
     .default(32)
-    .describe('Samples written side by side.')
+    .describe('Samples generated in parallel.')
     .meta(form({ unit: 'samples' })),
   bos: z
     .union([z.int().nonnegative(), z.string().min(1)])
     .optional()
-    .describe('The start token, as its text or id; found in the model folder when left out.')
-    .meta(form({ label: 'Start token' })),
+    .describe('The BOS token, as text or id; found in the model folder if omitted.')
+    .meta(
+      form({
+        label: 'BOS token',
+        hint: 'The start token, as text or id; found in the model folder if left empty.',
+      }),
+    ),
 });
 
 const mixSchema = z.strictObject({
@@ -97,13 +102,15 @@ const mixSchema = z.strictObject({
   mode: z
     .enum(mixModes)
     .default('per-batch')
-    .describe('per-batch: every batch holds rows and samples; shuffled: all are mixed together.'),
+    .describe(
+      'per-batch: every batch holds rows and samples; shuffled: all are shuffled together.',
+    ),
   cfsShare: z
     .number()
     .gt(0)
     .lt(1)
     .optional()
-    .describe('Fraction of each batch that is samples; in proportion when left out.')
+    .describe('Fraction of each batch that is samples; proportional if omitted.')
     .meta(form({ label: 'Share of samples', unit: '× batch' })),
 });
 
@@ -114,7 +121,10 @@ const trainingSchema = z.strictObject({
     .default(5e-6)
     .describe('Peak learning rate.')
     .meta(
-      form({ basic: true, hint: 'How far each step moves the weights; too high unlearns more.' }),
+      form({
+        basic: true,
+        hint: 'How far each step moves the weights; if too high, the model forgets more.',
+      }),
     ),
   epochs: z
     .number()
@@ -124,23 +134,23 @@ const trainingSchema = z.strictObject({
     .meta(form({ basic: true, unit: 'passes' })),
   steps: positive
     .optional()
-    .describe('Optimizer steps; instead of epochs.')
+    .describe('Optimizer steps; replaces the epochs.')
     .meta(form({ unit: 'steps' })),
   batchRows: positive
     .default(16)
-    .describe('Rows of one optimizer step, samples included.')
+    .describe('Rows per optimizer step, samples included.')
     .meta(form({ label: 'Rows per batch', unit: 'rows' })),
   maxLength: positive
     .default(512)
-    .describe('Longest row, in tokens; longer ones are cut.')
-    .meta(form({ label: 'Longest row', unit: 'tokens' })),
+    .describe('Maximum row length, in tokens; longer rows are truncated.')
+    .meta(form({ label: 'Maximum row length', unit: 'tokens' })),
   maxTokensPerMicroBatch: positive
     .default(2048)
-    .describe('Most tokens sent through the model at once; bounds the memory needed.')
-    .meta(form({ label: 'Tokens at once', unit: 'tokens' })),
+    .describe('Maximum number of tokens processed at once; limits the memory needed.')
+    .meta(form({ label: 'Tokens per micro-batch', unit: 'tokens' })),
   warmup: share
     .default(0.03)
-    .describe('Fraction of the steps in which the learning rate rises.')
+    .describe('Fraction of the steps over which the learning rate rises.')
     .meta(form({ label: 'Warm-up', unit: '× steps' })),
   schedule: z
     .enum(scheduleNames)
@@ -154,18 +164,18 @@ const trainingSchema = z.strictObject({
     .number()
     .gt(0)
     .default(1)
-    .describe('Largest global L2 norm of the gradient.')
+    .describe('Maximum global L2 norm of the gradient.')
     .meta(form({ label: 'Gradient clipping' })),
   lossChunks: positive
     .optional()
-    .describe('Parts in which the loss is computed; chosen from the vocabulary when left out.'),
+    .describe('Chunks in which the loss is computed; depends on the vocabulary size if omitted.'),
   checkpointEvery: positive
     .default(200)
-    .describe('Steps from one checkpoint to the next.')
+    .describe('Steps between checkpoints.')
     .meta(form({ unit: 'steps' })),
   keepCheckpoints: positive
     .default(2)
-    .describe('Latest checkpoints to keep, beside the best.')
+    .describe('Latest checkpoints to keep, in addition to the best.')
     .meta(form({ unit: 'checkpoints' })),
 });
 
@@ -173,35 +183,35 @@ const evaluationSchema = z.strictObject({
   tasks: z
     .array(path)
     .default([])
-    .describe('Task files (YAML) whose scores are watched.')
+    .describe('Task files (YAML) of pre-existing tasks, whose scores are tracked.')
     .meta(
       form({
         basic: true,
         pick: 'files',
-        label: 'Tasks to protect',
-        hint: 'What the model can do today and should still do afterwards.',
+        label: 'Pre-existing tasks',
+        hint: 'What the model can already do and should still be able to do afterwards.',
       }),
     ),
   every: z
     .int()
     .nonnegative()
     .default(100)
-    .describe('Steps from one evaluation to the next; 0: only before and after.')
+    .describe('Steps between evaluations; 0: only before and after training.')
     .meta(form({ label: 'Evaluate every', unit: 'steps' })),
   subset: positive
     .default(100)
-    .describe('Items per task at the evaluations on the way.')
-    .meta(form({ label: 'Items on the way', unit: 'items' })),
+    .describe('Items per task in the evaluations during training.')
+    .meta(form({ label: 'Items during training', unit: 'items' })),
   klSamples: z
     .int()
     .nonnegative()
     .default(32)
-    .describe('Context-free samples for the KL estimate, not trained on; 0: no estimate.')
+    .describe('Context-free samples for the KL estimate, not used for training; 0: no estimate.')
     .meta(form({ label: 'KL samples', unit: 'samples' })),
   full: z
     .boolean()
     .default(true)
-    .describe('Score all items of each task before and after.')
+    .describe('Score all items of each task before and after training.')
     .meta(form({ label: 'Full evaluation' })),
   downstream: sources
     .optional()
@@ -210,8 +220,8 @@ const evaluationSchema = z.strictObject({
       form({
         basic: true,
         pick: 'files',
-        label: 'Test rows',
-        hint: 'Rows that are not trained on, to see how well the new task is learnt.',
+        label: 'Held-out rows',
+        hint: 'Rows not used for training, to measure how well the new task is learned.',
       }),
     ),
   holdOut: z
@@ -220,15 +230,15 @@ const evaluationSchema = z.strictObject({
     .lt(1)
     .default(0)
     .describe(
-      'Fraction of the dataset rows (at most 500) kept out of training for the downstream score, ' +
-        'where `downstream` names no file.',
+      'Fraction of the dataset rows (at most 500 rows) held out of training for the downstream ' +
+        'score, if `downstream` names no file.',
     )
     .meta(
       form({
         basic: true,
         label: 'Hold out',
         unit: '× rows',
-        hint: 'Keeps some rows as test rows where you have no file of them.',
+        hint: 'Holds out some rows of the dataset if you have no separate file of held-out rows.',
       }),
     ),
   bestBy: z
@@ -242,12 +252,12 @@ const methodChoices = Object.fromEntries(
   methods.map(({ name, label, about }) => [name, { label, about }]),
 );
 
-/** The fields that methods have for themselves, a section for each by its name. */
+/** The fields that belong to a single method: one section per method, of its name. */
 function methodSections(): object {
   return Object.fromEntries(
     methods.flatMap(({ name, label, settings }) => {
       if (settings.own === undefined) return [];
-      const section = settings.own.prefault({}).describe(`What method ${name} needs besides.`);
+      const section = settings.own.prefault({}).describe(`Settings of the method ${name}.`);
       return [[name, section.meta(form({ label }))]];
     }),
   );
@@ -259,7 +269,7 @@ export const runConfigSchema = z
       .string()
       .min(1)
       .default('fine-tune')
-      .describe('A name for people.')
+      .describe('Display name.')
       .meta(form({ basic: true })),
     model: path.describe('The base model: a Hugging Face folder.').meta(
       form({
@@ -273,7 +283,7 @@ export const runConfigSchema = z
       form({
         basic: true,
         pick: 'files',
-        hint: 'Your examples of the new task: JSONL, JSON or CSV, one row for each.',
+        hint: 'Your examples of the new task: JSONL, JSON or CSV, one example per row.',
       }),
     ),
     method: z
@@ -281,25 +291,25 @@ export const runConfigSchema = z
       .default('cfs')
       .describe(methods.map(({ name, about }) => `${name}: ${about}`).join('\n'))
       .meta(form({ basic: true, choices: methodChoices })),
-    seed: z.int().min(0).max(0xffffffff).default(0).describe('Everything random follows from it.'),
+    seed: z.int().min(0).max(0xffffffff).default(0).describe('Random seed.'),
     provider: z
       .enum(providerChoices)
       .default('auto')
-      .describe('Where to compute; auto: the fastest.'),
+      .describe('Hardware to use; auto: the fastest that works.'),
     threads: positive
       .optional()
-      .describe('CPU threads; all cores when left out.')
+      .describe('CPU threads; all cores if omitted.')
       .meta(form({ unit: 'threads' })),
     generation: generationSchema
       .prefault({})
-      .describe('Context-free samples of the base model.')
-      .meta(form({ label: 'Samples' })),
-    mix: mixSchema.prefault({}).describe('How dataset rows and samples are trained on together.'),
+      .describe('Context-free samples from the base model.')
+      .meta(form({ label: 'Context-free samples' })),
+    mix: mixSchema.prefault({}).describe('How dataset rows and samples are mixed in training.'),
     training: trainingSchema.prefault({}).describe('The optimizer and its schedule.'),
     evaluation: evaluationSchema
       .prefault({})
       .describe('What is measured, and how often.')
-      .meta(form({ label: 'Measuring' })),
+      .meta(form({ label: 'Evaluation' })),
     ...methodSections(),
   })
   .check(({ value, issues }) => {

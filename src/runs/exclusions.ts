@@ -1,6 +1,6 @@
 /**
  * The samples that people took out of the mix after reading them. They can change their minds until
- * training begins; from then on the run's log says which samples it was.
+ * training begins; from then on the run's log says which samples were used.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { CfsError, messageOf } from '../errors.js';

@@ -1,7 +1,7 @@
 /**
  * Files of one JSON record per line that are appended to for hours and may be cut off anywhere by a
- * crash. A record counts once its newline is written. What a crash leaves behind its last whole
- * record is passed over when reading and removed before appending again; a broken line with whole
+ * crash. A record counts once its newline is written. Whatever a crash leaves after the last
+ * whole record is skipped when reading and removed before appending again; a broken line with whole
  * ones after it is damage, and an error.
  */
 import {

@@ -1,5 +1,5 @@
 /**
- * `report.html`: a run, or several runs beside each other, as one file that needs no network and no
+ * `report.html`: a run, or several runs side by side, as one file that needs no network and no
  * other file, to be kept, mailed and opened in ten years. Everything in it comes from run folders.
  */
 import { createHash } from 'node:crypto';
@@ -110,7 +110,7 @@ function subtitle(runs: readonly LabelledRun[]): string {
   const models = new Set(runs.map(({ config }) => lastPart(config.model)));
   const data = new Set(runs.flatMap(({ config }) => config.dataset.map((s) => lastPart(s.path))));
   const started = runs.flatMap(({ events }) => events.slice(0, 1).map(({ time }) => time));
-  const date = started.toSorted()[0]?.slice(0, 10) ?? 'not begun';
+  const date = started.toSorted()[0]?.slice(0, 10) ?? 'not started';
   return `${[...models].join(', ')} fine-tuned on ${[...data].join(', ')} · ${date}`;
 }
 
@@ -119,7 +119,7 @@ function factsOf(run: LabelledRun): { name: string; value: string; detail: strin
   const { config, events, results } = run;
   const history = trueHistory(events);
   const steps = results?.steps ?? eventsOf(history, 'train_step').at(-1)?.step ?? 0;
-  const last = events.at(-1)?.type.replace('run_', '') ?? 'not begun';
+  const last = events.at(-1)?.type.replace('run_', '') ?? 'not started';
   const downstream = results?.downstream;
   const kl = results?.kl ?? eventsOf(history, 'evaluation').findLast((event) => event.kl)?.kl;
   const facts = [

@@ -97,7 +97,7 @@ function downstreamCharts(runs: readonly History[]): Chart[] {
   });
   return [
     {
-      title: 'Downstream: what the fine-tune is for',
+      title: 'Downstream score: the new task',
       note: `${any.metric} on ${any.task}, ${direction(any)}`,
       series: series.filter((line) => line.points.length > 0),
       small: false,

@@ -1,5 +1,5 @@
 /**
- * The samples of a report: the words the base model wrote from its start token alone, each shaded
+ * The samples of a report: what the base model generated from its BOS token alone, each token shaded
  * by how unlikely the model found it. Reading a few is the quickest check of the whole method.
  */
 import { formatNumber } from '../protocol/format.js';
@@ -21,7 +21,7 @@ export function renderSamples(samples: readonly SampleRecord[]): string {
       ? ''
       : `<details><summary>Show ${rest.length} more</summary>${rest.join('')}</details>`;
   return `<h2>Context-free samples</h2>
-<p class="muted">What the base model writes from its start token alone: the first ${shown.length}.
+<p class="muted">What the base model generates from its BOS token alone: the first ${shown.length}.
  A token is shaded by the probability the model gave it:</p>
 <p class="muted legend">${steps.join(' ')}</p>
 ${shown.slice(0, shownAtOnce).join('\n')}
@@ -36,7 +36,7 @@ function renderSample(sample: SampleRecord): string {
     `${tokens.length} tokens`,
     `perplexity ${formatNumber(Math.exp(-total / logprobs.length))}`,
     `mean entropy ${formatNumber(entropy)} nats`,
-    stop === 'eos' ? 'ended by itself' : 'cut at the longest length',
+    stop === 'eos' ? 'ended with EOS' : 'cut off at the maximum length',
   ];
   return `<article class="panel sample"><header>${escapeHtml(facts.join(' · '))}</header>
 <pre>${renderTokens(sample)}</pre></article>`;

@@ -42,12 +42,12 @@ ${perRun.map(({ score }) => scoreCells(score)).join('')}</tr>`;
       label,
       style,
     }) => `<th class="number">${many ? key(style) + escapeHtml(label) : 'Final'}</th>
-<th class="number">Change</th><th class="number">Lost / won</th>`,
+<th class="number">Change</th><th class="number">Lost / gained</th>`,
   );
   return `<h2>Scores before and after</h2>
-<p class="muted">± one standard error; change with its 95 % bootstrap interval; lost and won: items
- answered rightly only before, and only after. A change is coloured where its interval leaves out
- zero.</p>
+<p class="muted">± one standard error; change with its 95 % bootstrap interval; lost and gained: items
+ answered correctly only before, and only after. A change is coloured where its interval excludes
+ 0.</p>
 <div class="panel"><table><thead><tr><th>Task</th><th>Metric</th><th class="number">Items</th>
 <th class="number">Base</th><th>worse ← change → better</th>${heads.join('')}</tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div>`;
@@ -86,7 +86,7 @@ export function renderTimings(runs: readonly TableRun[]): string {
     return `<td class="wrap">${escapeHtml([results?.provider, ...list].join(', '))}</td>`;
   });
   return `<h2>Time</h2><div class="panel"><table>${columnHeads(finished)}<tbody>${rows.join('\n')}
-<tr><th scope="row">computed with</th>${versions.join('')}</tr></tbody></table></div>`;
+<tr><th scope="row">software</th>${versions.join('')}</tr></tbody></table></div>`;
 }
 
 /** A coloured square naming a run's lines. */

@@ -70,7 +70,7 @@ export interface RunSummary {
 export interface RunWriter {
   /**
    * Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. Throws
-   * `RUN_REMOVED` when people have deleted the folder: an open log would take lines for ever.
+   * `RUN_REMOVED` when people have deleted the folder: an open log would accept lines forever.
    */
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;

@@ -1,5 +1,5 @@
 /**
- * Where each sample of a `samples.jsonl` stands, so that of a file of a hundred MB only the lines
+ * Where each sample of a `samples.jsonl` is, so that of a file of a hundred MB only the lines
  * that someone looks at are read again: a page gets a summary of every sample and asks for the
  * tokens of the few it shows.
  */

@@ -16,7 +16,7 @@ export interface SuggestedSettings {
 
 /** Where the published learning rate was found to work, and how much smaller models bear. */
 const reference = { learningRate: 5e-6, parameters: 1e9, exponent: 0.75, highest: 1e-3 };
-/** Fewer rows than these are passed over several times. */
+/** A dataset with fewer rows than this is trained on for several epochs. */
 const fewRows = { below: 1000, epochs: 3 };
 const evaluations = 10;
 
@@ -35,9 +35,9 @@ export function suggestSettings(
       epochs,
       maxLength: Math.min(training.maxLength, model.contextLength),
     },
-    // The start token takes one position of the context.
+    // The BOS token takes one position of the context.
     generation: { maxLength: Math.max(1, Math.min(generation.maxLength, model.contextLength - 1)) },
-    // Not 0, which would mean «never on the way».
+    // Not 0, which would mean “never during training”.
     evaluation: { every: Math.max(1, oneDigit(steps / evaluations)) },
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Files of one JSON record per line, read while another process still appends to them. The editor
  * follows a run by this, so nothing here may hold up its event loop: only what is new is read, in
- * pieces, and each piece waits its turn. A file that was cut off or replaced is read anew.
+ * pieces, and each piece waits its turn. A file that was cut off or replaced is read again.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
@@ -24,7 +24,7 @@ export interface LinePlace {
 
 /**
  * `first`: what was taken before is to be dropped; so it is at the very first call. `places`: where
- * each record stands in the file.
+ * each record is in the file.
  */
 export type TakeRecords<T> = (records: T[], first: boolean, places: LinePlace[]) => void;
 
@@ -55,7 +55,7 @@ interface Place {
 
 /**
  * Calls `take` with all records of `file`, then with new ones as they are written, until it is
- * disposed. A missing file has no records. A line that is no record is passed over and told to
+ * disposed. A missing file has no records. A line that is no record is skipped and reported to
  * `onProblem` (`RECORD_BROKEN`), as is a file that cannot be read (`READ_FAILED`), once for each
  * time it stops working.
  */

@@ -50,7 +50,8 @@ export const providers: Record<ProviderName, ProviderTraits> = {
     residency: 'host',
     computesOn: 'device',
     tolerance,
-    remedy: 'CUDA needs Linux, an NVIDIA GPU, and ONNX Runtime’s CUDA libraries installed by you.',
+    remedy:
+      'CUDA needs Linux, an NVIDIA GPU, and ONNX Runtime’s CUDA libraries, which you install yourself.',
   },
   dml: {
     kernels: withoutFusion,

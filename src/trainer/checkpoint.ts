@@ -1,5 +1,5 @@
 /**
- * Checkpoints: all that a run needs to go on as if it had never stopped. A checkpoint holds what is
+ * Checkpoints: all that a run needs to continue as if it had never stopped. A checkpoint holds what is
  * trained, and the hash of the base model for what is not. It is a folder `checkpoints/STEP/` that is
  * filled under another name and renamed, so it is there whole or not at all; its tensors carry a
  * checksum, so a damaged one is noticed and an older one used instead.
@@ -167,7 +167,7 @@ async function readChecked(path: string): Promise<CheckpointContent> {
     throw new CfsError({
       code: 'CHECKPOINT_DAMAGED',
       message: `The checkpoint cannot be used: ${messageOf(error)}`,
-      remedy: 'The checkpoint before it is used; check the disk if this happens again.',
+      remedy: 'The previous checkpoint is used instead; check the disk if this happens again.',
       place: { file: path },
       cause: error,
     });
@@ -178,9 +178,9 @@ function outdated(path: string): CfsError {
   return new CfsError({
     code: 'CHECKPOINT_OUTDATED',
     message:
-      'This checkpoint was written by an earlier version of CFS Studio, which noted its place in the data in another way.',
+      'This checkpoint was written by an earlier version of CFS Studio, which recorded its place in the data differently.',
     remedy:
-      'Start a new run with the same run.yaml, or resume this one with the version that began it.',
+      'Start a new run with the same run.yaml, or resume this one with the version that started it.',
     place: { file: path },
   });
 }
@@ -188,8 +188,8 @@ function outdated(path: string): CfsError {
 function otherBase(path: string): CfsError {
   return new CfsError({
     code: 'CHECKPOINT_OTHER_BASE',
-    message: 'This checkpoint was made from a base model whose weights were different.',
-    remedy: 'Put the base model back as it was, or start a new run.',
+    message: 'This checkpoint was made from a base model with different weights.',
+    remedy: 'Restore the base model, or start a new run.',
     place: { file: path },
   });
 }

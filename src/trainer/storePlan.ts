@@ -31,7 +31,7 @@ export interface StorePlan {
   place: 'host' | 'device';
 }
 
-/** What a checkpoint holds of each trained tensor; gradients are made anew, anchors are the base's. */
+/** What a checkpoint holds of each trained tensor; gradients are computed again, anchors are the base's. */
 export const checkpointKinds = ['weight', 'firstMoment', 'secondMoment'] as const satisfies Kind[];
 
 /** The plan for training all `parameters` with an optimizer that keeps `state`. */

@@ -137,7 +137,7 @@ async function resume(options: TrainerOptions): Promise<TrainingState | undefine
 function diverged(state: TrainingState): CfsError {
   return new CfsError({
     code: 'TRAINING_DIVERGED',
-    message: `Loss or gradient was not finite in ${state.skippedInARow} steps in a row, up to step ${state.step}.`,
+    message: `Loss or gradient was not finite in ${state.skippedInARow} consecutive steps, up to step ${state.step}.`,
     remedy: 'Lower the learning rate (a tenth is a good first try) and start again.',
     place: { field: 'training.learningRate' },
   });

@@ -1,5 +1,5 @@
 /**
- * The pieces that optimizers are composed of, in the manner of optax: each takes the update so far
+ * The pieces that optimizers are composed of, in the style of optax: each takes the update so far
  * and gives the next. `adamW` is one chain of them; another optimizer is another chain.
  */
 import type { Factor, Transform } from './optimizer.js';

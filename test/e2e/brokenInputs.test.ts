@@ -274,7 +274,7 @@ const small = mount('size=1200k');
 const readOnly = mount('size=1m,ro');
 
 describe.skipIf(!small)('a full disk (needs the right to mount)', () => {
-  it('fails with one error, and the run goes on once there is room', async () => {
+  it('fails with one error, and the run resumes once there is room', async () => {
     const folder = copy();
     const disk = small ?? '';
     const error = onlyError(await runJob(folder, disk));

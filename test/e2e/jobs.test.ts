@@ -1,6 +1,6 @@
 /**
  * Whole jobs on a tiny model, from its folder to the fine-tuned one: what is on disk afterwards,
- * that the same seed gives the same bytes, and that a job stopped in any phase goes on to them.
+ * that the same seed gives the same bytes, and that a job stopped in any phase resumes to the same.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -89,7 +89,7 @@ describe('a whole job', () => {
       expect(loss).toBeCloseTo(defined(losses.dataset, 'sft') + defined(losses.cfs, 'cfs'), 4);
     }
     expect(defined(steps.at(-1)?.loss, 'loss')).toBeLessThan(defined(steps[0]?.loss, 'loss'));
-    // Before, on the way, after; the subset's curve begins at the base and reaches the end.
+    // Before, during and after training; the subset's curve begins at the base and reaches the end.
     const evaluations = eventsOf(events, 'evaluation');
     expect(evaluations.map(({ step, kind }) => [step, kind])).toEqual([
       [0, 'subset'],
@@ -197,7 +197,7 @@ describe('a job that is stopped and resumed', () => {
     'the held-out samples': (event) => event.type === 'sample_progress' && event.total === 6,
     'the first evaluation': (event) => event.type === 'phase' && event.phase === 'evaluating',
     training: (event) => event.type === 'train_step' && event.step === 5,
-    'an evaluation on the way': (event) => event.type === 'evaluation' && event.step === 6,
+    'an evaluation during training': (event) => event.type === 'evaluation' && event.step === 6,
     'the last step': (event) => event.type === 'train_step' && event.step === 12,
   };
   const workspace = writeWorkspace(temporaryFolder());
@@ -224,7 +224,7 @@ describe('a job that is stopped and resumed', () => {
     expect(losses(run)).toEqual(losses(whole));
   });
 
-  it('goes on from an older checkpoint where the newest is damaged', async () => {
+  it('resumes from an older checkpoint where the newest is damaged', async () => {
     if (!existsSync(whole.paths.results)) await job(whole);
     const run = newRun(workspace);
     await job(run, false, (event) => event.type === 'train_step' && event.step === 9);
@@ -316,7 +316,7 @@ describe('samples that people excluded', () => {
     expect(readFileSync(join(run.paths.model, 'README.md'), 'utf8')).toContain(
       '| context-free samples | 4 |',
     );
-    // The start token of each is not part of its record.
+    // The BOS token of each is not part of its record.
     const rows = storeRows(left.map((sample) => contextFreeRow([sample.bosId, ...sample.tokens])));
     const cfs = { id: 'cfs', rows: left.length, hash: rows.hash() };
     expect(trainedOn(run)).toMatchObject({ sources: [{ id: 'dataset' }, cfs] });

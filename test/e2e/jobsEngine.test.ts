@@ -123,7 +123,7 @@ describe('the engine process', () => {
     expect(weightsOf(run).equals(weightsOf(whole))).toBe(true);
   });
 
-  it('ends when the host goes away, or says stop, before a job was begun', async () => {
+  it('ends when the host goes away, or says stop, before a job was started', async () => {
     const left = startEngine((_, child) => child.disconnect());
     expect(await left.ended).toMatchObject({ code: 0, err: '' });
     const told = startEngine((message, child) => {

@@ -38,7 +38,7 @@ const aims: Aim[] = [
   { line: /"phase":"saving"/, within: 25 },
 ];
 
-/** Starts the job of `folder`, or goes on with it. */
+/** Starts the job of `folder`, or resumes it. */
 function launch(folder: string) {
   const [run] = listRuns(folder);
   const args = run ? ['resume', run.id] : ['run', join(workspace, 'run.yaml')];

@@ -40,7 +40,7 @@ describe('a run', () => {
     assert.ok(steps() < 60);
   });
 
-  it('goes on from there, and ends', async () => {
+  it('resumes from there, and ends', async () => {
     const before = steps();
     await command('cfs.resumeRun');
     await eventually(() => assert.equal(runState(run), 'finished'), 40_000);

@@ -79,7 +79,7 @@ describe.skipIf(!hasChromium)('the Compare page in Chromium', () => {
   it('says so where runs have no results yet', async () => {
     const live = makeRun('live', 'cfs', { state: 'running' });
     const opened = await openPanel(browser, { page: 'compare', runs: [live] });
-    await opened.page.getByText('Scores come when a run has finished').waitFor();
+    await opened.page.getByText('Scores are available once a run has finished').waitFor();
     await opened.page.getByText('There are no items to read').waitFor();
     await opened.close();
   });

@@ -86,7 +86,7 @@ describe.skipIf(!hasChromium)('the Curves page in Chromium', () => {
   it('says when the first scores come', async () => {
     const run = { ...makeRun('new', 'cfs', { state: 'running', step: 0 }), events: [] };
     const opened = await openPanel(browser, { page: 'curves', runs: [run] });
-    await opened.page.getByText('The first scores come').waitFor();
+    await opened.page.getByText('The first scores appear').waitFor();
     await opened.close();
   });
 

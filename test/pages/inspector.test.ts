@@ -25,7 +25,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
   it('explains samples where there are none, and leads to the mix page', async () => {
     const opened = await openInspector(browser, { state: { runs: [], selected: undefined } });
     await opened.page.getByText('No samples yet').waitFor();
-    await opened.page.getByText('Write samples for a dataset…').click();
+    await opened.page.getByText('Generate samples for a dataset…').click();
     await expect.poll(() => opened.asked.map(({ method }) => method)).toContain('openMix');
     expect(opened.errors).toEqual([]);
     await opened.close();
@@ -35,12 +35,12 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     const run = makeRun({ state: 'running', total: 200, secondsLeft: 30 });
     const few = samples.slice(0, 42);
     const opened = await openInspector(browser, { samples: few, state: { runs: [run] } });
-    await opened.page.getByText('42 of 200 written, 30 s left').waitFor();
+    await opened.page.getByText('42 of 200 generated, 30 s left').waitFor();
     await opened.page.getByText('42 samples', { exact: true }).waitFor();
     const more = samples.slice(42, 60).map(({ summary }) => summary);
     opened.rpc.tell('samples', { runId: run.id, first: false, samples: more });
     await opened.page.getByText('60 samples', { exact: true }).waitFor();
-    await opened.page.getByText('60 of 200 written').waitFor();
+    await opened.page.getByText('60 of 200 generated').waitFor();
     expect(opened.errors).toEqual([]);
     await opened.close();
   });
@@ -69,16 +69,16 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     await page.getByText('200 samples', { exact: true }).waitFor();
     const wanted = samples.filter(({ summary }) => summary.text.includes('Ørnes')).length;
     expect(wanted).toBeGreaterThan(0);
-    await page.locator('vscode-text-field[aria-label="Search in the texts"] input').fill('ørnes');
+    await page.locator('vscode-text-field[aria-label="Search the samples"] input').fill('ørnes');
     await page.getByText(`${wanted} of 200 samples`).waitFor();
-    await page.locator('vscode-text-field[aria-label="Search in the texts"] input').fill('');
+    await page.locator('vscode-text-field[aria-label="Search the samples"] input').fill('');
     await page.locator('vscode-dropdown[aria-label="Sort by"]').click();
     await page.locator('vscode-option', { hasText: 'Log-probability' }).click();
     const lowest = samples.reduce((a, b) =>
       a.summary.meanLogprob <= b.summary.meanLogprob ? a : b,
     );
     await expect.poll(async () => (await numbers(page))[0]).toBe(`${lowest.summary.index}`);
-    await page.getByRole('button', { name: 'Order: rising' }).click();
+    await page.getByRole('button', { name: 'Order: ascending' }).click();
     const highest = samples.reduce((a, b) =>
       a.summary.meanLogprob >= b.summary.meanLogprob ? a : b,
     );
@@ -106,7 +106,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     expect(excluded()).toEqual([{ runId: 'run-a', indices: [1], excluded: true }]);
     await page.getByText('200 samples, 1 excluded').waitFor();
 
-    await page.locator('vscode-text-field[aria-label="Search in the texts"] input').fill('ørnes');
+    await page.locator('vscode-text-field[aria-label="Search the samples"] input').fill('ørnes');
     const wanted = samples
       .map(({ summary }) => summary)
       .filter(({ index, text }) => text.includes('Ørnes') && index !== 1)
@@ -150,7 +150,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     const tokens = samples[1]?.tokens;
     const spoken = page.locator('[aria-live="polite"]').last();
     await expect.poll(() => spoken.textContent()).toContain(`token 2 of ${tokens?.pieces.length}`);
-    expect(await spoken.textContent()).toContain(`«${tokens?.pieces[1]}»`);
+    expect(await spoken.textContent()).toContain(`“${tokens?.pieces[1]}”`);
     expect(await page.locator('.token.current').textContent()).toBe(tokens?.pieces[1]);
     expect(await page.locator('.tooltip').isVisible()).toBe(true);
     await page.keyboard.press('Escape');
@@ -186,11 +186,11 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     await opened.close();
   });
 
-  it('tells the verdict on the start token and offers another', async () => {
+  it('tells the verdict on the BOS token and offers another', async () => {
     const verdict = { coherent: false, reason: 'Token 5 looks better.', betterTokenId: 5 };
     const opened = await openInspector(browser, { samples, state: { bos, verdict } });
     const { page, asked } = opened;
-    await page.getByText('Samples do not read like text beginnings').waitFor();
+    await page.getByText('Samples do not read like text').waitFor();
     await page.getByText('Use token 5').click();
     await expect.poll(() => asked.at(-1)?.params).toEqual({ runId: 'run-a', tokenId: 5 });
     await page.getByText('Change…').click();
@@ -209,7 +209,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
         },
       },
     });
-    expect(await opened.page.getByText('Resume Writing').count()).toBe(0);
+    expect(await opened.page.getByText('Resume Generating').count()).toBe(0);
     await opened.page.getByText('Train on These Samples').click();
     await opened.page.getByRole('alert').getByText('The run is locked.').waitFor();
     await opened.close();
@@ -224,7 +224,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     await opened.page.getByText('Stopped after 40 of 200 samples.').waitFor();
     expect(await opened.page.getByText('Train on These Samples').count()).toBe(0);
     for (const [label, until] of [
-      ['Resume Writing', 'samples'],
+      ['Resume Generating', 'samples'],
       ['Resume the Run', 'end'],
     ] as const) {
       await opened.page.getByText(label).click();
@@ -277,7 +277,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     const text = page.locator('.text');
     await text.locator('.token').first().waitFor();
     expect(await text.textContent()).not.toContain('Hexmoor');
-    await page.locator('vscode-text-field[aria-label="Search in the texts"] input').fill('hexMOOR');
+    await page.locator('vscode-text-field[aria-label="Search the samples"] input').fill('hexMOOR');
     await expect.poll(() => text.textContent()).toMatch(/^….* Hexmoor end$/u);
     const marked = (): Promise<string[]> =>
       page.evaluate(() => Array.from(CSS.highlights.get('hit') ?? [], String));
@@ -289,7 +289,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowLeft');
     await expect.poll(() => text.locator('.token').count()).toBe(83);
-    await page.locator('vscode-text-field[aria-label="Search in the texts"] input').fill('');
+    await page.locator('vscode-text-field[aria-label="Search the samples"] input').fill('');
     await expect.poll(marked).toEqual([]);
     expect(opened.errors).toEqual([]);
     await opened.close();
@@ -370,7 +370,7 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
         return box.y <= edge + 1 && box.y + box.height > edge;
       })
       .toBe(true);
-    const search = again.page.locator('vscode-text-field[aria-label="Search in the texts"] input');
+    const search = again.page.locator('vscode-text-field[aria-label="Search the samples"] input');
     expect(await search.inputValue()).toBe('in');
     await again.close();
   });

@@ -47,7 +47,7 @@ async function tabTo(page: Page, name: string): Promise<void> {
     if ((await focused(page)) === name) return;
     await page.keyboard.press('Tab');
   }
-  throw new Error(`Tab never reaches «${name}»`);
+  throw new Error(`Tab never reaches “${name}”`);
 }
 
 describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
@@ -119,7 +119,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     expect(await supervised.count()).toBe(
       row?.tokens.slice(0, 80).filter((token) => token.supervised).length,
     );
-    expect(await page.getByText('will be written').count()).toBe(1);
+    expect(await page.getByText('not generated yet', { exact: true }).count()).toBe(1);
     await page.getByText(`line ${row?.origin?.line}`, { exact: true }).click();
     await eventually(() => host.openedFiles).toEqual([
       { file: demoDataset, line: row?.origin?.line },
@@ -164,7 +164,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     const [about] = described.split(' ');
     expect(await page.locator(`[id="${about}"]`).textContent()).toContain('Must be above 0.');
     await page.getByText('Correct first: 1 setting.').waitFor();
-    await page.getByText('Below is still what they were before.').waitFor();
+    await page.getByText('Below is the preview of the previous settings.').waitFor();
     expect(await seriousFindings(page)).toEqual([]);
     expect(await startButton(page).isDisabled()).toBe(true);
     await input(page, 'Epochs').fill('2');
@@ -243,17 +243,17 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     await eventually(() => host.openedFiles.length).toBe(1);
   });
 
-  it('writes samples first, where the method has samples', async () => {
+  it('generates samples first, where the method has samples', async () => {
     const host = mixHost(demoValues);
     const page = await open(host);
-    await page.getByText('Write Samples First').click();
+    await page.getByText('Generate Samples First').click();
     await page.getByText('Started.').waitFor();
     expect(host.started[0]?.until).toBe('samples');
     expect(await page.locator('#section-mix').count()).toBe(1);
     await page.locator('vscode-dropdown[aria-label="Method"]').click();
     await page.locator('vscode-option', { hasText: 'Standard' }).click();
     await eventually(() => host.previewed.at(-1)?.method).toBe('sft');
-    await eventually(() => page.getByText('Write Samples First').count()).toBe(0);
+    await eventually(() => page.getByText('Generate Samples First').count()).toBe(0);
     expect(await page.locator('#section-mix').count()).toBe(0);
     expect(host.previewed.at(-1)?.generation).toEqual(demoValues.generation);
   });
@@ -336,7 +336,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     const page = await open(hostWith({ ...preview, mix: undefined, estimate: undefined, problem }));
     await page.getByText('The task has no metric.').waitFor();
     await page.getByText('tasks/facts.yaml:3').waitFor();
-    await page.getByText('The preview says what is in the way.').waitFor();
+    await page.getByText('The preview shows what is wrong.').waitFor();
     expect(await page.getByText('No row of the dataset can be trained on.').count()).toBe(0);
   });
 

@@ -31,7 +31,7 @@ export function makeSamples(count: number, length = 60, seed = 7): MadeSample[] 
   });
 }
 
-/** A sample from its tokens; the end token, where there is one, is no part of the text. */
+/** A sample from its tokens; the EOS token, where there is one, is not part of the text. */
 export function sampleOf(
   index: number,
   pieces: string[],

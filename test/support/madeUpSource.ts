@@ -8,7 +8,7 @@ import { storeRows } from '../../src/mixer/rowStore.js';
 import { contextFreeRow } from '../../src/mixer/rows.js';
 import type { SourceRole } from '../../src/protocol/sourceRoles.js';
 
-/** Ten rows of the start token and three more, all supervised. */
+/** Ten rows of the BOS token and three more, all supervised. */
 export const phraseRows = storeRows(
   Array.from({ length: 10 }, (_, i) => contextFreeRow([0, 100 + i, 200 + i, 300 + i])),
 );

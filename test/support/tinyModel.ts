@@ -1,6 +1,6 @@
 /**
  * A random Llama folder and everything a whole job needs around it (dataset, tasks, held-out rows),
- * small enough to be made anew by each test, so that no test of a job needs files from elsewhere.
+ * small enough to be made by each test, so that no test of a job needs files from elsewhere.
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * How often other work got its turn while something was going on: what «does not hold up the event
- * loop» means without a stopwatch, whose figures would depend on the machine.
+ * How often other work got its turn while something was going on: what “does not hold up the event
+ * loop” means without a stopwatch, whose figures would depend on the machine.
  */
 import { setImmediate } from 'node:timers/promises';
 

@@ -23,7 +23,7 @@ export function makeWorkspace(): string {
 }
 
 /**
- * A run that has not begun and can be resumed: training alone, with a checkpoint after every ten
+ * A run that has not started and can be resumed: training alone, with a checkpoint after every ten
  * steps. A step takes some tens of milliseconds.
  */
 export function addRun(workspace: string, name: string, steps: number): RunFolder {

@@ -54,7 +54,7 @@ describe.sequential('a newcomer', () => {
   const button = (name: string, within?: Locator): Locator =>
     (within ?? workbench.page).getByRole('button', { name, exact: true });
   const mixPage = (): Promise<Frame> => workbench.webview('Start Fine-Tuning');
-  const inspector = (): Promise<Frame> => workbench.webview('Chance in %');
+  const inspector = (): Promise<Frame> => workbench.webview('Probability in %');
   const curvesPage = (): Promise<Frame> => workbench.webview('Change from base');
   /** A run in the tree, as a screen reader tells it. */
   const inTree = (words: RegExp): Locator =>
@@ -65,7 +65,7 @@ describe.sequential('a newcomer', () => {
   it('reads why nothing runs in a folder that is not trusted', async () => {
     await button("No, I don't trust the authors").click();
     await workbench.showView('CFS Studio');
-    await workbench.page.getByText('CFS Studio does not run here').waitFor();
+    await workbench.page.getByText('CFS Studio is disabled because').waitFor();
     const offered = await workbench.commands('CFS: ');
     expect(offered.filter((title) => title.startsWith('CFS: '))).toEqual([
       'CFS: Open Demo Workspace',
@@ -139,7 +139,7 @@ describe.sequential('a newcomer', () => {
     await page.getByRole('row', { name: /^Samples 200 / }).waitFor();
     await page.getByText('138 steps', { exact: true }).waitFor();
     await page.getByText('It will fit.').waitFor();
-    await page.getByText('Time in all').waitFor();
+    await page.getByText('Total time').waitFor();
     expect(await page.locator('.batch > li').count()).toBeGreaterThan(3);
     // Of a row of the dataset, what the model reads and what it learns to write.
     const row = page.locator('.batch > li').first();
@@ -161,11 +161,11 @@ describe.sequential('a newcomer', () => {
     await set(page, 'evaluation.subset', '20');
   });
 
-  it('has the samples written, and reads the same settings in run.yaml', async () => {
+  it('has the samples generated, and reads the same settings in run.yaml', async () => {
     await workbench.showView('CFS Studio');
     await workbench.webview('No samples yet');
     const page = await mixPage();
-    await button('Write Samples First', page.locator('.start-bar')).click();
+    await button('Generate Samples First', page.locator('.start-bar')).click();
     const notice = page.locator('.start-bar', { hasText: 'The settings are written to' });
     runFile = await notice.locator('vscode-link').innerText();
     await workbench.notification('first try: ').waitFor();
@@ -256,14 +256,14 @@ describe.sequential('a newcomer', () => {
   it('resumes with one click, and it ends', { timeout: trainingMs }, async () => {
     const page = await curvesPage();
     await page.getByRole('button', { name: 'Resume: first try' }).click();
-    await workbench.notification('«first try» has finished.').waitFor({ timeout: trainingMs });
+    await workbench.notification('“first try” has finished.').waitFor({ timeout: trainingMs });
     await inTree(/^first try, Finished, .* 150 steps/).waitFor();
     await expect.poll(() => pointsOf(page, 'loss'), poll).toBe(3 * 150);
   });
 
   it('opens the report', async () => {
     await workbench
-      .notification('«first try» has finished.')
+      .notification('“first try” has finished.')
       .getByRole('button', { name: 'Open Report' })
       .click();
     const report = await workbench.webview('fine-tuning report');
@@ -284,7 +284,7 @@ describe.sequential('a newcomer', () => {
     await page.getByText('20 steps', { exact: true }).waitFor();
     expect(await page.getByRole('row', { name: /^Samples/ }).count()).toBe(0);
     await button('Start Fine-Tuning', page.locator('.start-bar')).click();
-    const finished = workbench.notification('«the usual way» has finished.');
+    const finished = workbench.notification('“the usual way” has finished.');
     await finished.waitFor({ timeout: trainingMs });
   });
 

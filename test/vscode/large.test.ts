@@ -1,6 +1,6 @@
 /**
  * Much of everything in a real VS Code: a dataset of 200,000 rows and 5,000 samples of some 200
- * tokens. The window goes on drawing, whatever is read. Each figure is held against the same window
+ * tokens. The window keeps drawing, whatever is read. Each figure is compared with the same window
  * at rest, as a machine that does other work at the time draws late without our doing.
  */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
@@ -94,7 +94,7 @@ describe('much of everything', () => {
     expect(listed[1]).toContain('[Ln 8, ');
     await page.getByRole('tab', { name: /^Problems/ }).waitFor();
     await page.getByPlaceholder(/^Filter/).fill('more problems');
-    const others = page.locator('.markers-panel').getByText(/^300 more problems of this dataset/);
+    const others = page.locator('.markers-panel').getByText(/^300 more problems in this dataset/);
     await others.waitFor();
   });
 });

@@ -71,7 +71,7 @@ describe('in a trusted folder', () => {
     await chooseOfRun(workbench, 'shared', 'Resume Run');
     await eventually(() => runState(run)).toBe('running');
     await clickMenuEntry(other, 'Resume Run');
-    const told = other.notification(/«shared» is being run by another window or a terminal\./);
+    const told = other.notification(/“shared” is being run by another window or a terminal\./);
     await told.first().waitFor();
     await other.command('Notifications: Clear All Notifications');
 
@@ -97,14 +97,14 @@ describe('in a trusted folder', () => {
     await other.close();
   });
 
-  it('offers to resume a run whose engine was killed, and it goes on to its end', async () => {
+  it('offers to resume a run whose engine was killed, and it runs to its end', async () => {
     const run = addRun(workspace, 'killed', 60);
     await openRuns();
     await chooseOfRun(workbench, 'killed', 'Resume Run');
     await eventually(() => eventsOf(run, 'checkpoint').length).toBeGreaterThan(0);
     process.kill(enginePid(run), 'SIGKILL');
 
-    const told = workbench.notification(/«killed» was interrupted\./);
+    const told = workbench.notification(/“killed” was interrupted\./);
     await told.first().waitFor();
     await runRow(workbench, 'killed', 'Interrupted').waitFor();
     await told.first().getByRole('button', { name: 'Resume', exact: true }).click();
@@ -147,7 +147,7 @@ describe('in a trusted folder', () => {
     // The engine writes into it meanwhile.
     rmSync(run.folder, { recursive: true, maxRetries: 20, retryDelay: 20 });
     await workbench
-      .notification(/«?deleted.* failed\. /)
+      .notification(/“?deleted.* failed\. /)
       .first()
       .waitFor({ timeout });
     await eventually(() => programsOf(workbench)).toEqual([]);
@@ -194,7 +194,7 @@ describe('in a trusted folder', () => {
     expect(checkpoint).toBe(eventsOf(run, 'train_step').at(-1)?.step);
 
     await openRuns();
-    const told = workbench.notification(/«closed» was interrupted\. It goes on/).first();
+    const told = workbench.notification(/“closed” was interrupted\. It can be resumed/).first();
     await told.getByRole('button', { name: 'Resume', exact: true }).click();
     await runRow(workbench, 'closed', 'Running').waitFor();
     await eventually(() => eventsOf(run, 'run_started').at(-1)?.step).toBe(checkpoint);
@@ -215,7 +215,7 @@ describe('in a trusted folder', () => {
     expect(eventsOf(run, 'checkpoint').at(-1)?.step).toBe(eventsOf(run, 'train_step').at(-1)?.step);
 
     await openRuns();
-    const told = workbench.notification(/«orphan» was interrupted\. It goes on/).first();
+    const told = workbench.notification(/“orphan” was interrupted\. It can be resumed/).first();
     await told.getByRole('button', { name: 'Resume', exact: true }).click();
     await runRow(workbench, 'orphan', 'Running').waitFor();
   });
@@ -263,7 +263,7 @@ describe('in a folder that is not trusted', () => {
     addRun(workspace, 'waiting', endless);
     await openRuns();
     const { page } = workbench;
-    const why = /CFS Studio does not run here, because this folder is not trusted/;
+    const why = /CFS Studio is disabled because this folder is not trusted/;
     await page.locator('.sidebar').getByText(why).first().waitFor();
     expect(await runRow(workbench, 'waiting').count()).toBe(0);
     const listed = await workbench.commands('CFS: ');

@@ -126,7 +126,7 @@ function drive(
         await page.keyboard.press('Escape');
         await page.waitForTimeout(500);
       }
-      throw new Error(`The palette does not list «${title}».`);
+      throw new Error(`The palette does not list “${title}”.`);
     },
     commands: async (text) => {
       await openPalette(text);
@@ -167,7 +167,7 @@ function drive(
             .catch(() => false);
           if (found && frame !== page.mainFrame()) return frame;
         }
-        if (Date.now() > deadline) throw new Error(`No webview shows «${String(text)}».`);
+        if (Date.now() > deadline) throw new Error(`No webview shows “${String(text)}”.`);
         await page.waitForTimeout(200);
       }
     },

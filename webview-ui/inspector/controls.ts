@@ -23,7 +23,7 @@ export interface ControlsOptions {
   /** Of all, how many are excluded. */
   excluded: number;
   settled: string | undefined;
-  /** How many samples «Include all again» would include; 0 where there is nothing to undo. */
+  /** How many samples “Include all again” would include; 0 where there is nothing to undo. */
   undo: number;
   onView: (part: Partial<View>) => void;
   onFiltersOpen: (open: boolean) => void;
@@ -33,7 +33,7 @@ export interface ControlsOptions {
 }
 
 const sortLabels: Record<SortKey, string> = {
-  written: 'As written',
+  written: 'As generated',
   meanLogprob: 'Log-probability',
   length: 'Length',
   repetition: 'Repetition',
@@ -47,12 +47,12 @@ const rangeLabels: Record<RangeKey, { name: string; unit: string }> = {
 export function controls(options: ControlsOptions): TemplateResult {
   const { view, filtersOpen, shown, all, excluded, onView, onFiltersOpen } = options;
   const narrowing = countFilters({ ...view, search: '' });
-  const order = view.descending ? 'falling' : 'rising';
+  const order = view.descending ? 'descending' : 'ascending';
   return html`<div class="toolbar-row controls">
       <span class="grow"
         >${textField({
           value: view.search,
-          label: 'Search in the texts',
+          label: 'Search the samples',
           labelHidden: true,
           placeholder: 'Search',
           onInput: (search) => onView({ search }),
@@ -60,7 +60,7 @@ export function controls(options: ControlsOptions): TemplateResult {
       >
       ${button(narrowing === 0 ? 'Filter' : `Filter (${narrowing})`, {
         kind: 'secondary',
-        title: 'Show samples within bounds, or those excluded',
+        title: 'Filter by range, or show only excluded samples',
         expanded: filtersOpen,
         onClick: () => onFiltersOpen(!filtersOpen),
       })}
@@ -128,7 +128,7 @@ function rangeFields(key: RangeKey, { view, onView }: ControlsOptions): Template
     ${field('min', 'at least')} ${field('max', 'at most')}
     ${
       isBroken(range.min) || isBroken(range.max)
-        ? html`<span class="error" role="alert">Type a number, like −1.5.</span>`
+        ? html`<span class="error" role="alert">Enter a number, such as −1.5.</span>`
         : nothing
     }
   </div>`;
@@ -143,7 +143,7 @@ function bulk(options: ControlsOptions): TemplateResult {
       ? rowButton(include ? 'Include all shown' : 'Exclude all shown', {
           label: include ? 'Include all shown' : 'Exclude all shown',
           disabled: shown === 0,
-          title: 'What is excluded is not trained on; nothing is deleted',
+          title: 'Excluded samples are not trained on; nothing is deleted',
           tabIndex: 0,
           onClick: () => onExclude(!include),
         })
@@ -164,9 +164,9 @@ function bulk(options: ControlsOptions): TemplateResult {
 export function legend(): TemplateResult {
   return html`<p
     class="legend line muted"
-    title="The chance that the model gave each token, in percent"
+    title="The probability that the model gave each token, in percent"
   >
-    Chance in %:
+    Probability in %:
     ${shadeLabels.map(
       (label, shade) => html`<span class=${`token shade-${shade}`}>${label}</span> `,
     )}

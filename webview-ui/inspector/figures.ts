@@ -52,13 +52,15 @@ export function figures(options: FiguresOptions): TemplateResult | typeof nothin
         ${line('Perplexity', formatNumber(numbers.perplexity, 3), perplexityHelp)}
         ${line('Mean length', `${formatNumber(numbers.meanLength, 3)} tokens`)}
         ${line('Repetition', percent(numbers.meanRepetition), repetitionHelp)}
-        ${line('Ended by itself', percent(numbers.ended), endedHelp)}
+        ${line('Ended with EOS', percent(numbers.ended), endedHelp)}
         ${diagnostics ? setLines(diagnostics) : nothing}
       </dl>
       ${
         diagnostics
           ? nothing
-          : html`<p class="muted">Variety and duplicates are counted once all are written.</p>`
+          : html`<p class="muted">
+              Variety and duplicates are counted once all samples are generated.
+            </p>`
       }
       ${chart('Mean log-probability', 'nats per token', logprobs, numbers.meanLogprob)}
       ${chart('Length', 'tokens', lengths, numbers.length)}
@@ -67,9 +69,9 @@ export function figures(options: FiguresOptions): TemplateResult | typeof nothin
 }
 
 const perplexityHelp =
-  'How many tokens the model hesitated between, on average: 1 means it was always sure';
-const repetitionHelp = 'Share of runs of four tokens that occur earlier in the same sample';
-const endedHelp = 'Samples that the model ended itself, before the length limit';
+  'How many tokens the model was choosing between, on average: 1 means it was always certain';
+const repetitionHelp = 'Share of 4-grams that occur earlier in the same sample';
+const endedHelp = 'Samples that ended with an EOS token before the maximum length';
 
 function setLines(diagnostics: SetDiagnostics): TemplateResult {
   const { distinct1, distinct2, distinct3, exactDuplicates, nearDuplicates } = diagnostics;
@@ -77,15 +79,15 @@ function setLines(diagnostics: SetDiagnostics): TemplateResult {
     .map((share) => (share === null ? '–' : percent(share)))
     .join(', ');
   return html`${line(
-    'Distinct runs of 1, 2, 3 tokens',
+    'Distinct 1-, 2-, 3-grams',
     distinct,
-    'Distinct runs over all runs in the set: higher is more varied',
+    'Distinct n-grams over all n-grams in the set: higher is more varied',
   )}
-  ${line('Duplicates', formatNumber(exactDuplicates), 'Samples that equal an earlier one')}
+  ${line('Duplicates', formatNumber(exactDuplicates), 'Samples identical to an earlier one')}
   ${line(
     'Near duplicates',
     formatNumber(nearDuplicates),
-    'Equal to an earlier one but for case, punctuation and spaces',
+    'Identical to an earlier one except for case, punctuation and spaces',
   )}
   ${line(
     'Token entropy',
@@ -114,7 +116,7 @@ function chart(
   const value = (number: number): string => formatNumber(number, 3);
   const half = `${value(spread.q25)} to ${value(spread.q75)}`;
   const all = `${value(spread.min)} to ${value(spread.max)}`;
-  const summary = `${name}, ${unit}: from ${all}, half of them ${half}`;
+  const summary = `${name}, ${unit}: from ${all}, middle half from ${half}`;
   return html`<figure>
     <figcaption>${name}, <span class="muted">${unit}</span></figcaption>
     <svg
@@ -131,7 +133,7 @@ function chart(
     </svg>
     <div class="axis muted">
       <span>${value(spread.min)}</span>
-      <span>half: ${half}</span>
+      <span>middle half: ${half}</span>
       <span>${value(spread.max)}</span>
     </div>
   </figure>`;

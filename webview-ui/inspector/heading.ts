@@ -1,6 +1,6 @@
 /**
- * What stands above the samples: which run they are of, how far they are written, the verdict on
- * the start token, and what to do where there are none.
+ * What is shown above the samples: which run they belong to, how many are generated, the verdict on
+ * the BOS token, and what to do if there are none.
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { formatSeconds } from '../../src/protocol/format.js';
@@ -50,11 +50,11 @@ export function welcome(onOpenMix: () => void): TemplateResult {
     <h2>No samples yet</h2>
     <p>
       A model that learns your data tends to forget what it could do before. Context-free samples
-      prevent that: texts that your base model writes by itself, from nothing but its start token.
-      Training on some of them beside your data reminds it of what it knows.
+      prevent that: texts that your base model generates from nothing but its BOS token, the token
+      that starts a text. Training on some of them alongside your data reminds it of what it knows.
     </p>
-    <p>Choose a dataset, and the samples appear here while they are written.</p>
-    ${button('Write samples for a dataset…', { onClick: onOpenMix })}
+    <p>Choose a dataset, and the samples will appear here as they are generated.</p>
+    ${button('Generate samples for a dataset…', { onClick: onOpenMix })}
   </div>`;
 }
 
@@ -68,7 +68,7 @@ function progress(options: HeadingOptions): TemplateResult | typeof nothing {
   const isComplete = host.diagnostics !== undefined;
   switch (run.state) {
     case 'queued':
-      return html`<p role="status">Waits until another run has ended.</p>`;
+      return html`<p role="status">Waiting for another run to end.</p>`;
     case 'running':
       return running(run, count, isComplete);
     case 'interrupted':
@@ -87,18 +87,18 @@ function running(run: RunInfo, count: number, isComplete: boolean): TemplateResu
     const left = run.secondsLeft === null ? '' : `, ${formatSeconds(run.secondsLeft)} left`;
     return html`<div class="progress">
       <progress
-        aria-label="Samples written"
+        aria-label="Samples generated"
         max=${run.total > 0 ? run.total : nothing}
         value=${run.total > 0 ? count : nothing}
       ></progress>
-      <span>${count}${total} written${left}</span>
+      <span>${count}${total} generated${left}</span>
     </div>`;
   }
   const doing = run.trained
     ? 'The run is training on them now.'
     : isComplete
-      ? 'All samples are written; training begins soon.'
-      : 'The base model is being loaded; the first samples come in a moment.';
+      ? 'All samples are generated; training will start soon.'
+      : 'Loading the base model; the first samples will appear in a moment.';
   return html`<p role="status" class="muted">${doing}</p>`;
 }
 
@@ -124,23 +124,23 @@ function resumeNotice(
   return html`<div class="notice">
     <p>Stopped after ${count}${total} samples.</p>
     <div class="buttons">
-      ${resume('Resume Writing', 'samples', 'Writes the missing samples, and waits for you to read')}
-      ${resume('Resume the Run', 'end', 'Writes the missing samples, and trains on all at once')}
+      ${resume('Resume Generating', 'samples', 'Generates the missing samples, then waits for you to read them')}
+      ${resume('Resume the Run', 'end', 'Generates the missing samples, then trains on all of them')}
     </div>
   </div>`;
 }
 
-/** The verdict in one line; its reason, the start token and why nothing can be changed unfold. */
+/** The verdict in one line; its reason, the BOS token and why nothing can be changed unfold. */
 function about(options: HeadingOptions): TemplateResult | typeof nothing {
   const { host, verdictOpen, onVerdictOpen } = options;
   const { bos, verdict, settled } = host;
   if (!bos && settled === undefined) return nothing;
   const line = verdict
     ? verdict.coherent
-      ? '✓ Samples read like text beginnings'
-      : '⚠ Samples do not read like text beginnings'
+      ? '✓ Samples read like text'
+      : '⚠ Samples do not read like text'
     : bos
-      ? `Start token ${bos.token}`
+      ? `BOS token ${bos.token}`
       : 'About these samples';
   return html`<details
     class=${verdict?.coherent === false ? 'verdict notice warning' : 'verdict'}
@@ -158,13 +158,11 @@ function bosLines(
   { id, token, reason }: NonNullable<InspectorState['bos']>,
 ): TemplateResult {
   const better = host.verdict?.betterTokenId;
-  const change = 'Writes the samples again from another token, as a new run';
+  const change = 'Generates the samples again from another token, as a new run';
   return html`${
-      host.verdict
-        ? nothing
-        : html`<p class="muted">Whether they read like texts is judged soon.</p>`
+      host.verdict ? nothing : html`<p class="muted">Checking whether they read like text…</p>`
     }
-    <p>Start token <code>${token}</code> <span class="muted">(${id})</span>: ${reason}</p>
+    <p>BOS token <code>${token}</code> <span class="muted">(${id})</span>: ${reason}</p>
     <div class="buttons">
       ${
         better === undefined
@@ -177,7 +175,7 @@ function bosLines(
       }
       ${button('Change…', {
         kind: 'secondary',
-        label: 'Change the start token…',
+        label: 'Change the BOS token…',
         title: change,
         disabled: busy,
         onClick: () => onChangeBos(),

@@ -49,7 +49,7 @@ export interface SampleList {
   goTo(place: { index: number; offset: number }): boolean;
 }
 
-/** Samples that a page key goes on by. */
+/** How many samples a page key moves by. */
 const pageStep = 5;
 
 export function createSampleList(options: ListOptions): SampleList {

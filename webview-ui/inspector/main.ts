@@ -29,9 +29,9 @@ import { arrange, type View } from './view.js';
 import { oncePerFrame } from '../shared/oncePerFrame.js';
 import './inspector.css';
 
-/** From this width on the statistics stand beside the list; the same as in the style sheet. */
+/** From this width on the statistics are beside the list; the same as in the style sheet. */
 const wide = window.matchMedia('(min-width: 720px)');
-/** A start token or a method may be asked for meanwhile; people take their time. */
+/** A BOS token or a method may be asked for meanwhile; people take their time. */
 const patientMs = 10 * 60_000;
 
 registerControls();
@@ -271,7 +271,7 @@ function drawControls(all: number, expected: number): void {
     toolbar,
   );
   render(
-    shown.length > 0 ? legend() : html`<p>No sample passes the filters. Loosen or clear them.</p>`,
+    shown.length > 0 ? legend() : html`<p>No samples match the filters. Loosen or clear them.</p>`,
     notes,
   );
 }

@@ -76,16 +76,16 @@ export function sampleRow(row: SampleRow): TemplateResult {
 }
 
 function figures(sample: SampleSummary): TemplateResult {
-  return html`<span title="Mean log-probability of its tokens, in nats: nearer to 0 is likelier"
+  return html`<span title="Mean log-probability per token, in nats: closer to 0 is more likely"
       ><span class="roomy">log-prob. </span>${formatNumber(sample.meanLogprob, 3)}</span
     >
     <span>${sample.length} tokens</span>
-    <span title="Share of its runs of four tokens that occur earlier in it"
+    <span title="Share of its 4-grams that occur earlier in it"
       >${formatNumber(100 * sample.repetition, 2)} % rep<span class="roomy">eated</span></span
     >
     ${
       sample.stop === 'length'
-        ? html`<span title="It reached the length limit before it came to an end">cut off</span>`
+        ? html`<span title="It reached the maximum length before it ended">cut off</span>`
         : nothing
     }`;
 }
@@ -98,7 +98,7 @@ function nameOf(sample: SampleSummary, excluded: boolean): string {
     `mean log-probability ${formatNumber(sample.meanLogprob, 3)}`,
     `${sample.length} tokens`,
     `${formatNumber(100 * sample.repetition, 2)} % repeated`,
-    ...(sample.stop === 'length' ? ['cut off at the length limit'] : []),
+    ...(sample.stop === 'length' ? ['cut off at the maximum length'] : []),
   ].join(', ');
 }
 

@@ -1,6 +1,6 @@
 /**
- * Numbers about all samples written so far, from their summaries alone, so that they are there while
- * the set is still being written; the host adds those that need every token once it is complete.
+ * Numbers about all samples generated so far, from their summaries alone, so that they are there while
+ * the set is still being generated; the host adds those that need every token once it is complete.
  */
 import type { SampleSummary } from '../../src/protocol/inspector.js';
 
@@ -19,7 +19,7 @@ export interface Statistics {
   perplexity: number;
   meanLength: number;
   meanRepetition: number;
-  /** Share of samples that ended by an end token. */
+  /** Share of samples that ended with an EOS token. */
   ended: number;
   length: Quartiles;
   meanLogprob: Quartiles;

@@ -29,7 +29,7 @@ export interface Store {
   excluded: ReadonlySet<number>;
   /** Numbers of the samples shown in full. */
   expanded: ReadonlySet<number>;
-  /** What «Include all again» includes: the samples that the last «Exclude all shown» took out. */
+  /** What “Include all again” includes: the samples that the last “Exclude all shown” took out. */
   undo?: readonly number[];
   /** Absent until people choose: open where the verdict is bad. */
   verdictOpen?: boolean;

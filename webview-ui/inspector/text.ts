@@ -59,7 +59,7 @@ export interface Preview {
   cut: boolean;
 }
 
-/** The beginning of a text, or, where that does not show it, the first place of what is wanted. */
+/** The beginning of a text, or, if that does not show it, the first match of what is searched for. */
 export function preview(text: string, wanted = ''): Preview {
   const { start, end } = previewRange(text, wanted);
   return { text: text.slice(start, end), cutBefore: start > 0, cut: end < text.length };
@@ -110,22 +110,22 @@ function isSplitPair(text: string, at: number): boolean {
 
 /** A token's name where it is spoken of: spaces at its edges are said. */
 export function tokenName(piece: string): string {
-  return piece === '' ? 'a part of a character' : `«${visibleText(piece).replaceAll('\n', '')}»`;
+  return piece === '' ? 'a part of a character' : `“${visibleText(piece).replaceAll('\n', '')}”`;
 }
 
-/** Least chance of each step of shading, the likeliest first; what is rarer is the last step. */
-const leastChance = [0.9, 0.5, 0.2, 0.05, 0.01];
+/** Least probability of each step of shading, the likeliest first; anything rarer is the last step. */
+const leastProbability = [0.9, 0.5, 0.2, 0.05, 0.01];
 /** In percent. */
 export const shadeLabels = ['≥ 90', '≥ 50', '≥ 20', '≥ 5', '≥ 1', '< 1'];
 
 /** The step of shading, from 0 (the model was sure) to 5 (it was surprised). */
 export function shadeOf(logprob: number): number {
-  const step = leastChance.findIndex((least) => logprob >= Math.log(least));
-  return step < 0 ? leastChance.length : step;
+  const step = leastProbability.findIndex((least) => logprob >= Math.log(least));
+  return step < 0 ? leastProbability.length : step;
 }
 
-/** A chance as people read it. */
-export function formatChance(logprob: number): string {
+/** A probability as people read it. */
+export function formatProbability(logprob: number): string {
   const percent = 100 * Math.exp(logprob);
   if (percent >= 99.95) return 'nearly 100 %';
   if (percent < 0.01) return 'less than 0.01 %';

@@ -1,5 +1,5 @@
 /**
- * Where pointer and arrow keys stand among the tokens of a sample, and the exact value shown there.
+ * Where pointer and arrow keys are among the tokens of a sample, and the exact value shown there.
  * The keys' value is also announced, since the tokens themselves are hidden from screen readers.
  */
 import type { TokenSource } from './tokens.js';
@@ -18,7 +18,7 @@ export interface TokenCursor {
   leave(): void;
   /** The rows moved: the value moves along with its token, or goes with the pointer's. */
   follow(): void;
-  /** The rows were drawn anew: marks the token again. */
+  /** The rows were redrawn: marks the token again. */
   refresh(): void;
 }
 
@@ -32,7 +32,7 @@ export function createTokenCursor({ list, tokens, announce }: TokenCursorOptions
   const spanOf = (text: HTMLElement, at: number): Element | undefined =>
     text.children[at - firstOf(text)];
 
-  /** Shows the value of the token that the keys stand at, if it is in the page. */
+  /** Shows the value of the token that the keys are at, if it is in the page. */
   const showStanding = (): boolean => {
     const sample = standing && tokens.get(standing.index);
     if (!standing || !sample || !marked?.isConnected) return false;

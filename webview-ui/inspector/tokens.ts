@@ -1,6 +1,6 @@
 /**
  * The tokens of the samples on the screen. One question is open at a time, and the next one asks for
- * what is wanted by then: however fast people scroll, the host is never asked for rows long gone.
+ * what is needed by then: however fast people scroll, the host is never asked for rows long gone.
  */
 import type { SampleTokens } from '../../src/protocol/inspector.js';
 
@@ -28,7 +28,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const { fetch, onArrival, onProblem, capacity = 600 } = options;
   /** In order of use, the latest last. */
   let kept = new Map<number, SampleTokens>();
-  /** Asked for in vain; not asked again, or a broken file would be read for ever. */
+  /** Asked for in vain; not asked again, or a broken file would be read forever. */
   let missing = new Set<number>();
   let wanted: readonly number[] = [];
   let asking = false;

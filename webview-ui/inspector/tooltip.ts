@@ -4,7 +4,7 @@
  */
 import { formatNumber } from '../../src/protocol/format.js';
 import type { SampleTokens } from '../../src/protocol/inspector.js';
-import { formatChance, tokenName } from './text.js';
+import { formatProbability, tokenName } from './text.js';
 
 export interface Tooltip {
   show(token: Element, tokens: SampleTokens, at: number): void;
@@ -50,5 +50,5 @@ export function tokenSentence({ pieces, logprobs }: SampleTokens, at: number): s
 }
 
 function valueText(logprob: number): string {
-  return `log-probability ${formatNumber(logprob, 4)}, chance ${formatChance(logprob)}`;
+  return `log-probability ${formatNumber(logprob, 4)}, probability ${formatProbability(logprob)}`;
 }

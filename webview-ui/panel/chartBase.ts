@@ -1,7 +1,7 @@
 /**
  * The one file that sets Chart.js up: what is registered, what every chart of the panel has in common,
  * and how a chart becomes a picture. A chart lives in a canvas that its page keeps, so that drawing
- * the page again does not make it anew.
+ * the page again does not create it again.
  */
 import {
   Chart,
@@ -78,7 +78,7 @@ export function createChartView(): ChartView {
         chart = new Chart(canvas, { type, data, options, plugins: [layers(() => current)] });
         return;
       }
-      // In place, so that what is under the pointer stays told while a run goes on.
+      // In place, so that the tooltip under the pointer stays while a run continues.
       chart.data = drawing.data;
       chart.options = drawing.options;
       chart.update('none');
@@ -166,7 +166,7 @@ function ground(color: string): Plugin<'line' | 'scatter'> {
 export interface AxisOptions {
   label: string;
   theme: Theme;
-  /** Lets smaller values stand above, or to the right of, larger ones. */
+  /** Puts smaller values above, or to the right of, larger ones. */
   reverse?: boolean;
   log?: boolean;
   grid?: boolean;

@@ -165,7 +165,7 @@ export interface CheckboxOptions {
 
 export function checkbox(options: CheckboxOptions): TemplateResult {
   const { checked, label, disabled = false, describedBy, onChange } = options;
-  // The toolkit's change event also fires for values set from here. This handler stands before the
+  // The toolkit's change event also fires for values set from here. This handler comes before the
   // value, so that it already knows that value when it is set.
   return html`<vscode-checkbox
     @change=${(event: Event) => {

@@ -1,6 +1,6 @@
 /**
  * A list of which only the rows in sight are in the page. Rows have heights of their own, guessed
- * first and measured when drawn. What stands above the list in the same scroller may grow and shrink.
+ * first and measured when drawn. What is above the list in the same scroller may grow and shrink.
  */
 import {
   defaultRangeExtractor,
@@ -32,7 +32,7 @@ export interface VirtualListOptions {
 }
 
 export interface VirtualList {
-  /** Before drawing. Heights are added up anew only when it is given another object. */
+  /** Before drawing. Heights are added up again only when it is given another object. */
   update(rows: VirtualRows): void;
   /** The rows to draw; `start` counts from the upper edge of the list. */
   items(): readonly VirtualItem[];
@@ -64,7 +64,7 @@ export function createVirtualList(options: VirtualListOptions): VirtualList {
   virtualizer._didMount();
   let extra: number | undefined;
   let rangeExtractor = defaultRangeExtractor;
-  // Whole pixels: a fraction that comes and goes would have all heights added up anew.
+  // Whole pixels: a fraction that comes and goes would have all heights added up again.
   const margin = (): number =>
     Math.round(
       list.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop,

@@ -1,5 +1,5 @@
 /**
- * Little stories: the skill that stands for «language» in the demo, measured by perplexity. A story
+ * Little stories: the skill that stands for “language” in the demo, measured by perplexity. A story
  * is a plot with two characters, a place and a thing; one in twenty of these combinations is held
  * out with everything that can be told about it.
  */

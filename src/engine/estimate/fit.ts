@@ -36,7 +36,7 @@ export function judgeFit(
   const measured =
     provider === 'cpu' ? '' : ` Estimated from CPU runs; ${provider} was not measured.`;
   if (compare(disk) === 'too-large') {
-    const what = `Checkpoints and model take ${inWords(disk)} of disk space`;
+    const what = `Checkpoints and model need ${inWords(disk)} disk space`;
     return { verdict: 'too-large', reason: `${what}: free some, or keep fewer checkpoints.` };
   }
   const [worst, kind] =
@@ -46,9 +46,9 @@ export function judgeFit(
   const verdict = compare(worst);
   const unknown =
     device && device.available === undefined
-      ? ` It also needs about ${formatBytes(device.needed)} of GPU memory; how much there is could not be found out.`
+      ? ` It also needs about ${formatBytes(device.needed)} of GPU memory; how much there is could not be determined.`
       : '';
-  const what = `It takes about ${inWords(worst)} of ${kind}`;
+  const what = `It needs about ${inWords(worst)} ${kind}`;
   const advice = verdict === 'fits' ? '' : `: ${remedy(config, time, worst)}`;
   return { verdict, reason: `${what}${advice}.${unknown}${measured}` };
 }
@@ -63,7 +63,7 @@ export async function requireMemory(plan: StorePlan): Promise<void> {
   if (available === undefined || needed < available) return;
   throw new CfsError({
     code: 'MEMORY_SHORT',
-    message: `Training this model takes at least ${formatBytes(needed)}, and this ${onHost ? 'machine' : 'GPU'} has ${formatBytes(available)}.`,
+    message: `Training this model takes at least ${formatBytes(needed)}, but this ${onHost ? 'machine' : 'GPU'} has ${formatBytes(available)}.`,
     remedy: onHost
       ? 'Choose a smaller base model.'
       : 'Choose a smaller base model, or provider: cpu.',
@@ -83,11 +83,11 @@ function rank({ needed, available }: Room): number {
 }
 
 function inWords({ needed, available }: Room): string {
-  if (available === undefined) return formatBytes(needed);
-  return `${formatBytes(needed)} of the ${formatBytes(available)} free`;
+  if (available === undefined) return `${formatBytes(needed)} of`;
+  return `${formatBytes(needed)} of the ${formatBytes(available)} of free`;
 }
 
-/** Tokens at once come first: fewer cost time, but nothing of what is learnt. */
+/** Tokens per micro-batch come first: fewer cost time, but change nothing in what is learned. */
 function remedy(
   { training }: Pick<RunConfig, 'training'>,
   time: number,
@@ -99,7 +99,7 @@ function remedy(
   if (training.maxTokensPerMicroBatch > time && activations > excess) {
     const share = 1 - excess / activations;
     const tokens = Math.max(time, Math.floor((share * training.maxTokensPerMicroBatch) / 64) * 64);
-    return `set “Tokens at once” (training.maxTokensPerMicroBatch) to ${tokens} or close other programs`;
+    return `set “Tokens per micro-batch” (training.maxTokensPerMicroBatch) to ${tokens} or close other programs`;
   }
   return 'choose a smaller base model or shorter rows, or close other programs';
 }

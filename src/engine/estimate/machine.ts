@@ -11,7 +11,7 @@ import { float32, kernelsOf, openDevice, type Provider } from '../../runtime/ind
 
 /** Side of the square matrices: large enough for the full speed of a CPU, small enough for a blink. */
 const side = 1024;
-/** Measuring goes on for so many milliseconds: a processor takes a moment to speed up. */
+/** Measuring takes so many milliseconds: a processor takes a moment to speed up. */
 const stretch = 120;
 
 /**

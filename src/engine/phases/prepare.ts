@@ -25,7 +25,7 @@ export const prepare: Phase<void, Prepared> = {
       report(
         warning({
           code: 'DATASET_WARNINGS',
-          message: `Rows left out: ${found.rows - found.kept}; rows cut: ${found.truncated} (${counts.join(', ')}).`,
+          message: `Rows left out: ${found.rows - found.kept}; rows truncated: ${found.truncated} (${counts.join(', ')}).`,
           remedy: 'Run `cfs-studio validate` to see them by line.',
         }),
       );

@@ -184,7 +184,7 @@ function parseConfig(data: Record<string, unknown>): RunConfig {
   throw new CfsError({
     code: 'CONFIG_INVALID',
     message: first?.message ?? 'The configuration is not valid.',
-    remedy: 'Correct this field; the preview is then updated.',
+    remedy: 'Correct this field to update the preview.',
     place: { field: fieldName(first?.path ?? []) },
   });
 }
@@ -197,7 +197,7 @@ function superseded(): CfsError {
   });
 }
 
-/** `work`, or `PREVIEW_SUPERSEDED` as soon as nobody wants it any more; the work may go on. */
+/** `work`, or `PREVIEW_SUPERSEDED` as soon as nobody wants it any more; the work may continue. */
 async function whileWanted<T>(work: Promise<T>, wanted: AbortSignal): Promise<T> {
   if (wanted.aborted) throw superseded();
   let stop = (): void => undefined;

@@ -66,8 +66,8 @@ function followFile(
   const tail = tailJsonLines(
     file,
     sampleRecordSchema,
-    (records, anew, places) => {
-      if (anew) {
+    (records, fromStart, places) => {
+      if (fromStart) {
         index.clear();
         waiting = [];
         first = true;

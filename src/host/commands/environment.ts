@@ -1,4 +1,4 @@
-/** «Check Environment»: what this machine can do, as a page to read. */
+/** “Check Environment”: what this machine can do, as a page to read. */
 import * as vscode from 'vscode';
 import { describeEnvironment } from '../environmentReport.js';
 import type { Parts } from './parts.js';
@@ -24,7 +24,7 @@ export function createEnvironmentPage(): EnvironmentPage {
       const report = await vscode.window.withProgress(
         {
           location: vscode.ProgressLocation.Notification,
-          title: vscode.l10n.t('Trying out what this machine can do'),
+          title: vscode.l10n.t('Checking what this machine can do'),
         },
         () => studio.preview.request('doctor', {}, { timeoutMs }),
       );

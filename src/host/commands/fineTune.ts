@@ -1,4 +1,4 @@
-/** «Fine-Tune with CFS»: from a dataset to the mix page, with its mistakes in the Problems panel. */
+/** “Fine-Tune with CFS”: from a dataset to the mix page, with its mistakes in the Problems panel. */
 import { basename, relative } from 'node:path';
 import * as vscode from 'vscode';
 import type { DatasetReport } from '../../protocol/datasetReport.js';
@@ -46,11 +46,11 @@ async function pickDatasets(): Promise<string[] | undefined> {
   const folder = requireWorkspace();
   const browse = { label: vscode.l10n.t('Browse…'), path: undefined };
   const items = (await findDatasets()).map((path) => ({ label: relative(folder, path), path }));
-  // A list with nothing in it would only be in the way.
+  // An empty list would only be in the way.
   if (items.length === 0) return browseDatasets(folder);
   const picked = await vscode.window.showQuickPick([...items, browse], {
     title: vscode.l10n.t('Choose the dataset to fine-tune on'),
-    placeHolder: vscode.l10n.t('Several files are trained on together'),
+    placeHolder: vscode.l10n.t('Several files are combined into one dataset'),
     canPickMany: true,
   });
   if (picked === undefined || picked.length === 0) return undefined;
@@ -87,7 +87,7 @@ async function tellProblems(report: DatasetReport, files: readonly string[]): Pr
     errors === 1
       ? vscode.l10n.t('{0} has a mistake.', names)
       : vscode.l10n.t('{0} has {1} mistakes.', names, errors.toLocaleString('en'));
-  const remedy = vscode.l10n.t('Correct and save it; until then it is not trained on.');
+  const remedy = vscode.l10n.t('Correct and save the file; training cannot start before that.');
   const chosen = await vscode.window.showWarningMessage(`${mistakes} ${remedy}`, show);
   if (chosen === show) await vscode.commands.executeCommand('workbench.actions.view.problems');
 }

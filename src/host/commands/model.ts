@@ -1,4 +1,4 @@
-/** «Select Base Model»: keeps the choice as a setting, where it can be seen and changed. */
+/** “Select Base Model”: keeps the choice as a setting, where it can be seen and changed. */
 import { isAbsolute, relative } from 'node:path';
 import * as vscode from 'vscode';
 import { describeModel, pickModel } from '../modelPicker.js';

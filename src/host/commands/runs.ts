@@ -24,12 +24,12 @@ export async function compareRuns(
   const runs = studio.library.list();
   if (runs.length < 2) {
     void vscode.window.showInformationMessage(
-      vscode.l10n.t('Comparing takes two runs. Run the same dataset once more, another way.'),
+      vscode.l10n.t('Comparing needs two runs. Run the same dataset again with other settings.'),
     );
     return;
   }
   const chosen = runIdsOf(target, selected);
-  const title = vscode.l10n.t('Which runs are to be compared? Choose two or more.');
+  const title = vscode.l10n.t('Choose two or more runs to compare');
   const runIds = chosen.length > 1 ? chosen : await pickRuns(runs, title, chosen);
   if (runIds === undefined || runIds.length === 0) return;
   studio.panel.show('compare', { runIds: runIds.slice(0, mostCompared) });
@@ -38,20 +38,20 @@ export async function compareRuns(
 const isStoppable = ({ state }: RunInfo): boolean => state === 'running' || state === 'queued';
 
 export const stopRun = onRun('stop', isStoppable, () => ({
-  title: vscode.l10n.t('Which run is to be stopped?'),
-  none: vscode.l10n.t('No run is under way.'),
+  title: vscode.l10n.t('Choose the run to stop'),
+  none: vscode.l10n.t('No run is running.'),
 }));
 
 export const resumeRun = onRun('resume', canResume, () => ({
-  title: vscode.l10n.t('Which run is to be resumed?'),
-  none: vscode.l10n.t('There is no run to resume: all have ended or are under way.'),
+  title: vscode.l10n.t('Choose the run to resume'),
+  none: vscode.l10n.t('There is no run to resume: all have finished or are still running.'),
 }));
 
 export const revealRun = onRun(
   'reveal',
   () => true,
   () => ({
-    title: vscode.l10n.t('Whose folder?'),
+    title: vscode.l10n.t('Choose the run whose folder to reveal'),
     none: vscode.l10n.t('There are no runs yet.'),
   }),
 );
@@ -60,7 +60,7 @@ export const openReport = onRun(
   'report',
   ({ hasReport }) => hasReport,
   () => ({
-    title: vscode.l10n.t('Whose report?'),
+    title: vscode.l10n.t('Choose the run whose report to open'),
     none: vscode.l10n.t('No run has a report yet: it is written at the end of a run.'),
   }),
 );
@@ -69,7 +69,7 @@ export const configureFromRun = onRun(
   'configure',
   () => true,
   () => ({
-    title: vscode.l10n.t('Whose settings?'),
+    title: vscode.l10n.t('Choose the run whose settings to copy'),
     none: vscode.l10n.t('There are no runs yet.'),
   }),
 );
@@ -78,8 +78,8 @@ export const deleteRun = onRun(
   'delete',
   (run) => !isStoppable(run),
   () => ({
-    title: vscode.l10n.t('Which run is to be deleted?'),
-    none: vscode.l10n.t('There is no run to delete: those under way must be stopped first.'),
+    title: vscode.l10n.t('Choose the run to delete'),
+    none: vscode.l10n.t('There is no run to delete: runs that are running must be stopped first.'),
   }),
 );
 

@@ -1,4 +1,4 @@
-/** The commands about samples and the mix: write them, read them, set how they are mixed. */
+/** The commands about samples and the mix: generate them, read them, set how they are mixed. */
 import * as vscode from 'vscode';
 import { checkConfigData } from '../../runs/configForm.js';
 import type { RunConfig } from '../../runs/configSchema.js';
@@ -29,8 +29,8 @@ export async function inspectSamples({ studio }: Parts, target?: unknown): Promi
   const runId =
     runIdOf(target) ??
     (await pickRun(withSamples, {
-      title: vscode.l10n.t('Whose samples?'),
-      none: vscode.l10n.t('No run has written samples yet. Generate some first.'),
+      title: vscode.l10n.t('Choose the run whose samples to inspect'),
+      none: vscode.l10n.t('No run has samples yet. Generate some first.'),
     }));
   if (runId !== undefined) studio.inspector.show(runId);
 }

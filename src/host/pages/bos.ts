@@ -1,4 +1,4 @@
-/** Asks which start token the samples are to be written from. */
+/** Asks which BOS token the samples are to be generated from. */
 import * as vscode from 'vscode';
 import type { ModelFacts } from '../../protocol/preview.js';
 import { parseBos, bosChoices } from './bosChoices.js';
@@ -19,8 +19,8 @@ export function pickBos(
     token: id,
   }));
   const pick = vscode.window.createQuickPick<TokenItem>();
-  pick.title = 'Start Token of the Samples';
-  pick.placeholder = 'Choose a token, or type one as text or as its number';
+  pick.title = 'BOS Token for the Samples';
+  pick.placeholder = 'Choose a token, or type its text or id';
   pick.matchOnDescription = true;
   pick.items = items;
   pick.onDidChangeValue((value) => {
@@ -29,7 +29,7 @@ export function pickBos(
     const own: TokenItem[] =
       typed === undefined || isListed
         ? []
-        : [{ label: `Use «${typed}»`, alwaysShow: true, token: typed }];
+        : [{ label: `Use “${typed}”`, alwaysShow: true, token: typed }];
     pick.items = [...items, ...own];
   });
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** Which start tokens are offered, in which order, and what a person typed instead. */
+/** Which BOS tokens are offered, in which order, and what a person typed instead. */
 import type { ModelFacts } from '../../protocol/preview.js';
 
 export interface BosChoice {
@@ -15,7 +15,7 @@ export function bosChoices(bos: ModelFacts['bos'], betterTokenId: number | undef
   const others = bos.candidates.filter(({ id }) => id !== bos.id);
   const choices = [...others, bos].map(({ id, token, reason }) => {
     const about =
-      id === betterTokenId ? 'its samples read better' : id === bos.id ? 'found first' : undefined;
+      id === betterTokenId ? 'its samples read better' : id === bos.id ? 'in use' : undefined;
     return { id, token, about, detail: reason };
   });
   return choices.sort((a, b) => Number(b.id === betterTokenId) - Number(a.id === betterTokenId));

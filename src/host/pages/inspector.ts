@@ -125,7 +125,7 @@ export function createInspectorHost(studio: Studio): InspectorHost {
     if (followed?.run.id === runId) return followed;
     throw new CfsError({
       code: 'RUN_NOT_SHOWN',
-      message: 'Another run is shown by now.',
+      message: 'Another run is shown now.',
       remedy: 'Select the run again.',
     });
   };

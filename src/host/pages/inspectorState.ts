@@ -61,7 +61,7 @@ export function learn(facts: SampleFacts, event: RunEvent): SampleFacts {
 export function settledReason(run: RunInfo | undefined, facts: SampleFacts): string | undefined {
   if (run?.trained !== true && facts.leftOut === undefined) return undefined;
   return (
-    'Training has begun with these samples, so they can no longer be changed. ' +
-    'Start another run to train on other ones.'
+    'Training on these samples has already started, so they can no longer be changed. ' +
+    'Start a new run to train on other samples.'
   );
 }

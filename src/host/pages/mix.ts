@@ -60,7 +60,7 @@ export function createDraftStore({ context, log }: Studio): DraftStore {
   const read = (): KeptDraft => readDraft(workspaceState.get(draftKey));
   const keep = (draft: KeptDraft): void => {
     workspaceState.update(draftKey, draft).then(undefined, (error: unknown) => {
-      logProblem(log, 'The settings of the mix page could not be kept', error);
+      logProblem(log, 'The settings of the mix page could not be saved', error);
     });
   };
   return {
@@ -73,7 +73,7 @@ export function createDraftStore({ context, log }: Studio): DraftStore {
   };
 }
 
-/** `started` hears of every run that was started here. */
+/** `started` is called for every run that was started here. */
 export function createMixSide(
   studio: Studio,
   store: DraftStore,

@@ -1,6 +1,6 @@
 /**
- * The panel «CFS Studio»: one webview with three pages. It holds nothing that matters: the draft of
- * the mix page lies in the workspace's memory, everything else in run folders, so it can be closed,
+ * The panel “CFS Studio”: one webview with three pages. It holds nothing that matters: the draft of
+ * the mix page is kept in the workspace's memory, everything else in run folders, so it can be closed,
  * hidden and reloaded at any time.
  */
 import * as vscode from 'vscode';
@@ -35,7 +35,7 @@ interface Opened {
   end(): void;
 }
 
-/** What is wanted of a panel whose page is not up. */
+/** What a panel should show once its page is up. */
 interface Wanted {
   page: Page;
   runIds?: readonly string[];
@@ -65,7 +65,7 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
     showPage({ page: 'curves', runIds: [runId] });
     const open = vscode.l10n.t('Open run.yaml');
     const told = vscode.l10n.t(
-      'The run has its settings in {0}.',
+      'The settings of this run are in {0}.',
       vscode.workspace.asRelativePath(file),
     );
     const offer = guard(async () => {
@@ -160,7 +160,7 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
       if (draft) tellMixState();
     },
     dispose: () => {
-      // The panel itself stays: when the window is loaded anew, it is to come back.
+      // The panel itself stays: when the window is reloaded, it should come back.
       opened?.end();
       for (const part of parts) part.dispose();
     },

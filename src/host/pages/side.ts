@@ -8,6 +8,6 @@ export type Tell = PanelRpc['tell'];
 /** Answers the requests of one page. */
 export interface PageSide<M extends keyof PanelHostContract['requests']> {
   handlers: Pick<Handlers<PanelHostContract>, M>;
-  /** Tells nothing more until it is asked again: the page is gone, hidden or loading anew. */
+  /** Sends nothing more until it is asked again: the page is gone, hidden or reloading. */
   rest(): void;
 }

@@ -1,6 +1,6 @@
 /**
  * The one place where a webview is set up: what it may load, its HTML, and the line to it. Pages are
- * thrown away while hidden and ask anew (`open`) when they come back, so nobody talks to a page
+ * discarded while hidden and ask again (`open`) when they come back, so nobody talks to a page
  * that is not seen: VS Code would keep the messages and deliver them all at once.
  */
 import * as vscode from 'vscode';

@@ -1,6 +1,6 @@
 /**
- * JSON Lines: one row per line. A broken line is reported with its column, and reading goes on with
- * the next one, so that a user sees every broken line at once.
+ * JSON Lines: one row per line. A broken line is reported with its column, and reading continues
+ * with the next one, so that a user sees every broken line at once.
  */
 import { jsonVerifier } from 'stream-json/utils/verifier.js';
 import { CfsError, messageOf } from '../../errors.js';
@@ -57,7 +57,7 @@ function errorColumn(text: string): number {
     if (typeof pos === 'number') return pos;
     throw error;
   }
-  // All of it was well begun: it ends too early.
+  // All of it is valid as far as it goes: it ends too early.
   return text.length + 1;
 }
 

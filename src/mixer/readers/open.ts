@@ -31,7 +31,7 @@ async function chooseReader(file: string, list: string | undefined): Promise<Row
     default:
       throw new CfsError({
         code: 'DATASET_FORMAT',
-        message: `${basename(file)} is not in a format for datasets.`,
+        message: `${basename(file)} is not in a dataset format that CFS Studio reads.`,
         remedy: 'Choose a .jsonl, .json, .csv or .tsv file.',
         place: { file },
       });

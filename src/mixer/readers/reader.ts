@@ -5,7 +5,7 @@
 import { createReadStream } from 'node:fs';
 import { CfsError, messageOf } from '../../errors.js';
 
-/** One row as it stands in the file, or why that row could not be read (the others still can). */
+/** One row as it is in the file, or why that row could not be read (the others still can). */
 export type RawRow =
   { line: number; record: unknown; error?: undefined } | { line: number; error: CfsError };
 

@@ -64,7 +64,7 @@ export function ropeOf(config: RopeConfig, headDim: number, file: string): Rope 
   }
   throw new CfsError({
     code: 'MODEL_UNSUPPORTED',
-    message: `The rope scaling “${kind}” is not supported${kind === 'llama3' ? ' with these fields' : ''}.`,
+    message: `The RoPE scaling “${kind}” is not supported${kind === 'llama3' ? ' with these fields' : ''}.`,
     remedy: 'Choose a model with plain rotary embeddings or with the scaling of Llama 3.',
     place: { file, field: section },
   });

@@ -183,7 +183,7 @@ describe('exit codes', () => {
     expect(out).toContain('cfs-studio');
   });
 
-  it('is 130 when stopped, and resume goes on', async () => {
+  it('is 130 when stopped, and resume continues', async () => {
     abort.abort();
     expect(await cli(['run', 'run.yaml'])).toBe(130);
     const [run] = listRuns(workspace);
@@ -192,12 +192,12 @@ describe('exit codes', () => {
 
     abort = new AbortController();
     expect(await cli(['resume', run?.id ?? ''])).toBe(0);
-    expect(out).toContain('going on from step 5');
+    expect(out).toContain('resuming from step 5');
     expect(await cli(['resume', run?.id ?? ''])).toBe(1);
     expect(err).toContain('RUN_FINISHED');
   });
 
-  it('is 0 when a run was asked to end at its samples, and resume goes on', async () => {
+  it('is 0 when a run was asked to end at its samples, and resume continues', async () => {
     expect(await cli(['run', 'run.yaml', '--until', 'samples'])).toBe(0);
     const [run] = listRuns(workspace);
     expect(run?.state).toBe('stopped');
@@ -208,7 +208,7 @@ describe('exit codes', () => {
     expect(listRuns(workspace)[0]?.state).toBe('finished');
   });
 
-  it('is 130 when stopped on the way to the samples', async () => {
+  it('is 130 when stopped before the samples are generated', async () => {
     abort.abort();
     expect(await cli(['run', 'run.yaml', '--until', 'samples'])).toBe(130);
   });

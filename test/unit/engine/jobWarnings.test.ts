@@ -18,7 +18,7 @@ vi.mock('node:os', async (original) => {
 });
 afterEach(() => delete machine.memory);
 
-/** The events of a job that ends when its samples are written. */
+/** The events of a job that ends when its samples are generated. */
 async function eventsUntilSamples(workspace: string): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
   await runJob({

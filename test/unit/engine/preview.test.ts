@@ -130,7 +130,7 @@ describe('other questions', () => {
     expect(report.problems).toMatchObject([{ code: 'NO_ASSISTANT_TURN', line: 2 }]);
   });
 
-  it('describes another start token, and sees that a model folder has changed', async () => {
+  it('describes another BOS token, and sees that a model folder has changed', async () => {
     const folder = writeTinyModel(join(workspace, 'changing'));
     expect(await handlers.describeModel({ folder })).toMatchObject({ bos: { id: 0 }, layers: 1 });
     expect(await handlers.describeModel({ folder, bos: 5 })).toMatchObject({ bos: { id: 5 } });

@@ -128,7 +128,7 @@ describe('describeItems', () => {
       ruleModel({ loglikelihood: () => ({ logprob, tokens: 1, greedy: logprob > -1 }) });
     const [item] = await itemsOf(fields, [{}], scores(-0.1), scores(Math.log(0.031)));
     expect(item?.base).toEqual({ correct: true, answer: 'tree' });
-    expect(item?.final.answer).toBe('Not «tree»: the model gave it a probability of 3.1 %.');
+    expect(item?.final.answer).toBe('Not “tree”: the model gave it a probability of 3.1 %.');
     const [unlikely] = await itemsOf(fields, [{}], scores(-0.1), scores(-30));
     expect(unlikely?.final.answer).toContain('less than 0.01 %');
   });

@@ -80,7 +80,7 @@ describe('loglikelihoodRolling', () => {
 });
 
 describe('generateUntil', () => {
-  it('follows the argmax to the end token', async () => {
+  it('follows the argmax to the EOS token', async () => {
     expect(
       await model().language.generateUntil([{ context: 'a', until: [], maxTokens: 5 }]),
     ).toEqual(['b ']);

@@ -83,7 +83,7 @@ describe('diagnoseSet', () => {
     });
   });
 
-  it('gives distinct n-grams, token entropy and the share ended by an end token', () => {
+  it('gives distinct n-grams, token entropy and the share ended with an EOS token', () => {
     expect(result.distinct1).toBeCloseTo(7 / 12);
     const counts = [2, 2, 2, 2, 1, 1, 2];
     const entropy = counts.reduce((sum, n) => sum - (n / 12) * Math.log(n / 12), 0);

@@ -87,7 +87,7 @@ describe('generate', () => {
     }
   });
 
-  it('goes on where a killed generation was', async () => {
+  it('resumes where a killed generation stopped', async () => {
     const model = await randomModel();
     const whole = await samplesOf(model);
     const done = whole.filter((_, i) => [0, 2, 3, 9].includes(i));
@@ -111,7 +111,7 @@ describe('generate', () => {
     }
   });
 
-  it('stops at an end token or goes on, and never beyond the longest length', async () => {
+  it('stops at an EOS token or continues, and never beyond the longest length', async () => {
     const model = await randomModel();
     const stopped = await samplesOf(model, { count: 30 });
     const ended = stopped.filter(({ stop }) => stop === 'eos');

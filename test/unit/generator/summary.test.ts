@@ -15,7 +15,7 @@ describe('summarizeSample', () => {
     stop: 'eos' as const,
   };
 
-  it('counts the end token, and the 4-grams that came before', () => {
+  it('counts the EOS token, and the 4-grams that came before', () => {
     // 4-grams: abab, baba, abab (again), bab<end>.
     const summary = { index: 7, text: 'ababab', length: 7, meanLogprob: -2, repetition: 0.25 };
     expect(summarizeSample(record)).toEqual({ ...summary, stop: 'eos' });

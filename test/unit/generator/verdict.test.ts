@@ -30,15 +30,15 @@ function madeSamples(entropy: number, change: Partial<Sample> = {}): Sample[] {
 const from = (tokenId: number, samples: Sample[]) => ({ tokenId, token: `<${tokenId}>`, samples });
 
 describe('judgeSamples', () => {
-  it('accepts samples that no other start token beats', () => {
+  it('accepts samples that no other BOS token beats', () => {
     const verdict = judgeSamples(from(1, madeSamples(1)), [from(2, madeSamples(1.9))], 32000);
     expect(verdict).toEqual({
       coherent: true,
-      reason: 'Mean entropy 1.00 nats; starting from “<2>” is no better.',
+      reason: 'Mean entropy 1.00 nats; samples from “<2>” are no better.',
     });
   });
 
-  it('names the start token that is clearly better', () => {
+  it('names the BOS token that is clearly better', () => {
     const verdict = judgeSamples(
       from(2, madeSamples(1.9)),
       [from(3, madeSamples(1.8)), from(1, madeSamples(1))],
@@ -46,7 +46,7 @@ describe('judgeSamples', () => {
     );
     expect(verdict.coherent).toBe(false);
     expect(verdict.betterTokenId).toBe(1);
-    expect(verdict.reason).toContain('wrong BOS?');
+    expect(verdict.reason).toContain('is the BOS token wrong?');
   });
 
   it('does not take a small difference for a sign', () => {
@@ -63,7 +63,7 @@ describe('judgeSamples', () => {
     expect(judgeSamples(from(1, []), [], 32000).coherent).toBe(false);
   });
 
-  it('is not fooled by another start token that only repeats itself', () => {
+  it('is not fooled by another BOS token that only repeats itself', () => {
     const stuck = madeSamples(0.1, { tokens: new Array<number>(40).fill(5) });
     expect(judgeSamples(from(1, madeSamples(1)), [from(2, stuck)], 32000).coherent).toBe(true);
   });

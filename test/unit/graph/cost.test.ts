@@ -1,4 +1,4 @@
-/** What a graph costs, counted by hand for small ones and held against known formulas for a Llama. */
+/** What a graph costs, counted by hand for small ones and compared with known formulas for a Llama. */
 import { describe, expect, it } from 'vitest';
 import { Graph, linear, planCost, silu } from '../../../src/graph/index.js';
 import { trainGraph } from '../../../src/model/trainGraph.js';

@@ -1,4 +1,4 @@
-/** «Check Environment» as a page to read. */
+/** “Check Environment” as a page to read. */
 import { describe, expect, it } from 'vitest';
 import { describeEnvironment } from '../../../src/host/environmentReport.js';
 import type { DoctorReport } from '../../../src/protocol/providers.js';
@@ -22,7 +22,7 @@ describe('describeEnvironment', () => {
   const text = describeEnvironment(report);
 
   it('says first whether the machine can train, and on what', () => {
-    expect(text).toContain('**This machine can train.** It will compute on the processor (`cpu`).');
+    expect(text).toContain('**This machine can train.** It will run on the processor (`cpu`).');
     expect(text).toContain('| `cpu` | the processor | yes, chosen | 12.3 ms |');
   });
 

@@ -154,7 +154,7 @@ describe('the menu on a file', () => {
     expect(matches(extension).filter(Boolean)).toHaveLength(3);
   });
 
-  it.each(['.txt', '.jsonl.bak', '.yaml', ''])('is absent for «%s»', (extension) => {
+  it.each(['.txt', '.jsonl.bak', '.yaml', ''])('is absent for “%s”', (extension) => {
     expect(matches(extension)).not.toContain(true);
   });
 

@@ -114,7 +114,7 @@ test('runs wait for each other, shown as queued, and go in order', async () => {
   expect(requests()).toEqual(['start waits', 'start quick', 'start fails']);
 });
 
-test('a waiting run is taken out of the queue, and a deleted one is passed over', async () => {
+test('a waiting run is taken out of the queue, and a deleted one is skipped', async () => {
   const { service, library, start, ends, ended, asked } = setUp();
   const [first, second, third] = [start('waits'), start('quick'), start('quick')];
   await service.stop(second);
@@ -145,7 +145,7 @@ test.each([
   expect(requests()).toEqual([`start ${name}`, `resume ${name}`]);
 });
 
-test('a stopped run goes on to its samples only, or to the end', async () => {
+test('a stopped run resumes to its samples only, or to the end', async () => {
   const { service, ends, start, ended } = setUp();
   const id = start('quick', 'samples');
   await ended(1);

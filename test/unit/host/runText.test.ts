@@ -44,7 +44,7 @@ test.each([
   [{ phase: 'saving', progress: 0, total: 1 }, 'saving the model'],
   [{ phase: 'loading', total: 0 }, 'loading the model'],
   [{ phase: undefined }, 'starting'],
-] as [Partial<RunInfo>, string][])('%o is at «%s»', (fields, text) => {
+] as [Partial<RunInfo>, string][])('%o is at “%s”', (fields, text) => {
   expect(progressText(info(fields))).toBe(text);
 });
 

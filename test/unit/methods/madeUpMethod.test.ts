@@ -68,9 +68,9 @@ describe('a method that is added', () => {
     expect(sectionsOf('made-up')).toContainEqual(own);
     expect(sectionsOf('cfs')).not.toContainEqual(own);
     const samples = (method: string) =>
-      sectionsOf(method).find(({ label }) => label === 'Samples')?.fields;
-    expect(samples('cfs')).toContain('Budget');
-    expect(samples('made-up')).not.toContain('Budget');
+      sectionsOf(method).find(({ label }) => label === 'Context-free samples')?.fields;
+    expect(samples('cfs')).toContain('Generation budget');
+    expect(samples('made-up')).not.toContain('Generation budget');
     expect(samples('made-up')).toContain('Number of samples');
     const method = formOf(schema, { method: 'made-up' }, []).sections[0]?.basic.find(
       ({ id }) => id === 'method',

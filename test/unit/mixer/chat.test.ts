@@ -15,22 +15,22 @@ const assistant = (content: string) => ({ role: 'assistant', content });
 function textOf(template: string, messages: unknown, tokens: Partial<ChatOptions> = {}): string {
   const format = createChatFormatter({ template, bosToken: '', eosToken: '', ...tokens });
   return format(messages, 'messages')
-    .segments.map(({ text, supervised }) => (supervised ? `«${text}»` : text))
+    .segments.map(({ text, supervised }) => (supervised ? `“${text}”` : text))
     .join('');
 }
 
 describe('chat templates', () => {
   it('trains on the answer and its end marker only', () => {
     expect(textOf(chatml, [user('Hi'), assistant('Hello')])).toBe(
-      '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n«Hello<|im_end|>»',
+      '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n“Hello<|im_end|>”',
     );
   });
 
   it('trains on every answer of a conversation and drops what follows the last', () => {
     const messages = [user('1'), assistant('2'), user('3'), assistant('4'), user('5')];
     expect(textOf(chatml, messages)).toBe(
-      '<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n«2<|im_end|>»\n' +
-        '<|im_start|>user\n3<|im_end|>\n<|im_start|>assistant\n«4<|im_end|>»',
+      '<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n“2<|im_end|>”\n' +
+        '<|im_start|>user\n3<|im_end|>\n<|im_start|>assistant\n“4<|im_end|>”',
     );
   });
 
@@ -100,21 +100,21 @@ describe.skipIf(!existsSync(tokenizers))(
       const turn = (role: string, content: string) =>
         `<|start_header_id|>${role}<|end_header_id|>\n\n${content}`;
       expect(text).toBe(
-        `<|begin_of_text|>${turn('user', 'a')}<|eot_id|>${turn('assistant', '«b<|eot_id|>»')}` +
-          `${turn('user', 'c')}<|eot_id|>${turn('assistant', '«d<|eot_id|>»')}`,
+        `<|begin_of_text|>${turn('user', 'a')}<|eot_id|>${turn('assistant', '“b<|eot_id|>”')}` +
+          `${turn('user', 'c')}<|eot_id|>${turn('assistant', '“d<|eot_id|>”')}`,
       );
     });
 
     it('Qwen 2.5 adds its system message', () => {
       const text = textOf(templateOf('qwen2_5'), messages);
       expect(text).toMatch(/^<\|im_start\|>system\nYou are Qwen/);
-      expect(text.match(/«[^»]*»/g)).toEqual(['«b<|im_end|>»', '«d<|im_end|>»']);
+      expect(text.match(/“[^”]*”/g)).toEqual(['“b<|im_end|>”', '“d<|im_end|>”']);
     });
 
     it('Qwen 3 drops the thinking of earlier turns, which is refused; one turn works', () => {
       expect(() => textOf(templateOf('qwen3'), messages)).toThrow('differently when more messages');
       expect(textOf(templateOf('qwen3'), messages.slice(0, 2))).toMatch(
-        /assistant\n«<think>\n\n<\/think>\n\nb<\|im_end\|>»$/,
+        /assistant\n“<think>\n\n<\/think>\n\nb<\|im_end\|>”$/,
       );
     });
   },

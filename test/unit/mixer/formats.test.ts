@@ -4,11 +4,11 @@ import { CfsError } from '../../../src/errors.js';
 import { resolveFormat } from '../../../src/mixer/formats.js';
 import { datasetFormatSchema, type DatasetFormat } from '../../../src/protocol/datasetFormat.js';
 
-/** The example as text, with what is trained on between « and ». */
+/** The example as text, with what is trained on between “ and ”. */
 function textOf(row: Record<string, unknown>, options: DatasetFormat = {}): string {
   return resolveFormat(Object.keys(row), options)
     .toExample(row)
-    .segments.map(({ text, supervised }) => (supervised ? `«${text}»` : text))
+    .segments.map(({ text, supervised }) => (supervised ? `“${text}”` : text))
     .join('');
 }
 
@@ -24,19 +24,19 @@ function errorOf(act: () => unknown): CfsError {
 
 describe('shapes', () => {
   it.each<[string, Record<string, unknown>, string]>([
-    ['prompt-completion', { prompt: 'a', completion: 'b' }, 'a\n«b»'],
-    ['prompt-completion', { prompt: 'a', response: ' b' }, 'a« b»'],
-    ['prompt-completion', { input: 'a ', output: 'b' }, 'a «b»'],
-    ['prompt-completion', { context: 'c', prompt: 'a', completion: 'b' }, 'c\n\na\n«b»'],
-    ['prompt-completion', { Prompt: 'a', Completion: 5 }, 'a\n«5»'],
-    ['prompt-completion', { prompt: '', completion: 'b' }, '«b»'],
-    ['question-answer', { question: 'q', answer: 'a' }, 'Question: q\nAnswer:« a»'],
+    ['prompt-completion', { prompt: 'a', completion: 'b' }, 'a\n“b”'],
+    ['prompt-completion', { prompt: 'a', response: ' b' }, 'a“ b”'],
+    ['prompt-completion', { input: 'a ', output: 'b' }, 'a “b”'],
+    ['prompt-completion', { context: 'c', prompt: 'a', completion: 'b' }, 'c\n\na\n“b”'],
+    ['prompt-completion', { Prompt: 'a', Completion: 5 }, 'a\n“5”'],
+    ['prompt-completion', { prompt: '', completion: 'b' }, '“b”'],
+    ['question-answer', { question: 'q', answer: 'a' }, 'Question: q\nAnswer:“ a”'],
     [
       'question-answer',
       { question: 'q', answer: true, context: 'c' },
-      'c\nQuestion: q\nAnswer:« true»',
+      'c\nQuestion: q\nAnswer:“ true”',
     ],
-    ['text', { text: 'all of it' }, '«all of it»'],
+    ['text', { text: 'all of it' }, '“all of it”'],
   ])('%s: %o', (shape, row, text) => {
     expect(resolveFormat(Object.keys(row), {}).shape).toBe(shape);
     expect(textOf(row)).toBe(text);
@@ -46,11 +46,11 @@ describe('shapes', () => {
     const head = 'Below is an instruction that describes a task';
     const ask = 'Write a response that appropriately completes the request.';
     expect(textOf({ instruction: 'do', input: '', output: 'done' })).toBe(
-      `${head}. ${ask}\n\n### Instruction:\ndo\n\n### Response:\n«done»`,
+      `${head}. ${ask}\n\n### Instruction:\ndo\n\n### Response:\n“done”`,
     );
     expect(textOf({ instruction: 'do', context: 'this', response: 'done' })).toBe(
       `${head}, paired with an input that provides further context. ${ask}` +
-        '\n\n### Instruction:\ndo\n\n### Input:\nthis\n\n### Response:\n«done»',
+        '\n\n### Instruction:\ndo\n\n### Input:\nthis\n\n### Response:\n“done”',
     );
     expect(textOf({ instruction: 'do', input: null, output: 'done' })).not.toContain('### Input');
   });
@@ -65,26 +65,26 @@ describe('shapes', () => {
 describe('columns', () => {
   it('maps other names', () => {
     expect(textOf({ mr: 'm', ref: 'r' }, { columns: { prompt: 'mr', response: 'ref' } })).toBe(
-      'm\n«r»',
+      'm\n“r”',
     );
     expect(
       textOf(
         { Body: 'b', Question: 'q', Answer: 1 },
         { columns: { context: 'Body', question: 'Question', answer: 'Answer' } },
       ),
-    ).toBe('b\nQuestion: q\nAnswer:« 1»');
+    ).toBe('b\nQuestion: q\nAnswer:“ 1”');
   });
 
   it('lets the mapping win over columns that look known', () => {
     const row = { text: 'task', code: 'x = 1', instruction: 'i', output: 'o' };
-    expect(textOf(row, { columns: { prompt: 'text', response: 'code' } })).toBe('task\n«x = 1»');
+    expect(textOf(row, { columns: { prompt: 'text', response: 'code' } })).toBe('task\n“x = 1”');
     expect(textOf(row, { columns: { response: 'code', prompt: 'instruction' } })).toBe(
-      'i\n«x = 1»',
+      'i\n“x = 1”',
     );
   });
 
   it('completes a partial mapping from the columns themselves', () => {
-    expect(textOf({ prompt: 'p', label: 'l' }, { columns: { response: 'label' } })).toBe('p\n«l»');
+    expect(textOf({ prompt: 'p', label: 'l' }, { columns: { response: 'label' } })).toBe('p\n“l”');
   });
 
   it('reads rows that are lists, by position', () => {
@@ -117,17 +117,17 @@ describe('templates', () => {
       columns: { prompt: 'mr' },
       template: { prompt: 'MR: {{ mr | upper }} / {{ prompt }} =>', response: ' {{ ref }}' },
     };
-    expect(textOf({ mr: 'm', ref: 'r' }, options)).toBe('MR: M / m =>« r»');
+    expect(textOf({ mr: 'm', ref: 'r' }, options)).toBe('MR: M / m =>“ r”');
     expect(resolveFormat(['mr', 'ref', 'x'], options).unused).toEqual(['x']);
   });
 
   it('may give one half only, and adds nothing between', () => {
     expect(
       textOf({ prompt: 'p', completion: 'c' }, { template: { prompt: 'Q{{ prompt }}A' } }),
-    ).toBe('QpA«c»');
+    ).toBe('QpA“c”');
     expect(
       textOf({ prompt: 'p', completion: 'c' }, { template: { response: '{{ completion }}!' } }),
-    ).toBe('p\n«c!»');
+    ).toBe('p\n“c!”');
     expect(errorOf(() => resolveFormat(['text'], { template: { prompt: 'x' } })).code).toBe(
       'TEMPLATE_HALF',
     );

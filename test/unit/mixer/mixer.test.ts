@@ -253,7 +253,7 @@ describe('several sources', () => {
     expect(planEpoch(sizes(undefined, undefined, 0.5), settings)).toEqual({
       ...{ steps: 30, rows: [100, 50, 150] },
     });
-    expect(() => planEpoch(sizes(undefined, 0.5, 0.5), settings)).toThrow('also together');
+    expect(() => planEpoch(sizes(undefined, 0.5, 0.5), settings)).toThrow('all together below 1');
     expect(() => planEpoch(sizes(), { ...settings, batchRows: 2 })).toThrow(
       'each of the 3 sources',
     );

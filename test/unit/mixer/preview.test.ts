@@ -1,4 +1,4 @@
-/** The preview must say what training will do, so it is held against the mixer itself. */
+/** The preview must say what training will do, so it is compared with the mixer itself. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,8 +66,8 @@ describe('preview', () => {
     expect(preview.epochs).toBeCloseTo(2 / 7);
     const [first] = preview.batch;
     expect(
-      first?.tokens.map(({ text, supervised }) => (supervised ? `«${text}»` : text)).slice(2),
-    ).toEqual([...['\n', '«a»', '«b»', '«c»', '«<eos>»']]);
+      first?.tokens.map(({ text, supervised }) => (supervised ? `“${text}”` : text)).slice(2),
+    ).toEqual([...['\n', '“a”', '“b”', '“c”', '“<eos>”']]);
     expect(first?.origin).toEqual({ file: 0, line: (first?.row ?? NaN) + 1 });
     const sample = preview.batch.at(-1);
     expect(sample?.origin).toBeUndefined();

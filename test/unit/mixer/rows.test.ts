@@ -25,14 +25,14 @@ function tokenize(
   const result = tokenizeExample(example, { tokenizer, bos, eos: EOS, maxLength });
   const { ids, supervised } = result.row;
   const shown = [...ids].map((id, i) =>
-    supervised[i] === 1 ? `«${tokenizer.text(id)}»` : tokenizer.text(id),
+    supervised[i] === 1 ? `“${tokenizer.text(id)}”` : tokenizer.text(id),
   );
   return { ...result, shown };
 }
 
 describe('masks', () => {
   it('trains on the response and the EOS', () => {
-    expect(tokenize(pair('ab', 'cd')).shown).toEqual(['<bos>', 'a', 'b', '«c»', '«d»', '«<eos>»']);
+    expect(tokenize(pair('ab', 'cd')).shown).toEqual(['<bos>', 'a', 'b', '“c”', '“d”', '“<eos>”']);
   });
 
   it('never trains on the first token', () => {
@@ -41,9 +41,9 @@ describe('masks', () => {
       chat: false,
       addEos: true,
     };
-    expect(tokenize(text).shown).toEqual(['<bos>', '«a»', '«b»', '«c»', '«<eos>»']);
-    expect(tokenize(text, { bos: undefined }).shown).toEqual(['a', '«b»', '«c»', '«<eos>»']);
-    expect(tokenize(pair('', 'ab'), { bos: undefined }).shown).toEqual(['a', '«b»', '«<eos>»']);
+    expect(tokenize(text).shown).toEqual(['<bos>', '“a”', '“b”', '“c”', '“<eos>”']);
+    expect(tokenize(text, { bos: undefined }).shown).toEqual(['a', '“b”', '“c”', '“<eos>”']);
+    expect(tokenize(pair('', 'ab'), { bos: undefined }).shown).toEqual(['a', '“b”', '“<eos>”']);
   });
 
   it('trains on every token of a context-free sample', () => {
@@ -56,12 +56,12 @@ describe('masks', () => {
 describe('the border between prompt and response', () => {
   it('cuts as in running text where no token crosses it', () => {
     const { shown } = tokenize(pair('the end', ' of it'), { tokenizer: words() });
-    expect(shown).toEqual(['<bos>', 'the', ' end', '« of»', '« it»', '«<eos>»']);
+    expect(shown).toEqual(['<bos>', 'the', ' end', '“ of”', '“ it”', '“<eos>”']);
   });
 
   it('keeps the prompt as encoded alone where a token would cross it', () => {
     const { shown } = tokenize(pair('the end', 'less road'), { tokenizer: words() });
-    expect(shown).toEqual(['<bos>', 'the', ' end', '«less»', '« road»', '«<eos>»']);
+    expect(shown).toEqual(['<bos>', 'the', ' end', '“less”', '“ road”', '“<eos>”']);
   });
 });
 
@@ -82,13 +82,13 @@ describe('chat rows', () => {
       '<bos>',
       '<|user|>',
       'h',
-      '«o»',
-      '«k»',
-      '«<|end|>»',
+      '“o”',
+      '“k”',
+      '“<|end|>”',
       ' ',
       'x',
-      '«y»',
-      '«<|end|>»',
+      '“y”',
+      '“<|end|>”',
     ];
     expect(tokenize(chat('<bos><|user|>h')).shown).toEqual(expected);
     expect(tokenize(chat('<|user|>h')).shown).toEqual(expected);
@@ -96,12 +96,12 @@ describe('chat rows', () => {
   });
 
   it('adds an EOS where the template has no end of its own', () => {
-    expect(tokenize(chat('h', true)).shown.at(-1)).toBe('«<eos>»');
+    expect(tokenize(chat('h', true)).shown.at(-1)).toBe('“<eos>”');
   });
 
   it('takes special tokens in plain rows for text', () => {
     expect(tokenize(pair('<bos>', 'a')).shown).toEqual([
-      ...['<bos>', '<', 'b', 'o', 's', '>', '«a»', '«<eos>»'],
+      ...['<bos>', '<', 'b', 'o', 's', '>', '“a”', '“<eos>”'],
     ]);
   });
 });
@@ -111,10 +111,10 @@ describe('rows that are too long', () => {
     expect(tokenize(pair('ab', 'cde'), { maxLength: 7 }).cut).toBe(0);
     const one = tokenize(pair('ab', 'cde'), { maxLength: 6 });
     expect(one.cut).toBe(1);
-    expect(one.shown).toEqual(['<bos>', 'a', 'b', '«c»', '«d»', '«e»']);
+    expect(one.shown).toEqual(['<bos>', 'a', 'b', '“c”', '“d”', '“e”']);
     const most = tokenize(pair('ab', 'cde'), { maxLength: 4 });
     expect(most.cut).toBe(3);
-    expect(most.shown).toEqual(['<bos>', 'a', 'b', '«c»']);
+    expect(most.shown).toEqual(['<bos>', 'a', 'b', '“c”']);
   });
 
   it('are refused when no trained token is left', () => {
@@ -146,14 +146,14 @@ describe.skipIf(!existsSync(model))(
       const { row } = tokenizeExample(example, { tokenizer, bos: 1, eos: 2, maxLength: 256 });
       return [...row.ids].map((id, i) => {
         const text = tokenizer.tokenText(id);
-        return row.supervised[i] === 1 ? `«${text}»` : text;
+        return row.supervised[i] === 1 ? `“${text}”` : text;
       });
     };
 
     it('marks the response and the EOS, and puts no space before the response', () => {
       expect(tokensOf(pair('name[Wildwood]\n', 'Wildwood is a shop.'))).toEqual([
         ...['<s>', ' name', '[', 'W', 'ild', 'wood', ']', '\n'],
-        ...['«W»', '«ild»', '«wood»', '« is»', '« a»', '« shop»', '«.»', '«</s>»'],
+        ...['“W”', '“ild”', '“wood”', '“ is”', '“ a”', '“ shop”', '“.”', '“</s>”'],
       ]);
     });
 

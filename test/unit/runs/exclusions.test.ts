@@ -34,7 +34,7 @@ describe('exclusions', () => {
     expect(readExclusions(run)).toEqual([]);
   });
 
-  it('can be changed while samples are written', () => {
+  it('can be changed while samples are generated', () => {
     write(...madeUpEvents().slice(0, 3));
     writeExclusions(run, [1]);
     expect(readExclusions(run)).toEqual([1]);

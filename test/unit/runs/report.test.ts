@@ -102,7 +102,7 @@ describe('buildCharts', () => {
     const charts = buildCharts([{ label: 'a', events: madeUpEvents() }]);
     expect(charts.map(({ title, series }) => [title, series.length])).toEqual([
       ['Training loss', 3],
-      ['Downstream: what the fine-tune is for', 1],
+      ['Downstream score: the new task', 1],
       ['Pre-existing tasks: acc', 5],
       ['Drift from the base model', 1],
     ]);

@@ -117,7 +117,7 @@ describe('logs', () => {
     expect(readResults(run)).toEqual(madeUpResults());
   });
 
-  it('is whole after being cut off anywhere, and goes on', () => {
+  it('is whole after being cut off anywhere, and continues', () => {
     write(...events);
     const whole = readFileSync(run.paths.events);
     const ends = [...whole].flatMap((byte, i) => (byte === 10 ? [i + 1] : []));

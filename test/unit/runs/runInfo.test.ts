@@ -81,7 +81,7 @@ test('a whole made-up run ends finished, with nothing left to wait for', () => {
   expect(history).toMatchObject({ end: 'finished', step: 600, steps: 600, secondsLeft: null });
 });
 
-test('a resumed run goes on from its checkpoint and forgets how it ended', () => {
+test('a resumed run continues from its checkpoint and forgets how it ended', () => {
   const begun = [started(0), phase('training', 100), trainStep(30)];
   const failed = fold(...begun, { type: 'run_failed', time, step: 20, error: failure });
   expect(failed).toMatchObject({ end: 'failed', failure, step: 20 });
@@ -91,7 +91,7 @@ test('a resumed run goes on from its checkpoint and forgets how it ended', () =>
   expect([history.end, history.failure]).toEqual([undefined, undefined]);
 });
 
-test('samples are settled once they were chosen, also when the run begins anew', () => {
+test('samples are settled once they were chosen, also when the run starts again', () => {
   expect(fold(started(0), { type: 'samples_chosen', time, excluded: [] }).trained).toBe(true);
   expect(fold(started(0), trainStep(1), started(0)).trained).toBe(true);
 });

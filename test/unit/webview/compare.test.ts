@@ -91,7 +91,7 @@ describe('factRows', () => {
 });
 
 describe('the chart of changes', () => {
-  it('groups tasks by unit, without the downstream score, and keeps runs beside each other', () => {
+  it('groups tasks by unit, without the downstream score, and keeps runs side by side', () => {
     const perplexity = {
       ...facts,
       task: 'text',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  formatChance,
+  formatProbability,
   hitsIn,
   preview,
   previewTokens,
@@ -44,7 +44,7 @@ describe('texts as they are shown', () => {
 
   it('find every hit, where it stands in the text as written', () => {
     expect(hitsIn('Aa b aA', 'a')).toEqual([0, 1, 5, 6]);
-    // «İ» becomes two characters in lower case.
+    // “İ” becomes two characters in lower case.
     expect(hitsIn('İİ Tarn', 'tarn')).toEqual([3]);
     expect(hitsIn('anything', '')).toEqual([]);
   });
@@ -75,9 +75,9 @@ describe('how likely a token was', () => {
   });
 
   it('is said in percent', () => {
-    expect(formatChance(Math.log(0.954))).toBe('95.4 %');
-    expect(formatChance(Math.log(0.0123))).toBe('1.2 %');
-    expect(formatChance(0)).toBe('nearly 100 %');
-    expect(formatChance(-100)).toBe('less than 0.01 %');
+    expect(formatProbability(Math.log(0.954))).toBe('95.4 %');
+    expect(formatProbability(Math.log(0.0123))).toBe('1.2 %');
+    expect(formatProbability(0)).toBe('nearly 100 %');
+    expect(formatProbability(-100)).toBe('less than 0.01 %');
   });
 });

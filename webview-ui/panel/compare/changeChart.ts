@@ -41,7 +41,7 @@ export function dotsOf({ rows }: ChangeGroup, runs: number): Dot[][] {
       const result = cells[run]?.result;
       if (result === undefined || result.change === null) return [];
       const [low, high] = result.interval ?? [result.change, result.change];
-      // Runs of a task stand below each other in its stripe, whose middle is a whole number.
+      // Runs of a task are below each other in its stripe, whose middle is a whole number.
       const y = i + ((run + 0.5) / runs - 0.5) * 0.7;
       return [{ x: result.change, y, low, high, text: changeWithInterval(result) }];
     }),

@@ -117,7 +117,7 @@ export function createComparePage(context: PageContext): PanelPage {
         rows.length > 0
           ? scoresTable(rows, labels)
           : html`<div class="notice" role="status">
-              Scores come when a run has finished. Until then, look at its curves.
+              Scores are available once a run has finished. Until then, look at its curves.
             </div>`
       }
       ${charts(rows, labels)} ${settingsTable(comparison, labels)}
@@ -189,7 +189,7 @@ function summarize(rows: readonly ScoreRow[], labels: readonly string[]): string
 function noRuns(onMix: () => void): TemplateResult {
   return html`<div class="empty">
     <h2>Nothing to compare yet</h2>
-    <p>Finish two runs, for instance one with CFS and one without, and see them side by side.</p>
+    <p>Finish two runs, for instance one with CFS and one without, to see them side by side.</p>
     ${button('Set up the first run', { onClick: onMix })}
   </div>`;
 }

@@ -17,7 +17,7 @@ export function scoresTable(rows: readonly ScoreRow[], labels: readonly string[]
     <h2>Scores</h2>
     <p class="muted">
       Base model → fine-tuned model, then the change with its 95 % interval. ▲ better and ▼ worse
-      stand only where the interval leaves out zero; ★ is the best of a row.
+      are shown only where the interval excludes 0; ★ marks the best in a row.
     </p>
     ${table(
       'Scores',
@@ -42,7 +42,7 @@ function scoreCell(cell: ScoreCell | undefined): TemplateResult {
   const { sign, text } = outcomes[outcome];
   return html`<td>
     <div class=${best ? 'best' : nothing}>
-      ${fromTo(result)} ${best ? html`<span title="best of this row">★ best</span>` : nothing}
+      ${fromTo(result)} ${best ? html`<span title="best in this row">★ best</span>` : nothing}
     </div>
     <div class="muted">
       ${changeWithInterval(result)}
@@ -55,7 +55,7 @@ function scoreCell(cell: ScoreCell | undefined): TemplateResult {
 function moved({ n, rightToWrong, wrongToRight }: ScoreCell['result']): string {
   return rightToWrong === undefined
     ? `${n} items`
-    : `${n} items, ${rightToWrong} lost, ${wrongToRight ?? 0} won`;
+    : `${n} items, ${rightToWrong} lost, ${wrongToRight ?? 0} gained`;
 }
 
 export function factsTable(data: ComparisonData, labels: readonly string[]): TemplateResult {
@@ -74,7 +74,7 @@ export function settingsTable(
     <h2>Settings that differ</h2>
     ${
       runs.length < 2
-        ? html`<p class="muted">Choose a second run to see in what they differ.</p>`
+        ? html`<p class="muted">Choose a second run to see how they differ.</p>`
         : rows.length === 0
           ? html`<p class="muted">These runs have the same settings.</p>`
           : textTable('Settings that differ', 'Setting', labels, rows)

@@ -1,6 +1,6 @@
 /**
- * The Curves page: what runs learn and what they forget, live from their events. Its charts are built
- * anew from plain data whenever something changes; this file only brings data, settings and charts
+ * The Curves page: what runs learn and what they forget, live from their events. Its charts are
+ * rebuilt from plain data whenever something changes; this file only brings data, settings and charts
  * together.
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
@@ -208,8 +208,8 @@ function waiting(runs: readonly RunInfo[]): TemplateResult {
   return html`<div class="notice" role="status">
     ${
       isGoing
-        ? 'The first scores come after the base model has been scored, before training begins.'
-        : 'These runs have no scores of pre-existing tasks: they ended before, or name no tasks.'
+        ? 'The first scores appear once the base model has been scored, before training starts.'
+        : 'These runs have no scores for pre-existing tasks: they ended too early, or name no tasks.'
     }
   </div>`;
 }

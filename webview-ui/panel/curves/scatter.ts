@@ -1,5 +1,5 @@
 /**
- * What was won beside what was kept, over runs: a point for each finished run. Only runs that share
+ * What was learned against what was kept, over runs: a point for each finished run. Only runs that share
  * model, dataset and measure are comparable, so they come in groups.
  */
 import { methodNames } from '../../../src/methods/index.js';
@@ -77,7 +77,7 @@ function unitsOf(runs: readonly FinishedRun[]): ScatterGroup['units'] {
       const x = results.downstream?.final.score ?? null;
       const lost = results.forgetting.find((each) => each.unit === unit)?.averageForgetting ?? null;
       if (x === null || lost === null) return [];
-      // Not «−lost», which would make a zero negative.
+      // Not “−lost”, which would make a zero negative.
       return [{ runId: info.id, label, method: results.method, x, y: 0 - lost }];
     });
     const counts = runs.map(

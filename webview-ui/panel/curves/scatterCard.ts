@@ -47,7 +47,7 @@ export function scatterCards(options: ScatterOptions): TemplateResult | typeof n
         </div>`;
   const cards = group.units.map((unit) => {
     const id = `scatter-${unit.unit}`;
-    const title = `Won and kept: ${unitName(unit.unit)}`;
+    const title = `Learned and kept: ${unitName(unit.unit)}`;
     const drawing = scatterChart(group, unit, theme);
     const view = views.of(id);
     view.draw(drawing, `${version} ${group.key}`);
@@ -64,7 +64,7 @@ export function scatterCards(options: ScatterOptions): TemplateResult | typeof n
       onPng: () => options.savePng(id, title, drawing),
     });
   });
-  return html`<h2 class="section">Finished runs: won and kept</h2>
+  return html`<h2 class="section">Finished runs: learned and kept</h2>
     ${choice}
     <div class="cards">${cards}</div>`;
 }
@@ -74,7 +74,7 @@ function describe(group: ScatterGroup, { points }: ScatterGroup['units'][number]
   const runs = points.map(
     ({ label, x, y }) => `${label}: downstream ${formatNumber(x)}, kept ${formatChange(y)}`,
   );
-  return `Downstream score, ${better}, beside the mean change of tasks. ${runs.join('; ')}.`;
+  return `Downstream score, ${better}, against the mean change of the pre-existing tasks. ${runs.join('; ')}.`;
 }
 
 function table({ unit, points }: ScatterGroup['units'][number]): TemplateResult {
@@ -85,7 +85,7 @@ function table({ unit, points }: ScatterGroup['units'][number]): TemplateResult 
           <th scope="col">run</th>
           <th scope="col">method</th>
           <th scope="col">downstream</th>
-          <th scope="col">mean change for the better, ${unitName(unit)}</th>
+          <th scope="col">mean change, ${unitName(unit)} (positive is better)</th>
         </tr>
       </thead>
       <tbody>

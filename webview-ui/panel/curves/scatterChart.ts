@@ -39,7 +39,7 @@ export function scatterChart(
           ends: withRoom(points.map(({ x }) => x)),
         }),
         y: axis({
-          label: 'mean change of the tasks (up is better)',
+          label: 'mean change of the pre-existing tasks (up is better)',
           theme,
           ends: withRoom([0, ...points.map(({ y }) => y)]),
         }),

@@ -52,7 +52,7 @@ export interface Line {
 export interface LegendEntry {
   key: string;
   label: string;
-  /** What the entry stands for; a run among tasks is told by its dash alone. */
+  /** What the entry stands for; a run among tasks is recognised by its dash alone. */
   sample: Partial<LineStyle>;
 }
 
@@ -169,8 +169,8 @@ function downstreamSpec(runs: readonly CurvesRun[]): ChartSpec {
   const better = direction({ higherIsBetter: any?.higherIsBetter ?? false });
   return {
     id: 'downstream',
-    title: 'Downstream score: what the fine-tune is for',
-    note: `on rows of your dataset that are not trained on, ${better}`,
+    title: 'Downstream score: the new task',
+    note: `on held-out rows of your dataset, ${better}`,
     yLabel: unitName(unitOf(any?.metric ?? '')),
     measure: 'score',
     higherIsBetter: any?.higherIsBetter ?? false,
@@ -182,7 +182,7 @@ function downstreamSpec(runs: readonly CurvesRun[]): ChartSpec {
 
 function lossSpecs(runs: readonly CurvesRun[]): ChartSpec[] {
   const chart = {
-    note: 'what training pushes down, lower is better',
+    note: 'the training objective, lower is better',
     yLabel: 'nats per token',
     measure: 'score',
     higherIsBetter: false,
@@ -227,7 +227,7 @@ function klSpec(runs: readonly CurvesRun[]): ChartSpec {
   return {
     id: 'kl',
     title: 'Drift from the base model',
-    note: 'estimated KL(base ‖ fine-tuned) on context-free samples; 0 is no drift',
+    note: 'estimated KL(base ‖ fine-tuned) on context-free samples; 0 means no drift',
     yLabel: 'nats per sample',
     measure: 'score',
     higherIsBetter: false,

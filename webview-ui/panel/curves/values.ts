@@ -70,7 +70,7 @@ export function summarize(spec: ChartSpec, hidden: ReadonlySet<string>): string 
 export interface NumbersTable {
   columns: string[];
   rows: { step: number; cells: string[] }[];
-  /** Rows that were passed over, to keep the table short. */
+  /** Rows that were skipped, to keep the table short. */
   leftOut: number;
 }
 

@@ -38,7 +38,7 @@ export function batchView(mix: MixPreview, view: BatchView): TemplateResult {
     <h2 id="preview-batch">The first batch</h2>
     <ul class="legend">
       <li>
-        <span class="token supervised">supervised</span> The model learns to write these tokens.
+        <span class="token supervised">supervised</span> The model learns to generate these tokens.
       </li>
       <li><span class="token">context</span> It only reads these.</li>
     </ul>
@@ -77,7 +77,7 @@ function rowView(row: BatchRow, { sources }: MixPreview, view: BatchView): Templ
     </div>
     ${
       tokens.length === 0
-        ? html`<div class="muted unwritten">will be written</div>`
+        ? html`<div class="muted unwritten">not generated yet</div>`
         : html`<div class="tokens">
             ${shown.map(tokenView)}${shown.length < tokens.length ? '…' : ''}
           </div>`

@@ -46,7 +46,7 @@ function sectionView(section: Section, editor: Editor): TemplateResult | typeof 
 interface Folded {
   id: string;
   label: string;
-  /** What is told by the place alone, for who only hears the label. */
+  /** What only the place on the page says, for those who only hear the label. */
   of: string;
   fields: readonly Field[];
 }
@@ -213,7 +213,7 @@ function listView(
             ${folded(
               {
                 id: `entry ${main.id}`,
-                label: 'How to read it',
+                label: 'Format',
                 of: textOf(main.value),
                 fields: more,
               },

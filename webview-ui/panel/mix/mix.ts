@@ -1,6 +1,6 @@
 /**
  * The Mix page: the settings of a run as a form, and beside it what they would do. The host keeps
- * the values, so that they outlive the page; the page remembers only what was folded open.
+ * the values, so that they outlive the page; the page remembers only which sections are open.
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { z } from 'zod';
@@ -44,7 +44,7 @@ export function createMixPage(context: PageContext): PanelPage {
   let scroll = kept.success ? kept.data.scroll : 0;
   const longRows = new Set<string>();
   let isWholeBatch = false;
-  /** What was typed for a value: `1e-` is on its way to a number. */
+  /** What was typed for a value: `1e-` is about to become a number. */
   const texts = new Map<string, { text: string; value: unknown }>();
 
   let state: State | undefined;
@@ -200,8 +200,8 @@ export function createMixPage(context: PageContext): PanelPage {
       ${
         missing.length === 0 && wrong > 0 && !isWaiting
           ? html`<div class="notice warning" role="status">
-              Correct the marked settings to see what they would do.
-              ${data ? 'Below is still what they were before.' : nothing}
+              Correct the marked settings to update the preview.
+              ${data ? 'Below is the preview of the previous settings.' : nothing}
             </div>`
           : nothing
       }
@@ -234,7 +234,7 @@ export function createMixPage(context: PageContext): PanelPage {
   const waiting = (): TemplateResult => {
     const text = reading
       ? `Reading ${baseName(reading.file)}: ${reading.rows.toLocaleString('en')} rows…`
-      : 'Working out what these settings do…';
+      : 'Updating the preview…';
     return html`${progressRing(text)}<span>${text}</span>`;
   };
 
@@ -245,10 +245,10 @@ export function createMixPage(context: PageContext): PanelPage {
     if (missing.length > 0) return `Choose first: ${list(missing.map(({ label }) => label))}.`;
     const wrong = answer?.problems.length ?? 0;
     if (wrong > 0) return `Correct first: ${wrong} ${wrong === 1 ? 'setting' : 'settings'}.`;
-    if (previewProblem !== undefined) return 'The preview says what is in the way.';
-    if (!answer) return 'The settings are being checked.';
-    if (answer.preview?.problem) return 'The preview says what is in the way.';
-    if (!answer.preview?.mix) return 'No row of the dataset can be trained on.';
+    if (previewProblem !== undefined) return 'The preview shows what is wrong.';
+    if (!answer) return 'Checking the settings…';
+    if (answer.preview?.problem) return 'The preview shows what is wrong.';
+    if (!answer.preview?.mix) return 'No row of the dataset can be used for training.';
     const { errors } = answer.preview.dataset;
     if (errors > 0) {
       return `Correct first: ${errors} ${errors === 1 ? 'mistake' : 'mistakes'} in the dataset.`;
@@ -267,10 +267,11 @@ export function createMixPage(context: PageContext): PanelPage {
         ${button('Start Fine-Tuning', { disabled, onClick: () => void start('end') })}
         ${
           writesSamples
-            ? button('Write Samples First', {
+            ? button('Generate Samples First', {
                 kind: 'secondary',
                 disabled,
-                title: 'Writes the samples and stops, so that you can read them before you train.',
+                title:
+                  'Generates the samples and stops, so that you can read them before training.',
                 onClick: () => void start('samples'),
               })
             : nothing
@@ -331,8 +332,8 @@ function firstSteps(missing: readonly Field[], editor: Editor): TemplateResult {
       <li>
         <strong>Read the preview here</strong>
         <div class="muted">
-          What will be trained on, how long it takes, and whether it fits. Nothing runs until you
-          start it.
+          What the model will be trained on, how long it will take, and whether it fits in memory.
+          Nothing runs until you start it.
         </div>
       </li>
     </ol>
@@ -347,8 +348,8 @@ function startedNotice(
     <strong>Started.</strong> The settings are written to ${link(file, () => openFile(file))}.
     ${
       until === 'samples'
-        ? 'Read them in the Sample Inspector as they come; «Train on These Samples» there goes on.'
-        : 'Read the samples in the Sample Inspector as they come, then watch the Curves page.'
+        ? 'Read the samples in the Sample Inspector, then choose “Train on These Samples” there.'
+        : 'Read the samples in the Sample Inspector as they arrive, then watch the Curves page.'
     }
   </div>`;
 }

@@ -32,14 +32,14 @@ export function previewView(view: PreviewView): TemplateResult {
 
 function noRows(): TemplateResult {
   return html`<div class="notice warning">
-    <strong>No row of the dataset can be trained on.</strong>
-    <div>See below what is wrong, correct the file, and the preview follows.</div>
+    <strong>No row of the dataset can be used for training.</strong>
+    <div>See below for what is wrong. The preview updates when you correct the file.</div>
   </div>`;
 }
 
 const verdicts = {
   fits: { mark: '✓', text: 'It will fit' },
-  tight: { mark: '!', text: 'It is tight' },
+  tight: { mark: '!', text: 'It will be a tight fit' },
   'too-large': { mark: '✕', text: 'It will not fit' },
 };
 
@@ -48,9 +48,9 @@ function estimateView(estimate: RunEstimate): TemplateResult {
   const { mark, text } = verdicts[verdict];
   const share = memory.available > 0 ? memory.needed / memory.available : 1;
   const phases = [
-    ['Writing samples', seconds.generating],
+    ['Generating samples', seconds.generating],
     ['Training', seconds.training],
-    ['Measuring', seconds.evaluating],
+    ['Evaluating', seconds.evaluating],
   ] as const;
   const needed = `${formatBytes(memory.needed)} of ${formatBytes(memory.available)}`;
   return html`<section aria-labelledby="preview-cost">
@@ -74,7 +74,7 @@ function estimateView(estimate: RunEstimate): TemplateResult {
     </div>
     <dl class="facts">
       <div>
-        <dt>Time in all</dt>
+        <dt>Total time</dt>
         <dd>≈ ${formatSeconds(seconds.total)}</dd>
       </div>
       ${phases
@@ -102,12 +102,12 @@ function estimateView(estimate: RunEstimate): TemplateResult {
           : nothing
       }
       <div>
-        <dt>Computed on</dt>
+        <dt>Provider</dt>
         <dd>${provider}</dd>
       </div>
     </dl>
     <details class="folded">
-      <summary>What the memory is for</summary>
+      <summary>Memory by use</summary>
       <dl class="facts">
         ${Object.entries(memory.parts).map(
           ([name, bytes]) =>
@@ -125,7 +125,7 @@ function mixView(mix: MixPreview): TemplateResult {
   const { sources, steps, epochs, stepsPerEpoch } = mix;
   const planned = sources.filter((source) => source.planned).map(rowsOf);
   return html`<section aria-labelledby="preview-mix">
-    <h2 id="preview-mix">What is trained on</h2>
+    <h2 id="preview-mix">Training data</h2>
     <p>
       <strong>${formatNumber(steps)} ${steps === 1 ? 'step' : 'steps'}</strong>:
       ${formatNumber(epochs)} ${epochs === 1 ? 'pass' : 'passes'} over the dataset, with
@@ -151,8 +151,8 @@ function mixView(mix: MixPreview): TemplateResult {
       planned.length === 0
         ? nothing
         : html`<p class="muted">
-            ≈ The ${planned.join(' and ')} are not written yet; their tokens are what to expect at
-            most.
+            ≈ The ${planned.join(' and ')} are not generated yet; their token counts are upper
+            estimates.
           </p>`
     }
   </section>`;
@@ -214,15 +214,11 @@ function reportView(report: DatasetReport, openFile: PreviewView['openFile']): T
     <h2 id="preview-rows">Rows of the dataset</h2>
     <p>
       ${formatNumber(rows)} read, ${formatNumber(kept)} used.
-      ${
-        leftOut === 0
-          ? 'None is left out'
-          : html`<strong>${formatNumber(leftOut)} left out</strong>`
-      },
+      ${leftOut === 0 ? 'None left out' : html`<strong>${formatNumber(leftOut)} left out</strong>`},
       ${
         truncated === 0
-          ? 'none loses its end.'
-          : html`<strong>${formatNumber(truncated)} cut at the longest row</strong>.`
+          ? 'none truncated.'
+          : html`<strong>${formatNumber(truncated)} truncated to the maximum length</strong>.`
       }
     </p>
     ${
@@ -247,7 +243,7 @@ function reportView(report: DatasetReport, openFile: PreviewView['openFile']): T
             ${
               problems.length > shownProblems
                 ? html`<p class="muted">
-                    The Problems panel lists more of them when the file is opened.
+                    Open the file to see more of them in the Problems panel.
                   </p>`
                 : nothing
             }`
@@ -264,8 +260,8 @@ function modelView(model: ModelFacts): TemplateResult {
   return html`<section aria-labelledby="preview-model">
     <h2 id="preview-model">The base model</h2>
     <p>
-      ${architecture}, ${formatNumber(parameters)} weights in ${formatNumber(layers)} layers, reads
-      up to ${formatNumber(contextLength)} tokens. Samples start from the token
+      ${architecture}, ${formatNumber(parameters)} parameters in ${formatNumber(layers)} layers,
+      context length ${formatNumber(contextLength)}. Samples start from the BOS token
       <code>${bos.token}</code>
       (${bos.id}): ${bos.reason}
     </p>

@@ -52,7 +52,7 @@ export function parseNumber(text: string): number | string | undefined {
   return Number.isFinite(number) ? number : text;
 }
 
-/** A value as it stands in its field. */
+/** A value as shown in its field. */
 export function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');

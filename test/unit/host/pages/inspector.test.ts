@@ -91,7 +91,7 @@ it('reads the tokens of the samples that are asked for', async () => {
   });
 });
 
-it('writes exclusions until training has begun', async () => {
+it('writes exclusions until training has started', async () => {
   await open();
   const exclude = (indices: number[], excluded: boolean): Promise<unknown> =>
     page.ask('exclude', { runId: run.id, indices, excluded });
@@ -101,7 +101,10 @@ it('writes exclusions until training has begun', async () => {
   await vi.waitFor(() => expect(state().excluded).toEqual([1]));
 
   tell(run, { type: 'samples_chosen', time: timeAt(9), excluded: [1] });
-  await vi.waitFor(() => expect(state().settled).toMatch(/Training has begun/), { timeout: 4000 });
+  await vi.waitFor(
+    () => expect(state().settled).toMatch(/Training on these samples has already started/),
+    { timeout: 4000 },
+  );
   await expect(exclude([0], true)).rejects.toMatchObject({ code: 'SAMPLES_SETTLED' });
 });
 
@@ -118,7 +121,7 @@ it('stays with the run that was chosen, and shows a new one otherwise', async ()
   expect(page.events('samples').at(-1)?.runId).toBe(second.id);
 });
 
-it('is quiet while hidden and begins anew when it is seen again', async () => {
+it('is quiet while hidden and starts again when it is seen again', async () => {
   await open();
   page.setVisible(false);
   const before = page.sent.length;
@@ -132,7 +135,7 @@ it('is quiet while hidden and begins anew when it is seen again', async () => {
   await vi.waitFor(() => expect(JSON.stringify(events())).toContain('More.'), { timeout: 4000 });
 });
 
-it('writes the samples again from another start token, as a new run', async () => {
+it('generates the samples again from another BOS token, as a new run', async () => {
   await open();
   const answer = (await page.ask('changeBos', { runId: run.id, tokenId: 7 })) as {
     runId: string;

@@ -29,14 +29,14 @@ describe('the runs a page begins with', () => {
   });
 });
 
-describe('start tokens to choose from', () => {
+describe('BOS tokens to choose from', () => {
   const bos = {
     id: 0,
     token: '<s>',
     reason: 'tokenizer_config.json',
     candidates: [
       { id: 0, token: '<s>', reason: 'tokenizer_config.json' },
-      { id: 1, token: '</s>', reason: 'the end token' },
+      { id: 1, token: '</s>', reason: 'the EOS token' },
       { id: 5, token: '<bos>', reason: 'its name' },
     ],
   };
@@ -45,7 +45,7 @@ describe('start tokens to choose from', () => {
     const choices = bosChoices(bos, 5);
     expect(choices.map(({ id }) => id)).toEqual([5, 1, 0]);
     expect(choices[0]?.about).toBe('its samples read better');
-    expect(choices[2]?.about).toBe('found first');
+    expect(choices[2]?.about).toBe('in use');
   });
 
   it('may be typed as a number or as text', () => {
