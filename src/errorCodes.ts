@@ -1,6 +1,7 @@
 /**
  * Every code that an error or a warning of ours can carry, by the room that gives it first, with
- * what it means. People search for a code and scripts compare it, so a code keeps its meaning forever. A test holds that each of them is given somewhere and provoked by some test.
+ * what it means. People search for a code and scripts compare it, so a code keeps its meaning
+ * forever. A test holds that each of them is given somewhere and provoked by some test.
  */
 export const errorCodes = [
   // Everywhere
