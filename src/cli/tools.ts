@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { formatPlace } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
-import { formatNumber, formatSeconds } from '../protocol/format.js';
+import { formatBytes, formatNumber, formatSeconds } from '../protocol/format.js';
 import type { RunEstimate } from '../protocol/preview.js';
 import type { DoctorReport } from '../protocol/providers.js';
 import type { BosToken, SampleRecord } from '../protocol/records.js';
@@ -127,23 +127,32 @@ function describeValidation({ dataset, preview, estimate, bos }: ValidateData): 
   );
   const listed = dataset.problems.length;
   const more = dataset.errors + dataset.warnings - listed;
+  const trained = preview?.sources[0]?.rows ?? dataset.kept;
+  const heldOut = dataset.kept - trained;
   return [
     ...files,
     ...problems,
     ...(more > 0 ? [`… and ${more} more problems\n`] : []),
-    `${dataset.kept} of ${dataset.rows} rows are used for training, ${dataset.truncated} truncated; ` +
-      `${dataset.errors} errors, ${dataset.warnings} warnings\n`,
+    `${dataset.kept} of ${counted(dataset.rows, 'row')} can be used, ${dataset.truncated} truncated` +
+      `${heldOut === 0 ? '' : `, ${heldOut} held out`}; ` +
+      `${counted(dataset.errors, 'error')}, ${counted(dataset.warnings, 'warning')}\n`,
     describeStart(bos),
     ...(preview === undefined ? [] : [describePreview(preview)]),
     ...(estimate === undefined ? [] : [describeEstimate(estimate)]),
   ].join('');
 }
 
-function describeEstimate({ provider, seconds, reason }: RunEstimate): string {
+/** A number with its noun: `1 row`, `2 rows`. */
+function counted(count: number, noun: string): string {
+  return `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function describeEstimate({ provider, seconds, reason, disk }: RunEstimate): string {
   const parts = (['generating', 'training', 'evaluating'] as const)
     .map((phase) => `${phase} ${formatSeconds(seconds[phase])}`)
     .join(', ');
-  return `about ${formatSeconds(seconds.total)} on ${provider} (${parts})\n${reason}\n`;
+  const space = `${formatBytes(disk.needed)} of the ${formatBytes(disk.available)} free on disk`;
+  return `about ${formatSeconds(seconds.total)} on ${provider} (${parts}), ${space}\n${reason}\n`;
 }
 
 function describePreview(preview: NonNullable<ValidateData['preview']>): string {
@@ -158,7 +167,7 @@ function describePreview(preview: NonNullable<ValidateData['preview']>): string 
   ]);
   const head = ['source', 'rows', 'tokens', 'supervised', 'longest', 'rows per epoch'];
   const table = formatTable([head, ...rows], [1, 2, 3, 4, 5]);
-  return `${table}${steps} steps, ${formatNumber(epochs)} epochs\n`;
+  return `${table}${counted(steps, 'step')}, ${counted(Number(epochs.toPrecision(3)), 'epoch')}\n`;
 }
 
 function describeStart({ token, id, reason }: BosToken): string {

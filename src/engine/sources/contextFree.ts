@@ -12,7 +12,8 @@ export const contextFree: SourceKind = {
   share: ({ mix }) => mix.cfsShare,
   expected: (config, model, dataset) => ({
     rows: wantedSamples(config, dataset.count),
-    meanTokens: Math.min(config.generation.maxLength, maxRowLength(config, model)),
+    // The BOS token is not counted among those that are generated.
+    meanTokens: Math.min(config.generation.maxLength + 1, maxRowLength(config, model)),
   }),
   work: ({ generation }, model, rows) => [
     { kind: 'write', ...samplingShape(generation, model, rows) },

@@ -228,7 +228,7 @@ describe('the fit', () => {
     expect(fit(1000).verdict).toBe('tight');
     expect(fit(undefined)).toMatchObject({
       verdict: 'fits',
-      reason: expect.stringContaining('could not be found out') as string,
+      reason: expect.stringContaining('could not be determined') as string,
     });
   });
 });
