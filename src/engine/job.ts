@@ -4,6 +4,7 @@
  * it is there already, so a job can be killed at any moment and resumed.
  */
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { CfsError } from '../errors.js';
 import type { Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
@@ -11,7 +12,7 @@ import { recordFormat, type RunEvent } from '../protocol/records.js';
 import { writeReport } from '../runs/report.js';
 import { openRunWriter, readEvents, type RunFolder } from '../runs/runFolder.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
-import { listCheckpoints, newestCheckpoint } from '../trainer/checkpoint.js';
+import { listCheckpoints, newestCheckpoint, requireBase } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
 import { createBaseModel } from './baseModel.js';
 import { progress, warning, type Job } from './context.js';
@@ -90,11 +91,12 @@ async function runPhases(
   report(progress('loading', 0, 0));
   const model = openModel(config.model, config.generation.bos);
   const provider = await chooseProvider(config.provider, config.threads);
+  const { checkpoints } = run.paths;
+  const newest = await newestCheckpoint(checkpoints, (damaged) => report(warning(damaged)));
   report({
     type: 'run_started',
     time: now(),
-    step:
-      (await newestCheckpoint(run.paths.checkpoints, (damaged) => report(warning(damaged)))) ?? 0,
+    step: newest?.step ?? 0,
     provider: provider.name,
     versions: versions(),
     format: recordFormat,
@@ -107,6 +109,8 @@ async function runPhases(
   await requireMemory(plan);
   const store = await createStore(device, plan, (name) => folder.tensors.read(name));
   const base = createBaseModel(device, model, store);
+  // Before anything is written that only belongs to another model.
+  if (newest) requireBase(join(checkpoints, String(newest.step)), newest.base, base.hash);
   const job: Job = { ...start, config, device, model, store, base, timings };
   try {
     const stop = (step: number): void => report({ type: 'run_stopped', time: now(), step });

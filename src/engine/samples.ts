@@ -132,7 +132,8 @@ async function completeSamples(
       }),
     );
   }
-  return byIndex(samples);
+  // A refused resume may have left more than this run wants.
+  return byIndex(samples.filter(({ index }) => index < count));
 }
 
 /** They come as they are completed; training must not depend on that. */

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { assert, CfsError, defined, messageOf } from '../errors.js';
+import { CfsError, defined, messageOf } from '../errors.js';
 import { replaceFolder, writeError, writeFileAtomic } from '../files.js';
 import { mixerCursorSchema } from '../mixer/mixer.js';
 import { openSafetensors, writeSafetensors } from '../model/safetensors.js';
@@ -95,18 +95,18 @@ export function listCheckpoints(folder: string): number[] {
 }
 
 /**
- * The step of the newest checkpoint that is whole. Damaged ones before it are put aside as
- * `STEP.damaged` and told to `onDamaged`.
+ * The newest checkpoint that is whole: its step, and the hash of its base model. Damaged ones before
+ * it are put aside as `STEP.damaged` and told to `onDamaged`.
  */
 export async function newestCheckpoint(
   folder: string,
   onDamaged: (warning: CfsError) => void,
-): Promise<number | undefined> {
+): Promise<{ step: number; base: string } | undefined> {
   for (const step of listCheckpoints(folder)) {
     const path = join(folder, String(step));
     try {
-      await readChecked(path);
-      return step;
+      const { base } = await readChecked(path);
+      return { step, base };
     } catch (error) {
       if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
       putAside(path);
@@ -139,7 +139,7 @@ export async function loadCheckpoint(
 ): Promise<TrainingState> {
   const path = join(folder, String(step));
   const content = await readChecked(path);
-  if (content.base !== base) throw otherBase(path);
+  requireBase(path, content.base, base);
   const file = openSafetensors(join(path, tensorFile));
   for (const kind of checkpointKinds) {
     for (const { name, types } of trainedTensors(store.plan)) {
@@ -160,7 +160,7 @@ async function readChecked(path: string): Promise<CheckpointContent> {
     if (formatSchema.safeParse(json).data?.format === 1) throw outdated(path);
     const content = contentSchema.parse(json);
     const found = await checksum(join(path, tensorFile));
-    assert(found === content.sha256, 'the checksum of its tensors differs');
+    if (found !== content.sha256) throw new Error('the checksum of its tensors differs');
     return content;
   } catch (error) {
     if (error instanceof CfsError) throw error;
@@ -185,8 +185,10 @@ function outdated(path: string): CfsError {
   });
 }
 
-function otherBase(path: string): CfsError {
-  return new CfsError({
+/** Throws `CHECKPOINT_OTHER_BASE` where the base model is not the one of the checkpoint at `path`. */
+export function requireBase(path: string, wanted: string, base: string): void {
+  if (wanted === base) return;
+  throw new CfsError({
     code: 'CHECKPOINT_OTHER_BASE',
     message: 'This checkpoint was made from a base model with different weights.',
     remedy: 'Restore the base model, or start a new run.',

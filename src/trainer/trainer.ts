@@ -130,8 +130,8 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
 /** Loads the newest checkpoint that is whole, warning of each that is not. */
 async function resume(options: TrainerOptions): Promise<TrainingState | undefined> {
   const { folder, base } = options.checkpoints;
-  const step = await newestCheckpoint(folder, (warning) => options.onWarning(warning));
-  return step === undefined ? undefined : loadCheckpoint(folder, step, options.store, base);
+  const newest = await newestCheckpoint(folder, (warning) => options.onWarning(warning));
+  return newest && loadCheckpoint(folder, newest.step, options.store, base);
 }
 
 function diverged(state: TrainingState): CfsError {
