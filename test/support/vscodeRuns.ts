@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Locator } from 'playwright-core';
+import { errors, type Locator } from 'playwright-core';
 import { runConfigSchema } from '../../src/runs/configSchema.js';
 import { createRun, openRunWriter, readEvents, type RunFolder } from '../../src/runs/runFolder.js';
 import type { RunEvent } from '../../src/protocol/records.js';
@@ -109,11 +109,26 @@ export async function clickMenuEntry({ page }: Workbench, entry: string): Promis
 export async function openRunMenu(workbench: Workbench, name: string): Promise<string[]> {
   const { page } = workbench;
   const entries = page.locator('.context-view .monaco-menu .action-label');
-  await runRow(workbench, name).click({ button: 'right' });
+  const texts = async (): Promise<string[]> =>
+    (await entries.allInnerTexts()).map((entry) => entry.trim()).filter((text) => text !== '');
+  // A row that is drawn again just then takes its menu away; a person clicks once more.
+  for (let attempt = 0; (await entries.count()) === 0 && attempt < 5; attempt++) {
+    await runRow(workbench, name).click({ button: 'right' });
+    await entries
+      .first()
+      .waitFor({ timeout: 5000 })
+      .catch((error: unknown) => {
+        if (!(error instanceof errors.TimeoutError)) throw error;
+      });
+  }
   await entries.first().waitFor();
-  // The menu is drawn before its entries are final.
-  await page.waitForTimeout(400);
-  return (await entries.allInnerTexts()).map((entry) => entry.trim()).filter((text) => text !== '');
+  // The menu is drawn before its entries are final: two readings have to agree.
+  for (let before: string[] = []; ;) {
+    await page.waitForTimeout(400);
+    const now = await texts();
+    if (now.length > 0 && now.join() === before.join()) return now;
+    before = now;
+  }
 }
 
 /** What a run has told so far; nothing before it began. */
