@@ -44,6 +44,8 @@ let failed = false;
 
 interface Measured {
   seconds: number[];
+  /** Of them, those of the optimizer. */
+  optimizer: number[];
   /** What has to agree. */
   results: number[];
   peakBytes: number;
@@ -51,11 +53,19 @@ interface Measured {
 
 async function measure(
   prepare: (ours: Ours) => Promise<void>,
-  work: (ours: Ours, round: number) => Promise<{ seconds: number; results: number[] }>,
+  work: (
+    ours: Ours,
+    round: number,
+  ) => Promise<{ seconds: number; optimizer?: number; results: number[] }>,
   times: number,
 ): Promise<Measured[]> {
   const sides = await Promise.all(checkouts.map((checkout) => startOurs(checkout)));
-  const measured = sides.map((): Measured => ({ seconds: [], results: [], peakBytes: 0 }));
+  const measured = sides.map((): Measured => ({
+    seconds: [],
+    optimizer: [],
+    results: [],
+    peakBytes: 0,
+  }));
   for (const ours of sides) {
     await prepare(ours);
     await work(ours, -1);
@@ -63,8 +73,9 @@ async function measure(
   await alternate(
     times,
     sides.map((ours, i) => async (round) => {
-      const { seconds, results } = await work(ours, round);
+      const { seconds, optimizer, results } = await work(ours, round);
       measured[i]?.seconds.push(seconds);
+      if (optimizer !== undefined) measured[i]?.optimizer.push(optimizer);
       measured[i]?.results.push(...results);
     }),
   );
@@ -75,11 +86,16 @@ async function measure(
   return measured;
 }
 
+/** 0 for equal numbers, zero included. */
+function deviation(a: number, b: number): number {
+  return a === b ? 0 : relativeError(a, b);
+}
+
 function row(name: string, [before, after]: Measured[]): string[] {
   const sides = [defined(before, 'other'), defined(after, 'this')];
   const [was, is] = sides.map(({ seconds }) => spreadOf(seconds)) as [Spread, Spread];
   const worst = sides[0]?.results.reduce(
-    (most, value, i) => Math.max(most, relativeError(value, sides[1]?.results[i] ?? NaN)),
+    (most, value, i) => Math.max(most, deviation(value, sides[1]?.results[i] ?? NaN)),
     0,
   );
   const same = worst !== undefined && worst <= tolerance;
@@ -114,12 +130,15 @@ for (const name of flags.shapes.split(',').filter(Boolean)) {
       });
     },
     async (ours) => {
-      const { seconds, loss } = await ours.request('step', { rows, learningRate: 1e-3 });
-      return { seconds, results: [loss] };
+      const request = { rows, learningRate: 1e-3 };
+      const { seconds, optimizer, loss } = await ours.request('step', request);
+      return { seconds, optimizer, results: [loss] };
     },
     steps,
   );
   table.push(row(`step, ${name}`, measured));
+  const optimizer = measured.map((side) => ({ ...side, seconds: side.optimizer }));
+  table.push(row('  of it, the optimizer', optimizer));
 }
 for (const rowsAtOnce of flags.batches.split(',').filter(Boolean).map(Number)) {
   const folder = randomModel('15M', shapes['15M']);
