@@ -102,7 +102,10 @@ export async function chooseOfRun(
 }
 
 export async function clickMenuEntry({ page }: Workbench, entry: string): Promise<void> {
-  await page.locator('.context-view .monaco-menu').getByText(entry, { exact: true }).click();
+  const menu = page.locator('.context-view .monaco-menu');
+  await menu.getByText(entry, { exact: true }).click();
+  // Else the next right click could meet this menu while it closes.
+  await menu.waitFor({ state: 'hidden' });
 }
 
 /** Opens a run's context menu and returns what is in it. */
@@ -111,17 +114,20 @@ export async function openRunMenu(workbench: Workbench, name: string): Promise<s
   const entries = page.locator('.context-view .monaco-menu .action-label');
   const texts = async (): Promise<string[]> =>
     (await entries.allInnerTexts()).map((entry) => entry.trim()).filter((text) => text !== '');
-  // A row that is drawn again just then takes its menu away; a person clicks once more.
-  for (let attempt = 0; (await entries.count()) === 0 && attempt < 5; attempt++) {
+  const opens = async (timeout: number): Promise<boolean> => {
     await runRow(workbench, name).click({ button: 'right' });
-    await entries
-      .first()
-      .waitFor({ timeout: 5000 })
-      .catch((error: unknown) => {
-        if (!(error instanceof errors.TimeoutError)) throw error;
-      });
+    try {
+      await entries.first().waitFor({ timeout });
+      return true;
+    } catch (error) {
+      if (!(error instanceof errors.TimeoutError)) throw error;
+      return false;
+    }
+  };
+  // A row that is drawn again just then takes its menu away; a person clicks once more.
+  for (let attempt = 0; !(await opens(5000)); attempt++) {
+    if (attempt === 5) throw new Error(`The run ${name} opens no menu.`);
   }
-  await entries.first().waitFor();
   // The menu is drawn before its entries are final: two readings have to agree.
   for (let before: string[] = []; ;) {
     await page.waitForTimeout(400);
