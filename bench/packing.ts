@@ -19,7 +19,7 @@ import { splitIntoBatches } from '../src/model/packing.js';
 import { padRows } from './support/padRows.js';
 import { gradientName, trainFeeds, trainGraph } from '../src/model/trainGraph.js';
 import { chunkTargets } from '../src/model/trunk.js';
-import { floats, kernelsOf, openDevice, type Held, type Session } from '../src/runtime/index.js';
+import { floats, heldFeeds, kernelsOf, openDevice, type Session } from '../src/runtime/index.js';
 import { createStore } from '../src/trainer/store.js';
 import { planStore } from '../src/trainer/storePlan.js';
 import { alternate } from './support/alternate.js';
@@ -106,8 +106,8 @@ async function computeGradients(layOut: () => Batch[]): Promise<Timing> {
     const session = await sessionFor(batch.time, index > 0);
     const weights = new Float32Array(batch.targetIds.length).fill(1 / targets);
     const feeds = {
-      ...tensorsOf(store.weights, ''),
-      ...(index > 0 ? tensorsOf(store.gradients, 'sum.') : {}),
+      ...heldFeeds(store.weights),
+      ...(index > 0 ? heldFeeds(store.gradients, 'sum.') : {}),
       ...trainFeeds(batch, weights, chunks),
     };
     const outputs = await session.run(feeds, gradients);
@@ -118,10 +118,6 @@ async function computeGradients(layOut: () => Batch[]): Promise<Timing> {
   }
   const places = batches.reduce((sum, batch) => sum + batch.batch * batch.time, 0);
   return { seconds: (performance.now() - start) / 1000, loss, places };
-}
-
-function tensorsOf(held: ReadonlyMap<string, Held>, prefix: string) {
-  return Object.fromEntries([...held].map(([name, { tensor }]) => [prefix + name, tensor]));
 }
 
 const layouts = {

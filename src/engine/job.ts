@@ -12,7 +12,7 @@ import { recordFormat, type RunEvent } from '../protocol/records.js';
 import { writeReport } from '../runs/report.js';
 import { openRunWriter, readEvents, type RunFolder } from '../runs/runFolder.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
-import { listCheckpoints, newestCheckpoint, requireBase } from '../trainer/checkpoint.js';
+import { lastStep, listCheckpoints, newestCheckpoint, requireBase } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
 import { createBaseModel } from './baseModel.js';
 import { progress, warning, type Job } from './context.js';
@@ -71,7 +71,12 @@ async function reportFailure(
     await work();
   } catch (error) {
     try {
-      report({ type: 'run_failed', time: now(), step: lastStep(run), error: errorRecord(error) });
+      report({
+        type: 'run_failed',
+        time: now(),
+        step: lastStep(run.paths.checkpoints),
+        error: errorRecord(error),
+      });
     } catch (second) {
       // A full disk takes no report either; what ended the job is what the user must hear of.
       if (!(second instanceof CfsError)) throw second;
@@ -116,11 +121,11 @@ async function runPhases(
     const stop = (step: number): void => report({ type: 'run_stopped', time: now(), step });
     const { rows, downstream } = await runPhase(job, prepare, undefined);
     const { chooseSources, klSamples } = await runPhase(job, write, rows);
-    if (signal.aborted || until === 'samples') return stop(lastStep(run));
+    if (signal.aborted || until === 'samples') return stop(lastStep(run.paths.checkpoints));
     const evaluator = createJobEvaluator(job, klSamples, downstream);
     const tasks = identifyTasks(config.evaluation.tasks);
     const base = await runPhase(job, measureBase, evaluator);
-    if (signal.aborted) return stop(lastStep(run));
+    if (signal.aborted) return stop(lastStep(run.paths.checkpoints));
     const sources = chooseSources();
     const identity = { model: job.base.hash, sources: identifySources(sources), tasks };
     const { kind, state } = await runPhase(job, train, { sources, identity, evaluator, base });
@@ -139,11 +144,6 @@ async function runPhases(
   } finally {
     store.release();
   }
-}
-
-/** The last step that the log knows of. */
-function lastStep(run: RunFolder): number {
-  return listCheckpoints(run.paths.checkpoints)[0] ?? 0;
 }
 
 /** A run without samples cannot end at them. */

@@ -7,10 +7,10 @@ import { defined } from '../errors.js';
 import {
   float32,
   floats,
+  heldFeeds,
   int32,
   int64,
   type Device,
-  type Feeds,
   type HeldWeights,
   type Session,
 } from '../runtime/index.js';
@@ -99,8 +99,6 @@ export async function createDecoder(
   // Most samples have no prompt, so the second session is made when one comes.
   let prefillSession: Session | undefined;
 
-  const weights = (): Feeds =>
-    Object.fromEntries([...held].map(([name, { tensor }]) => [name, tensor]));
   const cache = createDecoderCache(architecture, batch);
 
   const prefillChunk = async (chunks: readonly (readonly number[])[]): Promise<void> => {
@@ -117,7 +115,7 @@ export async function createDecoder(
       Float32Array.from({ length: count }, (_, i) => i % time);
     cache.reserve(time);
     const outputs = await prefillSession.run({
-      ...weights(),
+      ...heldFeeds(held),
       ...cache.feeds(),
       tokens: int32(tokens, [batch * time]),
       positions: int64(clampTo(positions, shape.positions - 1), [batch, time]),
@@ -146,7 +144,7 @@ export async function createDecoder(
     run: async (last, steps, uniforms) => {
       cache.reserve(steps);
       const outputs = await decode.run({
-        ...(values ? {} : weights()),
+        ...(values ? {} : heldFeeds(held)),
         ...cache.feeds(),
         tokens: int32(
           last.map((token) => Math.max(token, 0)),

@@ -3,6 +3,7 @@ import { defined } from '../errors.js';
 import { Graph, type Kernels } from '../graph/index.js';
 import {
   floats,
+  heldFeeds,
   kernelsOf,
   type Device,
   type HeldWeights,
@@ -50,9 +51,7 @@ export function createScorer(device: Device, architecture: Architecture): Scorer
   };
   return {
     score: async (weights, rows) => {
-      const parameters = Object.fromEntries(
-        [...weights].map(([name, { tensor }]) => [name, tensor]),
-      );
+      const parameters = heldFeeds(weights);
       const scores = rows.map(({ supervised }) => emptyScores(supervised));
       const filled = new Uint32Array(rows.length);
       for (const { batch, rowIndices } of batchesOf(rows, architecture.contextLength + 1)) {

@@ -24,6 +24,11 @@ export interface Held {
 /** Weights on a device, by parameter name. */
 export type HeldWeights = ReadonlyMap<string, Held>;
 
+/** Held tensors as a graph is fed them, each under `prefix` and its name. */
+export function heldFeeds(held: HeldWeights, prefix = ''): Feeds {
+  return Object.fromEntries([...held].map(([name, { tensor }]) => [prefix + name, tensor]));
+}
+
 export interface Session {
   /**
    * Runs the graph. Outputs named in `into` are written to held tensors; the others are returned

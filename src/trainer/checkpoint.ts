@@ -94,6 +94,11 @@ export function listCheckpoints(folder: string): number[] {
     .sort((a, b) => b - a);
 }
 
+/** The step of the newest checkpoint; 0 where there is none. */
+export function lastStep(folder: string): number {
+  return listCheckpoints(folder)[0] ?? 0;
+}
+
 /**
  * The newest checkpoint that is whole: its step, and the hash of its base model. Damaged ones before
  * it are put aside as `STEP.damaged` and told to `onDamaged`.

@@ -10,7 +10,14 @@ import { gradientName, trainFeeds, trainGraph, type LossTerms } from '../model/t
 import { chunkTargets } from '../model/trunk.js';
 import type { Method, MethodSettings } from '../methods/index.js';
 import type { MixedStep } from '../mixer/step.js';
-import { floats, kernelsOf, type Device, type Held, type Session } from '../runtime/index.js';
+import {
+  floats,
+  heldFeeds,
+  kernelsOf,
+  type Device,
+  type Held,
+  type Session,
+} from '../runtime/index.js';
 import type { ParameterStore } from './store.js';
 import { trainedTensors } from './storePlan.js';
 
@@ -92,8 +99,8 @@ export function createGradientComputer(
     const session = await sessionFor(!first);
     const outputs = await session.run(
       {
-        ...tensors(store.weights, ''),
-        ...(first ? {} : tensors(store.gradients, 'sum.')),
+        ...heldFeeds(store.weights),
+        ...(first ? {} : heldFeeds(store.gradients, 'sum.')),
         ...trainFeeds(batch, weights, chunks),
       },
       into,
@@ -177,8 +184,4 @@ interface Passed {
   /** What the method adds to each; undefined where it adds nothing. */
   term: Float32Array | undefined;
   squaredNorm: number;
-}
-
-function tensors(held: ReadonlyMap<string, Held>, prefix: string) {
-  return Object.fromEntries([...held].map(([name, { tensor }]) => [prefix + name, tensor]));
 }

@@ -10,7 +10,7 @@ import { parameterCount } from '../../model/parameters.js';
 import type { ProviderName } from '../../protocol/providers.js';
 import type { Identity, RunEvent } from '../../protocol/records.js';
 import type { RunConfig } from '../../runs/configSchema.js';
-import { listCheckpoints } from '../../trainer/checkpoint.js';
+import { lastStep } from '../../trainer/checkpoint.js';
 import { stateOf, type Transform } from '../../trainer/optimizer.js';
 import { objectiveOf, type StepShape } from '../../trainer/step.js';
 import { planStore, type StorePlan } from '../../trainer/storePlan.js';
@@ -56,7 +56,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
     const { method, settings } = chosenMethod(config);
     const mixing = { mode: mix.mode, batchRows: training.batchRows };
     const steps = stepsOf(config, sources);
-    const rate = createRate((listCheckpoints(run.paths.checkpoints)[0] ?? 0) / steps);
+    const rate = createRate(lastStep(run.paths.checkpoints) / steps);
     report(progress('training', 0, steps));
     return runTrainer({
       device,
