@@ -35,6 +35,8 @@ export interface VsCodeServer {
   /** With its port, no slash at the end. */
   url: string;
   home: string;
+  /** Every folder is trusted. */
+  trustsAll: boolean;
   /** The address of a folder in the workbench. */
   folderUrl(folder: string): string;
   /** Resolves when the server has ended by itself. */
@@ -129,6 +131,7 @@ export async function startVsCode(options: ServerOptions = {}): Promise<VsCodeSe
   return {
     url,
     home,
+    trustsAll: !workspaceTrust,
     folderUrl: (folder) => `${url}/?folder=${encodeURIComponent(resolve(folder))}`,
     ended,
     close,

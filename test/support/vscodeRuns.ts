@@ -103,7 +103,12 @@ export async function chooseOfRun(
 
 export async function clickMenuEntry({ page }: Workbench, entry: string): Promise<void> {
   const menu = page.locator('.context-view .monaco-menu');
-  await menu.getByText(entry, { exact: true }).click();
+  const item = menu.locator('.action-item', { has: page.getByText(entry, { exact: true }) });
+  // A disabled entry takes a click and does nothing.
+  if ((await item.getAttribute('class'))?.split(' ').includes('disabled')) {
+    throw new Error(`The menu entry “${entry}” is disabled.`);
+  }
+  await item.click();
   // Else the next right click could meet this menu while it closes.
   await menu.waitFor({ state: 'hidden' });
 }

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BrowserContext, Frame, Locator, Page } from 'playwright-core';
+import { errors, type BrowserContext, type Frame, type Locator, type Page } from 'playwright-core';
 import { openWindow } from '../../scripts/vscode/browser.js';
 import { startVsCode, type ServerOptions, type VsCodeServer } from '../../scripts/vscode/server.js';
 
@@ -73,6 +73,12 @@ function drive(
     await page.locator('.part.statusbar .statusbar-item').first().waitFor();
     // Menus and commands of extensions come later than the workbench.
     await page.getByRole('tab', { name: 'CFS Studio' }).first().waitFor();
+    // On a slow machine it takes seconds more until the window knows that the folder is trusted;
+    // before that, what needs trust is disabled in menus and missing in the palette.
+    if (server.trustsAll) {
+      await listCommand('CFS: Check Environment');
+      await page.keyboard.press('Escape');
+    }
   };
   const openPalette = async (text: string): Promise<void> => {
     // A webview keeps the keys for itself; the workbench's own chrome does not.
@@ -81,15 +87,21 @@ function drive(
     await palette.locator('input').first().fill(`>${text}`);
     await palette.locator('.monaco-list-row').first().waitFor();
   };
-  const asks = (): Promise<boolean> =>
-    palette
-      .locator('.monaco-list-row')
-      .first()
-      .waitFor({ timeout: 3000 })
-      .then(
-        () => true,
-        () => false,
-      );
+  /** Opens the palette on a command and returns its row. */
+  const listCommand = async (title: string): Promise<Locator> => {
+    const entry = palette.locator('.monaco-list-row', {
+      has: page.getByText(title, { exact: true }),
+    });
+    // A command whose condition has just come true is listed when the palette is opened next.
+    for (let attempt = 0; attempt < 60; attempt++) {
+      await openPalette(title);
+      if (await appears(entry.first(), 500)) return entry.first();
+      await page.keyboard.press('Escape');
+      await page.waitForTimeout(300);
+    }
+    throw new Error(`The palette does not list “${title}”.`);
+  };
+  const asks = (): Promise<boolean> => appears(palette.locator('.monaco-list-row').first(), 3000);
   const row = (file: string): Locator =>
     page.locator('.explorer-folders-view .monaco-list-row', {
       has: page.getByText(file, { exact: true }),
@@ -114,20 +126,7 @@ function drive(
       await workbench.open(folder);
       return workbench;
     },
-    command: async (title) => {
-      const entry = palette.locator('.monaco-list-row', {
-        has: page.getByText(title, { exact: true }),
-      });
-      // A command whose condition has just come true is listed when the palette is opened next.
-      for (let attempt = 0; attempt < 20; attempt++) {
-        await openPalette(title);
-        await page.waitForTimeout(250);
-        if (await entry.first().isVisible()) return entry.first().click();
-        await page.keyboard.press('Escape');
-        await page.waitForTimeout(500);
-      }
-      throw new Error(`The palette does not list “${title}”.`);
-    },
+    command: async (title) => (await listCommand(title)).click(),
     commands: async (text) => {
       await openPalette(text);
       await page.waitForTimeout(300);
@@ -192,4 +191,14 @@ function drive(
     },
     close,
   };
+}
+
+async function appears(what: Locator, timeout: number): Promise<boolean> {
+  try {
+    await what.waitFor({ timeout });
+    return true;
+  } catch (error) {
+    if (!(error instanceof errors.TimeoutError)) throw error;
+    return false;
+  }
 }
