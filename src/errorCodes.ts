@@ -95,7 +95,7 @@ export const errorCodes = [
   // trainer
   'CHECKPOINT_DAMAGED', // A checkpoint could not be used.
   'CHECKPOINT_OUTDATED', // A checkpoint of an earlier version, which cannot be resumed.
-  'CHECKPOINT_OTHER_BASE', // A checkpoint was made from a base model with other weights.
+  'CHECKPOINT_OTHER_RUN', // A checkpoint was made from other data, settings or weights.
   'TRAINING_DIVERGED', // Loss or gradient stayed non-finite for too many steps.
 
   // evaluator
@@ -118,13 +118,16 @@ export const errorCodes = [
   'RUN_NOT_FOUND', // There is no run of this name.
   'RUN_AMBIGUOUS', // Several runs begin with this name.
   'RUN_LOCKED', // Another process is writing the run.
+  'RUN_CHANGED', // What a run was made from is not what it would go on with.
   'RUN_REMOVED', // The run folder went away while the run was under way.
   'SAMPLES_SETTLED', // Training has started, so its samples can no longer be changed.
 
   // engine
+  'SETTINGS_CHANGED', // Warning: a run is resumed with other settings, which is allowed for these.
   'MEMORY_SHORT', // Training needs more memory than the machine has.
   'PROTOCOL_MISMATCH', // The editor and the engine do not understand each other.
   'PREVIEW_SUPERSEDED', // A newer preview was asked for.
+  'FILE_CHANGED', // A file was written while it was being read.
   'RUN_BEGUN', // A run that has already started was asked to start.
   'RUN_FINISHED', // A finished run was asked to resume.
   'SAMPLES_ALL_EXCLUDED', // No sample is left to mix in.

@@ -65,7 +65,7 @@ await train({
   schedule: { name: 'cosine', learningRate: 2.5e-3, warmupSteps: 100, steps },
   clipNorm: 1,
   // The start follows from the seed alone.
-  checkpoints: { folder: work, every: 500, keep: 1, base: `random weights of seed ${seed}` },
+  checkpoints: { folder: work, every: 500, keep: 1, inputs: `random weights of seed ${seed}` },
   evaluateAt: new Set(),
   evaluate: () => Promise.resolve(undefined),
   signal: new AbortController().signal,

@@ -25,6 +25,8 @@ export interface CommonOptions {
 export interface JobOptions extends CommonOptions {
   /** `samples`: stop when they are generated, so that people can read them first. */
   until: Until;
+  /** Read the files of model and tasks again, whatever is known of their hashes. */
+  verify: boolean;
 }
 
 export async function startRun(io: Io, file: string, options: JobOptions): Promise<number> {
@@ -89,7 +91,7 @@ async function execute(
   io: Io,
   run: RunFolder,
   resume: boolean,
-  { json, until }: JobOptions,
+  { json, until, verify }: JobOptions,
 ): Promise<number> {
   const engine = await io.loadEngine();
   const progress = createProgress(io);
@@ -102,6 +104,7 @@ async function execute(
       run,
       resume,
       until,
+      verify,
       signal,
       onEvent: (event) => {
         stopped = event.type === 'run_stopped';

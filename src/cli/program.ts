@@ -24,6 +24,7 @@ interface Flags {
   json: boolean;
   workspace: string;
   until: Until;
+  verify: boolean;
   count?: number;
   model?: string;
   output?: string;
@@ -72,9 +73,11 @@ function createProgram(io: Io, done: (code: number) => void): Command {
 
   command('run <run.yaml>', 'start a run from a configuration')
     .addOption(until())
+    .addOption(verify())
     .action(async (file: string, flags: Flags) => done(await startRun(io, file, common(flags))));
   command('resume <run>', 'resume a run from its last checkpoint')
     .addOption(until())
+    .addOption(verify())
     .action(async (name: string, flags: Flags) => done(await resumeRun(io, name, common(flags))));
   command('generate <run.yaml>', 'generate context-free samples and print them')
     .option('-n, --count <samples>', 'number of samples, instead of the budget', wholeNumber)
@@ -104,6 +107,13 @@ function until(): Option {
   return new Option('--until <phase>', 'stop once the samples are generated, to read them first')
     .choices(untilSchema.options)
     .default('end');
+}
+
+function verify(): Option {
+  return new Option(
+    '--verify',
+    'hash all model and task files again instead of trusting their size and times',
+  ).default(false);
 }
 
 function wholeNumber(text: string): number {

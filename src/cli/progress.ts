@@ -71,7 +71,6 @@ export function createProgress(io: Pick<Io, 'out' | 'tty' | 'columns'>): Progres
         case 'warning':
           return line(`warning ${event.code}: ${event.message}\n  → ${event.remedy}`);
         case 'samples_described':
-        case 'run_identified':
           return;
         case 'samples_chosen': {
           const count = event.excluded.length;

@@ -1,16 +1,13 @@
 /**
- * The base model of a run, for everyone who needs its weights or its identity: samples, base scores,
+ * The base model of a run, for everyone who needs its weights: samples, base scores,
  * whatever pulls towards it. The store is asked whether it still holds the base; it is never assumed.
  */
-import { hashWeights } from '../model/identity.js';
 import type { Device, HeldWeights } from '../runtime/index.js';
 import { createStore, type ParameterStore } from '../trainer/store.js';
 import { planFrozen } from '../trainer/storePlan.js';
 import type { Model } from './model.js';
 
 export interface BaseModel {
-  /** Content hash of the weights. */
-  hash: string;
   /** The values of one tensor, flat and row-major. */
   read(name: string): Float32Array;
   /**
@@ -21,9 +18,8 @@ export interface BaseModel {
 }
 
 export function createBaseModel(device: Device, model: Model, store: ParameterStore): BaseModel {
-  const { folder, architecture } = model;
+  const { folder } = model;
   return {
-    hash: hashWeights(folder, architecture.parameters),
     read: (name) => folder.tensors.read(name),
     use: async (work) => {
       if (store.holdsBase) return work(store.weights);

@@ -3,6 +3,7 @@ import type { ErrorDetails } from '../errors.js';
 import type { Phase as PhaseName, RunEvent } from '../protocol/records.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
+import type { IdentityRecord } from '../runs/identity.js';
 import type { RunFolder, RunWriter } from '../runs/runFolder.js';
 import type { ParameterStore } from '../trainer/store.js';
 import type { BaseModel } from './baseModel.js';
@@ -19,6 +20,8 @@ export interface Job {
   model: Model;
   store: ParameterStore;
   base: BaseModel;
+  /** What the run is made from; settled before it is used. */
+  identity: IdentityRecord;
   /** Seconds spent, by phase. */
   timings: Record<string, number>;
 }

@@ -4,20 +4,27 @@
  * it is there already, so a job can be killed at any moment and resumed.
  */
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { CfsError } from '../errors.js';
 import type { Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
+import { eventsOf } from '../protocol/history.js';
 import { recordFormat, type RunEvent } from '../protocol/records.js';
 import { writeReport } from '../runs/report.js';
-import { openRunWriter, readEvents, type RunFolder } from '../runs/runFolder.js';
+import { openIdentity } from '../runs/identity.js';
+import { openRunWriter, readEvents, readSamples, type RunFolder } from '../runs/runFolder.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
-import { lastStep, listCheckpoints, newestCheckpoint, requireBase } from '../trainer/checkpoint.js';
+import { lastStep, listCheckpoints, newestCheckpoint } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
 import { createBaseModel } from './baseModel.js';
 import { progress, warning, type Job } from './context.js';
 import { requireMemory } from './estimate/fit.js';
-import { identifySources, identifyTasks } from './identity.js';
+import {
+  fileInput,
+  hashInputs,
+  rowsInput,
+  samplesInput,
+  type FileInputs,
+} from './identity/inputs.js';
 import { removeLeftovers } from './leftovers.js';
 import { chosenMethod } from './method.js';
 import { openModel } from './model.js';
@@ -37,6 +44,8 @@ export interface JobOptions {
   resume: boolean;
   /** `samples`: ends, resumably, before anything is measured or trained. */
   until: Until;
+  /** Reads the files of model and tasks again to compare them, whatever is known of their hashes. */
+  verify?: boolean;
   /** When it is aborted, the job writes a checkpoint, reports `run_stopped` and returns. */
   signal: AbortSignal;
   /** Called after the event is on disk. */
@@ -45,7 +54,7 @@ export interface JobOptions {
 
 /** Throws the `CfsError` that ended the job, after reporting `run_failed`. */
 export async function runJob(options: JobOptions): Promise<void> {
-  const { run, resume, until, signal, onEvent } = options;
+  const { run, resume, until, verify = false, signal, onEvent } = options;
   if (until === 'samples') requireSamples(run);
   const writer = openRunWriter(run);
   const report = (event: RunEvent): void => {
@@ -56,7 +65,9 @@ export async function runJob(options: JobOptions): Promise<void> {
     // Outside of what is reported: a refused start is no part of the run's history.
     if (!resume) refuseOldCheckpoints(run);
     removeLeftovers(run);
-    await reportFailure(run, report, () => runPhases({ run, writer, signal, report }, until));
+    await reportFailure(run, report, () =>
+      runPhases({ run, writer, signal, report }, until, verify),
+    );
   } finally {
     writer.close();
   }
@@ -88,62 +99,105 @@ async function reportFailure(
 async function runPhases(
   start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'>,
   until: Until,
+  verify: boolean,
 ): Promise<void> {
-  const { run, report, signal } = start;
+  const { run, report } = start;
   const { config } = run;
   const began = performance.now();
   const timings: Job['timings'] = {};
   report(progress('loading', 0, 0));
   const model = openModel(config.model, config.generation.bos);
-  const provider = await chooseProvider(config.provider, config.threads);
-  const { checkpoints } = run.paths;
-  const newest = await newestCheckpoint(checkpoints, (damaged) => report(warning(damaged)));
-  report({
-    type: 'run_started',
-    time: now(),
-    step: newest?.step ?? 0,
-    provider: provider.name,
-    versions: versions(),
-    format: recordFormat,
-  });
-  const { id, token, reason } = model.bos;
-  report({ type: 'bos_found', time: now(), id, token, reason });
-  const device = await openDevice(provider);
-  const { architecture, folder } = model;
-  const plan = storePlanOf(config, architecture, provider.name);
-  await requireMemory(plan);
-  const store = await createStore(device, plan, (name) => folder.tensors.read(name));
-  const base = createBaseModel(device, model, store);
-  // Before anything is written that only belongs to another model.
-  if (newest) requireBase(join(checkpoints, String(newest.step)), newest.base, base.hash);
-  const job: Job = { ...start, config, device, model, store, base, timings };
+  const files = hashInputs(model, config.evaluation.tasks, { verify });
   try {
-    const stop = (step: number): void => report({ type: 'run_stopped', time: now(), step });
-    const { rows, downstream } = await runPhase(job, prepare, undefined);
-    const { chooseSources, klSamples } = await runPhase(job, write, rows);
-    if (signal.aborted || until === 'samples') return stop(lastStep(run.paths.checkpoints));
-    const evaluator = createJobEvaluator(job, klSamples, downstream);
-    const tasks = identifyTasks(config.evaluation.tasks);
-    const base = await runPhase(job, measureBase, evaluator);
-    if (signal.aborted) return stop(lastStep(run.paths.checkpoints));
-    const sources = chooseSources();
-    const identity = { model: job.base.hash, sources: identifySources(sources), tasks };
-    const { kind, state } = await runPhase(job, train, { sources, identity, evaluator, base });
-    if (kind === 'stopped') return stop(state.step);
-
-    const savedStep = await chooseWeights(job, state);
-    const end = await runPhase(job, measureEnd, { evaluator, base, step: savedStep });
-    await evaluator.release();
-    timings.total = (performance.now() - began) / 1000;
-    const { scores: final, kl } = end;
-    const items = evaluator.items(base, final);
-    await runPhase(job, save, { base, final, kl, state, savedStep, items });
-    writeReport(run);
-    // Last: from here on there is nothing to resume.
-    report({ type: 'run_finished', time: now(), step: state.step });
+    const provider = await chooseProvider(config.provider, config.threads);
+    const { checkpoints } = run.paths;
+    const step = await newestCheckpoint(checkpoints, (damaged) => report(warning(damaged)));
+    const identity = openIdentity(run, { isNew: !hasBegun(run) });
+    report({
+      type: 'run_started',
+      time: now(),
+      step: step ?? 0,
+      provider: provider.name,
+      versions: versions(),
+      format: recordFormat,
+    });
+    if (identity.changedSettings.length > 0) report(settingsChanged(identity.changedSettings));
+    const { id, token, reason } = model.bos;
+    report({ type: 'bos_found', time: now(), id, token, reason });
+    const device = await openDevice(provider);
+    const { architecture, folder } = model;
+    const plan = storePlanOf(config, architecture, provider.name);
+    await requireMemory(plan);
+    const store = await createStore(device, plan, (name) => folder.tensors.read(name));
+    const base = createBaseModel(device, model, store);
+    const job: Job = { ...start, config, device, model, store, base, identity, timings };
+    try {
+      await runOn(job, files, until, began);
+    } finally {
+      store.release();
+    }
   } finally {
-    store.release();
+    files.stop();
   }
+}
+
+/** From the data to the saved model. Whatever the run uses is settled before it is used. */
+async function runOn(job: Job, files: FileInputs, until: Until, began: number): Promise<void> {
+  const { run, identity, timings, report, signal } = job;
+  const stop = (): void =>
+    report({ type: 'run_stopped', time: now(), step: lastStep(run.paths.checkpoints) });
+
+  const { rows, downstream } = await runPhase(job, prepare, undefined);
+  identity.settle([
+    ['dataset', [rowsInput('dataset', rows)]],
+    ['held-out rows', downstream ? [rowsInput('held-out rows', downstream)] : []],
+    ...(await files.groups),
+  ]);
+  const { chooseSources, klSamples } = await runPhase(job, write, rows);
+  if (signal.aborted) return stop();
+  identity.settle([
+    ['samples', samplesInput('samples', readSamples(run))],
+    ['KL samples', samplesInput('KL samples', klSamples)],
+  ]);
+  if (until === 'samples') return stop();
+
+  const evaluator = createJobEvaluator(job, klSamples, downstream);
+  const base = await runPhase(job, measureBase, evaluator);
+  if (signal.aborted) return stop();
+  const sources = chooseSources();
+  identity.settle([
+    ['sources', sources.map(({ id, rows }) => rowsInput(id, rows))],
+    ['base scores', [fileInput('base scores', run.paths.base)]],
+  ]);
+  const { kind, state } = await runPhase(job, train, { sources, evaluator, base });
+  if (kind === 'stopped') return stop();
+
+  const savedStep = await chooseWeights(job, state);
+  const end = await runPhase(job, measureEnd, { evaluator, base, step: savedStep });
+  await evaluator.release();
+  timings.total = (performance.now() - began) / 1000;
+  const { scores: final, kl } = end;
+  const items = evaluator.items(base, final);
+  await runPhase(job, save, { base, final, kl, state, savedStep, items });
+  writeReport(run);
+  // Last: from here on there is nothing to resume.
+  report({ type: 'run_finished', time: now(), step: state.step });
+}
+
+/** Whether this version has started it; runs of earlier ones did not say what they were made from. */
+function hasBegun(run: RunFolder): boolean {
+  return eventsOf(readEvents(run), 'run_started').some(({ format }) => format === recordFormat);
+}
+
+function settingsChanged(changes: readonly string[]): RunEvent {
+  const isLonger = changes.some((change) => /^training\.(steps|epochs):/.test(change));
+  return warning({
+    code: 'SETTINGS_CHANGED',
+    message: `This run is resumed with other settings. ${changes.join('; ')}.`,
+    remedy: isLonger
+      ? 'These may change; from here on the learning rate follows the new number of steps.'
+      : 'Nothing needs to be done: these may change while a run is stopped.',
+  });
 }
 
 /** A run without samples cannot end at them. */

@@ -40,6 +40,15 @@ export interface ModelFolder {
 
 export const singleFile = 'model.safetensors';
 export const indexFile = 'model.safetensors.index.json';
+/** What else of a model folder decides what the model does. */
+const smallFiles = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'chat_template.jinja',
+];
 
 const configSchema = z.looseObject({ model_type: z.string() });
 const anyObjectSchema = z.looseObject({});
@@ -59,6 +68,13 @@ export function openModelFolder(folder: string): ModelFolder {
     generationConfig: readJsonInFolder(folder, 'generation_config.json', anyObjectSchema),
     tensors: openTensors(folder, names),
   };
+}
+
+/** The files that a model is read from, relative to its folder: those of its weights, then the others. */
+export function modelFiles({ folder, tensors }: ModelFolder): string[] {
+  const weights = new Set(tensors.names().map((name) => tensors.pathOf(name)));
+  if (!weights.has(singleFile)) weights.add(indexFile);
+  return [...weights, ...smallFiles.filter((name) => fileInFolder(folder, name) !== undefined)];
 }
 
 function openTensors(folder: string, names: string[]): ModelTensors {

@@ -19,6 +19,8 @@ export const fieldHintsSchema = z.object({
   basic: z.boolean().optional(),
   /** A path, and what the file dialog offers; at a list: what is added to it. */
   pick: z.enum(pickKinds).optional(),
+  /** It may change between stopping a run and resuming it; all others decide what the run is. */
+  mayChange: z.boolean().optional(),
   /**
    * The methods that use it; all when left out. Of a section: holds for its fields. What methods say
    * of themselves, filled in by `src/runs/configForm.ts`.

@@ -111,17 +111,6 @@ export const phases = [
 ] as const;
 export type Phase = (typeof phases)[number];
 
-/** What a run depends on, each by a hash of its content. */
-export const identitySchema = z.object({
-  /** The weights of the base model. */
-  model: z.string().optional(),
-  /** The tokenized rows of each source, by its id. */
-  sources: z.record(z.string(), z.string()),
-  /** The definition and the data of each task, by its name. */
-  tasks: z.record(z.string(), z.string()),
-});
-export type Identity = z.infer<typeof identitySchema>;
-
 /** The version of the records that are written now. */
 export const recordFormat = 2;
 
@@ -182,12 +171,6 @@ const currentEventSchema = z.discriminatedUnion('type', [
     time,
     /** Written when training begins: numbers of the samples that people excluded until then. */
     excluded: z.array(count),
-  }),
-  z.object({
-    type: z.literal('run_identified'),
-    time,
-    /** Written when training begins: hashes of what it begins with, by content. */
-    ...identitySchema.shape,
   }),
   z.object({
     type: z.literal('train_step'),

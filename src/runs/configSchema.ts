@@ -73,7 +73,7 @@ const generationSchema = z.strictObject({
   batchSize: positive
     .default(32)
     .describe('Samples generated in parallel.')
-    .meta(form({ unit: 'samples' })),
+    .meta(form({ mayChange: true, unit: 'samples' })),
   bos: z
     .union([z.int().nonnegative(), z.string().min(1)])
     .optional()
@@ -131,11 +131,11 @@ const trainingSchema = z.strictObject({
     .gt(0)
     .default(1)
     .describe('Passes over the dataset.')
-    .meta(form({ basic: true, unit: 'passes' })),
+    .meta(form({ mayChange: true, basic: true, unit: 'passes' })),
   steps: positive
     .optional()
     .describe('Optimizer steps; replaces the epochs.')
-    .meta(form({ unit: 'steps' })),
+    .meta(form({ mayChange: true, unit: 'steps' })),
   batchRows: positive
     .default(16)
     .describe('Rows per optimizer step, samples included.')
@@ -147,7 +147,7 @@ const trainingSchema = z.strictObject({
   maxTokensPerMicroBatch: positive
     .default(2048)
     .describe('Maximum number of tokens processed at once; limits the memory needed.')
-    .meta(form({ label: 'Tokens per micro-batch', unit: 'tokens' })),
+    .meta(form({ mayChange: true, label: 'Tokens per micro-batch', unit: 'tokens' })),
   warmup: share
     .default(0.03)
     .describe('Fraction of the steps over which the learning rate rises.')
@@ -168,15 +168,16 @@ const trainingSchema = z.strictObject({
     .meta(form({ label: 'Gradient clipping' })),
   lossChunks: positive
     .optional()
-    .describe('Chunks in which the loss is computed; depends on the vocabulary size if omitted.'),
+    .describe('Chunks in which the loss is computed; depends on the vocabulary size if omitted.')
+    .meta(form({ mayChange: true })),
   checkpointEvery: positive
     .default(200)
     .describe('Steps between checkpoints.')
-    .meta(form({ unit: 'steps' })),
+    .meta(form({ mayChange: true, unit: 'steps' })),
   keepCheckpoints: positive
     .default(2)
     .describe('Latest checkpoints to keep, in addition to the best.')
-    .meta(form({ unit: 'checkpoints' })),
+    .meta(form({ mayChange: true, unit: 'checkpoints' })),
 });
 
 const evaluationSchema = z.strictObject({
@@ -270,7 +271,7 @@ export const runConfigSchema = z
       .min(1)
       .default('fine-tune')
       .describe('Display name.')
-      .meta(form({ basic: true })),
+      .meta(form({ mayChange: true, basic: true })),
     model: path.describe('The base model: a Hugging Face folder.').meta(
       form({
         basic: true,
@@ -295,11 +296,12 @@ export const runConfigSchema = z
     provider: z
       .enum(providerChoices)
       .default('auto')
-      .describe('Hardware to use; auto: the fastest that works.'),
+      .describe('Hardware to use; auto: the fastest that works.')
+      .meta(form({ mayChange: true })),
     threads: positive
       .optional()
       .describe('CPU threads; all cores if omitted.')
-      .meta(form({ unit: 'threads' })),
+      .meta(form({ mayChange: true, unit: 'threads' })),
     generation: generationSchema
       .prefault({})
       .describe('Context-free samples from the base model.')

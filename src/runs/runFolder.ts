@@ -2,7 +2,7 @@
  * The run folder: the single source of truth about a run. Whoever looks at a run reads it here;
  * the one process that runs the job writes it through `openRunWriter`, which holds the lock.
  *
- *     .cfs/runs/<id>/run.yaml  events.jsonl  samples.jsonl  held-out-samples.jsonl  base.json
+ *     .cfs/runs/<id>/run.yaml  identity.json  events.jsonl  samples.jsonl  held-out-samples.jsonl  base.json
  *                    excluded.json (written by people's choice, see exclusions.ts)
  *                    checkpoints/<step>/
  *                    items.jsonl  results.json  report.html  model/
@@ -40,6 +40,8 @@ export interface RunFolder {
 
 export interface RunPaths {
   config: string;
+  /** What the run was made from, by content. */
+  identity: string;
   events: string;
   samples: string;
   /** Samples of the KL estimate; they are not trained on. */
@@ -240,6 +242,7 @@ function isLasting(event: RunEvent): boolean {
 export function runPaths(folder: string): RunPaths {
   return {
     config: join(folder, 'run.yaml'),
+    identity: join(folder, 'identity.json'),
     events: join(folder, 'events.jsonl'),
     samples: join(folder, 'samples.jsonl'),
     klSamples: join(folder, 'held-out-samples.jsonl'),

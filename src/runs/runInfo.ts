@@ -90,7 +90,6 @@ export function foldEvent(history: RunHistory, event: RunEvent): RunHistory {
     case 'bos_found':
     case 'samples_judged':
     case 'samples_described':
-    case 'run_identified':
     case 'evaluation':
     case 'checkpoint':
     case 'warning':

@@ -1,6 +1,6 @@
 /**
  * Checkpoints: all that a run needs to continue as if it had never stopped. A checkpoint holds what is
- * trained, and the hash of the base model for what is not. It is a folder `checkpoints/STEP/` that is
+ * trained, and a hash over what the run was made from. It is a folder `checkpoints/STEP/` that is
  * filled under another name and renamed, so it is there whole or not at all; its tensors carry a
  * checksum, so a damaged one is noticed and an older one used instead.
  */
@@ -41,8 +41,8 @@ const contentSchema = z.object({
   format: z.literal(2),
   /** Of the file with the tensors. */
   sha256: z.string(),
-  /** Content hash of the base model that the run began with. */
-  base: z.string(),
+  /** Hash over what the run was made from: data, base model, … */
+  inputs: z.string(),
   state: trainingStateSchema,
 });
 type CheckpointContent = z.infer<typeof contentSchema>;
@@ -54,7 +54,7 @@ export async function saveCheckpoint(
   folder: string,
   store: ParameterStore,
   state: TrainingState,
-  base: string,
+  inputs: string,
 ): Promise<string> {
   const target = join(folder, String(state.step));
   const temporary = join(folder, `tmp-${state.step}`);
@@ -73,7 +73,7 @@ export async function saveCheckpoint(
     const content: CheckpointContent = {
       format: 2,
       sha256: await checksum(file),
-      base,
+      inputs,
       state,
     };
     writeFileAtomic(join(temporary, stateFile), `${JSON.stringify(content, null, 2)}\n`);
@@ -100,18 +100,17 @@ export function lastStep(folder: string): number {
 }
 
 /**
- * The newest checkpoint that is whole: its step, and the hash of its base model. Damaged ones before
- * it are put aside as `STEP.damaged` and told to `onDamaged`.
+ * The step of the newest checkpoint that is whole. Damaged ones before it are put aside as `STEP.damaged` and told to `onDamaged`.
  */
 export async function newestCheckpoint(
   folder: string,
   onDamaged: (warning: CfsError) => void,
-): Promise<{ step: number; base: string } | undefined> {
+): Promise<number | undefined> {
   for (const step of listCheckpoints(folder)) {
     const path = join(folder, String(step));
     try {
-      const { base } = await readChecked(path);
-      return { step, base };
+      await readChecked(path);
+      return step;
     } catch (error) {
       if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
       putAside(path);
@@ -132,19 +131,19 @@ function putAside(path: string): void {
 }
 
 /**
- * Fills the store from `checkpoints/STEP/` and returns the loop's state. `base` is the hash of the
- * base model as it is now. Throws `CHECKPOINT_DAMAGED`, `CHECKPOINT_OUTDATED` and
- * `CHECKPOINT_OTHER_BASE` before anything in the store has changed.
+ * Fills the store from `checkpoints/STEP/` and returns the loop's state. `inputs` is the hash
+ * over what the run is made from now. Throws `CHECKPOINT_DAMAGED`, `CHECKPOINT_OUTDATED` and
+ * `CHECKPOINT_OTHER_RUN` before anything in the store has changed.
  */
 export async function loadCheckpoint(
   folder: string,
   step: number,
   store: ParameterStore,
-  base: string,
+  inputs: string,
 ): Promise<TrainingState> {
   const path = join(folder, String(step));
   const content = await readChecked(path);
-  requireBase(path, content.base, base);
+  if (content.inputs !== inputs) throw otherRun(path);
   const file = openSafetensors(join(path, tensorFile));
   for (const kind of checkpointKinds) {
     for (const { name, types } of trainedTensors(store.plan)) {
@@ -190,13 +189,11 @@ function outdated(path: string): CfsError {
   });
 }
 
-/** Throws `CHECKPOINT_OTHER_BASE` where the base model is not the one of the checkpoint at `path`. */
-export function requireBase(path: string, wanted: string, base: string): void {
-  if (wanted === base) return;
-  throw new CfsError({
-    code: 'CHECKPOINT_OTHER_BASE',
-    message: 'This checkpoint was made from a base model with different weights.',
-    remedy: 'Restore the base model, or start a new run.',
+function otherRun(path: string): CfsError {
+  return new CfsError({
+    code: 'CHECKPOINT_OTHER_RUN',
+    message: 'This checkpoint was made from other data, samples or weights than this run.',
+    remedy: 'Restore the checkpoint from a backup of this run, or start a new run.',
     place: { file: path },
   });
 }

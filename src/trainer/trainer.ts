@@ -33,8 +33,8 @@ export interface TrainerOptions {
   schedule: Schedule;
   /** Gradients with a larger global norm are scaled down to it. */
   clipNorm: number;
-  /** `base`: the content hash of the base model. */
-  checkpoints: { folder: string; every: number; keep: number; base: string };
+  /** `inputs`: a hash over what the run is made from. */
+  checkpoints: { folder: string; every: number; keep: number; inputs: string };
   /** Steps after which the weights are measured. */
   evaluateAt: ReadonlySet<number>;
   /** Measures the current weights; the answer, higher is better, chooses the best checkpoint. */
@@ -75,7 +75,7 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
   const save = async (): Promise<void> => {
     if (saved === state.step) return;
     state.cursor = mixer.cursor();
-    const path = await saveCheckpoint(checkpoints.folder, store, state, checkpoints.base);
+    const path = await saveCheckpoint(checkpoints.folder, store, state, checkpoints.inputs);
     saved = state.step;
     const best = state.best?.step === state.step;
     options.onCheckpoint({ step: state.step, path, best });
@@ -129,9 +129,9 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
 
 /** Loads the newest checkpoint that is whole, warning of each that is not. */
 async function resume(options: TrainerOptions): Promise<TrainingState | undefined> {
-  const { folder, base } = options.checkpoints;
+  const { folder, inputs } = options.checkpoints;
   const newest = await newestCheckpoint(folder, (warning) => options.onWarning(warning));
-  return newest && loadCheckpoint(folder, newest.step, options.store, base);
+  return newest === undefined ? undefined : loadCheckpoint(folder, newest, options.store, inputs);
 }
 
 function diverged(state: TrainingState): CfsError {

@@ -47,7 +47,7 @@ async function trainOn(provider: ProviderName) {
       optimizer: tinyOptimizer(),
       schedule: { name: 'constant', learningRate: 0.003, warmupSteps: 0, steps: 8 },
       clipNorm: 1,
-      checkpoints: { folder, every: 4, keep: 1, base: 'tiny' },
+      checkpoints: { folder, every: 4, keep: 1, inputs: 'tiny' },
       evaluateAt: new Set(),
       evaluate: () => Promise.resolve(undefined),
       signal: new AbortController().signal,

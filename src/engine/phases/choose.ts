@@ -15,11 +15,11 @@ export async function chooseWeights(job: Job, state: TrainingState): Promise<num
 }
 
 async function restoreBest(job: Job, state: TrainingState): Promise<number> {
-  const { config, run, store, base, report } = job;
+  const { config, run, store, identity, report } = job;
   const { best } = state;
   if (config.evaluation.bestBy === 'last' || !best || best.step === state.step) return state.step;
   try {
-    await loadCheckpoint(run.paths.checkpoints, best.step, store, base.hash);
+    await loadCheckpoint(run.paths.checkpoints, best.step, store, identity.digest());
     return best.step;
   } catch (error) {
     // The store still holds the last weights: they are saved rather than none.

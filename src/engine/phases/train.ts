@@ -2,14 +2,16 @@
  * The phase that trains: the configuration's settings put into the trainer's terms, once for the
  * plan and for the run.
  */
+import { CfsError } from '../../errors.js';
 import { planEpoch, stepCount, type SourceSize } from '../../mixer/epoch.js';
 import { createMixer, type Source } from '../../mixer/mixer.js';
 import { expectedRows } from '../../mixer/preview.js';
 import type { Architecture } from '../../model/architecture.js';
 import { parameterCount } from '../../model/parameters.js';
 import type { ProviderName } from '../../protocol/providers.js';
-import type { Identity, RunEvent } from '../../protocol/records.js';
+import type { RunEvent } from '../../protocol/records.js';
 import type { RunConfig } from '../../runs/configSchema.js';
+import type { RunFolder } from '../../runs/runFolder.js';
 import { lastStep } from '../../trainer/checkpoint.js';
 import { stateOf, type Transform } from '../../trainer/optimizer.js';
 import { objectiveOf, type StepShape } from '../../trainer/step.js';
@@ -26,8 +28,6 @@ import type { Phase } from './phase.js';
 
 export interface TrainingInput {
   sources: readonly Source[];
-  /** What the run depends on, for its log. */
-  identity: Identity;
   evaluator: Evaluator;
   /** The base model's scores. */
   base: Scores;
@@ -49,25 +49,22 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
       ...(times > 0 ? measuringWork(facts, 'subset', times) : []),
     ];
   },
-  run: (job, { sources, identity, evaluator, base }) => {
-    const { config, device, model, store, run, signal, report } = job;
+  run: (job, { sources, evaluator, base }) => {
+    const { config, device, model, store, run, identity, signal, report } = job;
     const { training, mix, seed } = config;
     const { architecture } = model;
     const { method, settings } = chosenMethod(config);
     const mixing = { mode: mix.mode, batchRows: training.batchRows };
     const steps = stepsOf(config, sources);
-    const rate = createRate(lastStep(run.paths.checkpoints) / steps);
+    const done = lastStep(run.paths.checkpoints);
+    if (done > steps) throw tooFewSteps(run, steps, done);
+    const rate = createRate(done / steps);
     report(progress('training', 0, steps));
     return runTrainer({
       device,
       architecture,
       store,
-      createMixer: (cursor) => {
-        const mixer = createMixer({ sources, ...mixing, seed, cursor });
-        // Only now: the log of a refused run stays readable for the version that made it.
-        report({ type: 'run_identified', time: now(), ...identity });
-        return mixer;
-      },
+      createMixer: (cursor) => createMixer({ sources, ...mixing, seed, cursor }),
       objective: objectiveOf(method, settings),
       shape: stepShape(config, architecture, sources),
       optimizer: optimizerOf(config, architecture),
@@ -82,7 +79,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
         folder: run.paths.checkpoints,
         every: training.checkpointEvery,
         keep: training.keepCheckpoints,
-        base: job.base.hash,
+        inputs: identity.digest(),
       },
       evaluateAt: new Set(measuredSteps(config, steps)),
       evaluate: async (step) => {
@@ -201,4 +198,13 @@ function trainStep(
     secondsLeft: finite(rate.secondsLeft),
     ...(step.skipped ? { skipped: true } : {}),
   };
+}
+
+function tooFewSteps({ paths }: RunFolder, steps: number, done: number): CfsError {
+  return new CfsError({
+    code: 'RUN_CHANGED',
+    message: `The run has already taken ${done} steps; run.yaml now asks for ${steps} in all.`,
+    remedy: `Ask for at least ${done} steps, or start a new run from here with \`cfs-studio run ${paths.config}\`.`,
+    place: { file: paths.config, field: 'training.steps' },
+  });
 }

@@ -71,7 +71,7 @@ it('is compared before a resumed run writes anything', async () => {
   replaceModel(config.model);
   const { signal } = new AbortController();
   const again = { run, resume: true, until: 'end', signal, onEvent: () => undefined } as const;
-  await expectError('CHECKPOINT_OTHER_BASE', () => runJob(again));
+  await expectError('RUN_CHANGED', () => runJob(again));
   expect(existsSync(run.paths.base)).toBe(false);
   expect([...readSamples(run)]).toHaveLength(samples);
 });

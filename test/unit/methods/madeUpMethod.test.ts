@@ -17,6 +17,7 @@ import { eventsOf } from '../../../src/protocol/history.js';
 import { sourceRoles } from '../../../src/protocol/sourceRoles.js';
 import { parseRunConfig, readRunConfig, stringifyRunConfig } from '../../../src/runs/config.js';
 import { checkConfigData, configFormSchema } from '../../../src/runs/configForm.js';
+import { readIdentity } from '../../../src/runs/identity.js';
 import { createRun, readEvents, readResults, type RunFolder } from '../../../src/runs/runFolder.js';
 import { createGradientComputer, objectiveOf, type Objective } from '../../../src/trainer/step.js';
 import { formOf, schemaNode } from '../../../webview-ui/panel/mix/formModel.js';
@@ -165,9 +166,12 @@ describe('a run with it', () => {
       expect(Object.values(losses).every((loss) => loss !== null && loss > 0)).toBe(true);
     }
     expect(steps.at(-1)?.losses.phrases).toBeLessThan(defined(steps[0]?.losses.phrases, 'loss'));
-    const [identity] = eventsOf(events, 'run_identified');
-    expect(identity?.sources.phrases).toBe(phraseRows.hash());
-    expect(Object.keys(identity?.tasks ?? {})).toEqual(['choice']);
+    const identity = new Map(readIdentity(run)?.groups.map(({ group, inputs }) => [group, inputs]));
+    const phrases = { name: 'phrases', hash: phraseRows.hash(), size: '10 rows' };
+    expect(identity.get('sources')).toContainEqual(phrases);
+    expect(identity.get('tasks')?.map(({ name }) => name)).toEqual([
+      ...['choice.yaml', 'choice.yaml: choice.jsonl'],
+    ]);
     expect(lossParts([runCurves(events)]).map(({ label }) => label)).toEqual([
       ...['total', 'dataset (SFT)', 'context-free samples (CFS)', 'phrase book'],
     ]);

@@ -39,8 +39,8 @@ beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'cfs-trainer-'))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const steps = 11;
-/** The content hash of the base model. */
-const base = 'b'.repeat(64);
+/** The hash over what a run is made from. */
+const inputs = 'b'.repeat(64);
 /** 7 rows a step from 26 + 9: several micro-batches, both sources, three epochs. */
 const sources = [
   sourceOf('dataset', storeRows(randomRows(26, 5))),
@@ -79,7 +79,7 @@ async function run(
       optimizer: tinyOptimizer(),
       schedule: { name: 'cosine', learningRate: 0.01, warmupSteps: 2, steps },
       clipNorm: 1,
-      checkpoints: { folder, every: 4, keep: 2, base },
+      checkpoints: { folder, every: 4, keep: 2, inputs },
       evaluateAt: new Set(),
       evaluate: () => Promise.resolve(undefined),
       signal: controller.signal,
@@ -196,7 +196,7 @@ describe('train', () => {
         asked.push(step);
         return Promise.resolve(scores.get(step));
       },
-      checkpoints: { folder, every: 3, keep: 2, base },
+      checkpoints: { folder, every: 3, keep: 2, inputs },
     });
     expect(asked).toEqual([2, 4, 6, 8, 10, 11]);
     expect(end.state.best).toEqual({ step: 4, score: 3 });
@@ -228,12 +228,12 @@ describe('checkpoints', () => {
     const before = await Promise.all(names.map((kind) => snapshot(store, kind)));
     const best = { step: 3, score: -0.5 };
     const state = { step: 7, updates: 6, skipped: 1, skippedInARow: 0, best };
-    await saveCheckpoint(folder, store, state, base);
+    await saveCheckpoint(folder, store, state, inputs);
     const other = (await tinyTraining('cpu', 0.9)).store;
-    expect(await loadCheckpoint(folder, 7, other, base)).toEqual(state);
+    expect(await loadCheckpoint(folder, 7, other, inputs)).toEqual(state);
     expect(await Promise.all(names.map((kind) => snapshot(other, kind)))).toEqual(before);
     // Again over itself, and nothing temporary stays.
-    await saveCheckpoint(folder, store, state, base);
+    await saveCheckpoint(folder, store, state, inputs);
     expect(readdirSync(folder)).toEqual(['7']);
   });
 
@@ -246,11 +246,11 @@ describe('checkpoints', () => {
         defined(weights.get(name), name).map((value) => scale * value),
       );
     const state = { step: 7, updates: 7, skipped: 0, skippedInARow: 0 };
-    await saveCheckpoint(folder, await open(1), state, base);
+    await saveCheckpoint(folder, await open(1), state, inputs);
     const file = openSafetensors(join(folder, '7', 'tensors.safetensors'));
     expect(file.names()).toHaveLength(2 * weights.size);
     const other = await open(0.5);
-    expect(await loadCheckpoint(folder, 7, other, base)).toEqual(state);
+    expect(await loadCheckpoint(folder, 7, other, inputs)).toEqual(state);
     expect(await snapshot(other, 'weight')).toEqual(weights);
   });
 
@@ -277,7 +277,7 @@ describe('checkpoints', () => {
     damage(join(folder, '9'));
     const { store } = await tinyTraining('cpu', 0.5);
     const untouched = await snapshot(store, 'weight');
-    await expect(loadCheckpoint(folder, 9, store, base)).rejects.toMatchObject({
+    await expect(loadCheckpoint(folder, 9, store, inputs)).rejects.toMatchObject({
       code: 'CHECKPOINT_DAMAGED',
       place: { file: join(folder, '9') },
     });
@@ -305,7 +305,7 @@ describe('checkpoints', () => {
     await run({}, { stopAfter: 9 });
     const { store } = await tinyTraining();
     await expect(loadCheckpoint(folder, 9, store, 'another')).rejects.toMatchObject({
-      code: 'CHECKPOINT_OTHER_BASE',
+      code: 'CHECKPOINT_OTHER_RUN',
     });
     expect(store.holdsBase).toBe(true);
   });
@@ -322,7 +322,12 @@ describe('checkpoints', () => {
   it('are pruned to the newest, sparing the best', async () => {
     const { store } = await tinyTraining();
     for (const step of [1, 2, 9, 10, 11]) {
-      await saveCheckpoint(folder, store, { step, updates: 0, skipped: 0, skippedInARow: 0 }, base);
+      await saveCheckpoint(
+        folder,
+        store,
+        { step, updates: 0, skipped: 0, skippedInARow: 0 },
+        inputs,
+      );
     }
     pruneCheckpoints(folder, 2, 1);
     expect(listCheckpoints(folder)).toEqual([11, 10, 1]);

@@ -1,0 +1,131 @@
+/**
+ * SHA-256 of files that may have many GB, beside the work that does not need it: in a thread of its
+ * own, each file once. What is known of a file is kept in the user's cache folder and found again by
+ * device, inode, size and times, so that a resumed run reads nothing twice.
+ */
+import { statSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { z } from 'zod';
+import { CfsError, defined, messageOf } from '../../errors.js';
+import { isSystemError } from '../../files.js';
+import { openHashCache } from './hashCache.js';
+
+export interface Hashing {
+  /**
+   * Hashes of all files, by path. Rejects with `READ_FAILED`, and `FILE_CHANGED` for a file that was
+   * written while it was read.
+   */
+  hashes: Promise<ReadonlyMap<string, string>>;
+  /** Ends the work; `hashes` may then stay open forever. */
+  stop: () => void;
+}
+
+/**
+ * Plain JavaScript of its own, since a worker cannot be started from TypeScript, nor from a bundle
+ * whose file names change.
+ */
+const workerSource = `
+const { closeSync, openSync, readSync } = require('node:fs');
+const { createHash } = require('node:crypto');
+const { parentPort, workerData } = require('node:worker_threads');
+const piece = Buffer.allocUnsafeSlow(4 << 20);
+for (const file of workerData) {
+  try {
+    const hash = createHash('sha256');
+    const descriptor = openSync(file, 'r');
+    for (let read; (read = readSync(descriptor, piece)) > 0; ) hash.update(piece.subarray(0, read));
+    closeSync(descriptor);
+    parentPort.postMessage({ file, hash: hash.digest('hex') });
+  } catch (error) {
+    parentPort.postMessage({ file, problem: error.message });
+    break;
+  }
+}`;
+
+const answerSchema = z.union([
+  z.object({ file: z.string(), hash: z.string() }),
+  z.object({ file: z.string(), problem: z.string() }),
+]);
+
+/**
+ * Starts to hash `files`, absolute paths. `verify`: reads all of them again, whatever the cache knows.
+ */
+export function hashFiles(files: readonly string[], { verify }: { verify: boolean }): Hashing {
+  const cache = openHashCache();
+  const found = new Map<string, string>();
+  const stamps = new Map<string, string>();
+  let worker: Worker | undefined;
+
+  const hash = async (): Promise<ReadonlyMap<string, string>> => {
+    for (const file of new Set(files)) {
+      const stamp = stampOf(file);
+      stamps.set(file, stamp);
+      const known = verify ? undefined : cache.get(stamp);
+      if (known !== undefined) found.set(file, known);
+    }
+    const unknown = [...stamps.keys()].filter((file) => !found.has(file));
+    if (unknown.length === 0) return found;
+    worker = new Worker(workerSource, { eval: true, workerData: unknown });
+    await answersOf(worker, (file, hash) => {
+      const stamp = defined(stamps.get(file), 'stamp');
+      if (stampOf(file) !== stamp) throw changed(file);
+      found.set(file, hash);
+      cache.set(stamp, hash);
+    });
+    cache.save();
+    return found;
+  };
+
+  const hashes = hash();
+  // Whoever waits for it hears of a failure; until then it is nobody's.
+  hashes.catch(() => undefined);
+  return { hashes, stop: () => void worker?.terminate() };
+}
+
+/** Resolves when the worker has answered for all its files. */
+function answersOf(worker: Worker, take: (file: string, hash: string) => void): Promise<void> {
+  return new Promise((done, fail) => {
+    worker.on('message', (message: unknown) => {
+      const answer = answerSchema.parse(message);
+      try {
+        if ('problem' in answer) throw unreadable(answer.file, answer.problem);
+        take(answer.file, answer.hash);
+      } catch (error) {
+        fail(error);
+        void worker.terminate();
+      }
+    });
+    worker.on('error', fail);
+    worker.on('exit', () => done());
+  });
+}
+
+/** What changes when a file is written or replaced. Throws `READ_FAILED`. */
+function stampOf(file: string): string {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+  } catch (error) {
+    throw isSystemError(error) ? unreadable(file, messageOf(error), error) : error;
+  }
+}
+
+function unreadable(file: string, why: string, cause?: unknown): CfsError {
+  return new CfsError({
+    code: 'READ_FAILED',
+    message: `Could not read: ${why}`,
+    remedy: 'Check that the file is there and that you have permission to read it.',
+    place: { file },
+    cause,
+  });
+}
+
+function changed(file: string): CfsError {
+  return new CfsError({
+    code: 'FILE_CHANGED',
+    message: 'This file was written while the run was reading it.',
+    remedy:
+      'Wait until the file is complete, for instance until its download has ended; then start again.',
+    place: { file },
+  });
+}

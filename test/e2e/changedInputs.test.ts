@@ -1,0 +1,195 @@
+/**
+ * A run is what its folder says: whatever it was made from is changed while it is stopped, and the
+ * terminal refuses to resume it, says what differs, and changes nothing; what may change is listed.
+ */
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { runJob } from '../../src/engine/job.js';
+import type { Until } from '../../src/protocol/engine.js';
+import { eventsOf } from '../../src/protocol/history.js';
+import { readRunConfig } from '../../src/runs/config.js';
+import { createRun, findRun, readEvents } from '../../src/runs/runFolder.js';
+import { buildPrograms, start, type Ended } from '../support/build.js';
+import { temporaryFolder, writeWorkspace } from '../support/tinyModel.js';
+
+const { cli } = buildPrograms();
+/** A run that was stopped after its first checkpoint, and one that only has its samples. */
+let training: string;
+let sampled: string;
+
+beforeAll(async () => {
+  training = await stopped('end');
+  sampled = await stopped('samples');
+});
+
+async function stopped(until: Until, fields = {}): Promise<string> {
+  const workspace = writeWorkspace(temporaryFolder(), { name: until, ...fields });
+  const run = createRun(workspace, readRunConfig(join(workspace, 'run.yaml')));
+  const controller = new AbortController();
+  const onEvent = ({ type }: { type: string }): void => {
+    if (type === 'checkpoint') controller.abort();
+  };
+  await runJob({ run, resume: false, until, signal: controller.signal, onEvent });
+  return workspace;
+}
+
+/** The folder of the only run. */
+function runOf(workspace: string): string {
+  const parent = join(workspace, '.cfs', 'runs');
+  return join(parent, readdirSync(parent)[0] ?? '');
+}
+
+/** A copy in which `change` was made, and its resumption in a terminal. */
+async function resumeChanged(
+  workspace: string,
+  change: (folder: string, run: string) => void,
+): Promise<Ended & { run: string; before: string; folder: string }> {
+  const folder = temporaryFolder();
+  cpSync(workspace, folder, { recursive: true });
+  const run = runOf(folder);
+  change(folder, run);
+  const before = workOf(run);
+  const ended = await start(cli, ['resume', run, '-C', folder], folder).ended;
+  return { ...ended, run, before, folder };
+}
+
+/** A hash over what a run has come to: everything but its log. */
+function workOf(run: string): string {
+  const hash = createHash('sha256');
+  const files = readdirSync(run, { recursive: true, encoding: 'utf8' }).sort();
+  for (const name of files.filter((one) => one !== 'events.jsonl')) {
+    const file = join(run, name);
+    hash.update(`${name}\n`);
+    if (statSync(file).isFile()) hash.update(readFileSync(file));
+  }
+  return hash.digest('hex');
+}
+
+const edit = (file: string, from: string | RegExp, to: string): void => {
+  const text = readFileSync(file, 'utf8');
+  const changed = text.replace(from, to);
+  expect(changed).not.toBe(text);
+  writeFileSync(file, changed);
+};
+
+const changes: [string, (folder: string, run: string) => void, RegExp][] = [
+  [
+    'a word of the dataset',
+    (folder) => edit(join(folder, 'dataset.jsonl'), 'the boat', 'the ship'),
+    /dataset: was 40 rows \(SHA-256 \w{8}…\), is now 40 rows/,
+  ],
+  [
+    'the order of the dataset',
+    (folder) => {
+      const file = join(folder, 'dataset.jsonl');
+      const [first = '', ...rest] = readFileSync(file, 'utf8').trimEnd().split('\n');
+      writeFileSync(file, `${[...rest, first].join('\n')}\n`);
+    },
+    /dataset: was 40 rows .* is now 40 rows/,
+  ],
+  [
+    'the held-out rows',
+    (folder) => edit(join(folder, 'heldout.jsonl'), /\n.*\n$/, '\n'),
+    /held-out rows: was 12 rows .* is now 11 rows/,
+  ],
+  [
+    'the base weights',
+    (folder) => {
+      const file = join(folder, 'model', 'model.safetensors');
+      const bytes = readFileSync(file);
+      bytes.writeFloatLE(0.25, bytes.length - 4);
+      writeFileSync(file, bytes);
+    },
+    /model: model\.safetensors: was SHA-256 \w{8}…, is now SHA-256/,
+  ],
+  [
+    'the configuration of the model',
+    (folder) =>
+      edit(join(folder, 'model', 'config.json'), /"rms_norm_eps": ?[^,}]+/, '"rms_norm_eps":1e-3'),
+    /model: config\.json: was/,
+  ],
+  [
+    'the tokenizer',
+    (folder) => appendFileSync(join(folder, 'model', 'tokenizer.json'), '\n'),
+    /model: tokenizer\.json: was/,
+  ],
+  [
+    'the items of a task',
+    (folder) => edit(join(folder, 'tasks', 'choice.jsonl'), '0+1=', '0 + 1 ='),
+    /tasks: choice\.yaml: choice\.jsonl: was/,
+  ],
+  [
+    'the definition of a task',
+    (folder) => edit(join(folder, 'tasks', 'choice.yaml'), 'metrics: [acc]', 'metrics: [acc_norm]'),
+    /tasks: choice\.yaml: was/,
+  ],
+  [
+    'the learning rate and lambda',
+    (_, run) => {
+      edit(join(run, 'run.yaml'), /learningRate: .*/, 'learningRate: 0.03');
+      edit(join(run, 'run.yaml'), /lambda: .*/, 'lambda: 2');
+    },
+    /\n {2}- mix\.lambda: was 1, is now 2\n {2}- training\.learningRate: was 0\.003, is now 0\.03\n/,
+  ],
+];
+
+it.each(changes)('refuses to resume after %s changed', async (_, change, said) => {
+  const { code, err, run, before } = await resumeChanged(training, change);
+  expect(code).toBe(1);
+  expect(err).toContain('RUN_CHANGED: This run was started with something else:');
+  expect(err).toMatch(said);
+  expect(err).toMatch(
+    /→ Restore what it was and resume, or start a new run from here with `cfs-studio run /,
+  );
+  expect(workOf(run)).toBe(before);
+});
+
+it('notices before training as well, and writes nothing from the other model', async () => {
+  const [change] = changes.filter(([what]) => what === 'the base weights').map((row) => row[1]);
+  const { err, run, before } = await resumeChanged(sampled, (folder, path) =>
+    change?.(folder, path),
+  );
+  expect(err).toContain('RUN_CHANGED: ');
+  expect(workOf(run)).toBe(before);
+  expect(existsSync(join(run, 'base.json'))).toBe(false);
+});
+
+it('refuses fewer steps than the run has taken', async () => {
+  const { err } = await resumeChanged(training, (_, run) => {
+    edit(join(run, 'run.yaml'), /steps: 12/, 'steps: 3');
+  });
+  expect(err).toContain('RUN_CHANGED: The run has already taken 4 steps; run.yaml now asks for 3');
+});
+
+it('refuses a checkpoint of another run', async () => {
+  const other = await stopped('end', { mix: { lambda: 0.5 } });
+  const { err } = await resumeChanged(training, (_, run) => {
+    rmSync(join(run, 'checkpoints'), { recursive: true });
+    cpSync(join(runOf(other), 'checkpoints'), join(run, 'checkpoints'), { recursive: true });
+  });
+  expect(err).toContain('CHECKPOINT_OTHER_RUN: ');
+});
+
+it('lists what may change, and goes on', async () => {
+  const { code, out, err, run, folder } = await resumeChanged(training, (_, path) => {
+    edit(join(path, 'run.yaml'), /steps: 12/, 'steps: 14');
+    edit(join(path, 'run.yaml'), /name: end/, 'name: longer');
+  });
+  expect(code, err).toBe(0);
+  expect(out + err).toContain(
+    'SETTINGS_CHANGED: This run is resumed with other settings. name: was "end", is now "longer"; training.steps: was 12, is now 14.',
+  );
+  const steps = eventsOf(readEvents(findRun(folder, run)), 'train_step');
+  expect(steps.at(-1)?.step).toBe(14);
+});

@@ -1,0 +1,130 @@
+/** What a run was made from is noted once and compared ever after. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { RunInput } from '../../../src/protocol/identity.js';
+import { readRunConfig } from '../../../src/runs/config.js';
+import type { RunConfig } from '../../../src/runs/configSchema.js';
+import { openIdentity, readIdentity } from '../../../src/runs/identity.js';
+import { createRun, type RunFolder } from '../../../src/runs/runFolder.js';
+import { expectError } from '../../support/expectError.js';
+import { temporaryFolder, writeRunYaml } from '../../support/tinyModel.js';
+
+function newRun(): RunFolder {
+  const workspace = writeRunYaml(temporaryFolder());
+  return createRun(workspace, readRunConfig(join(workspace, 'run.yaml')));
+}
+
+const rows = (hash: string, count: number): RunInput => ({
+  name: 'dataset',
+  hash: hash.repeat(64),
+  size: `${count} rows`,
+});
+
+function changeSettings(run: RunFolder, change: (config: RunConfig) => void): RunFolder {
+  const config = structuredClone(run.config);
+  change(config);
+  return { ...run, config };
+}
+
+it('compares a group once it is known, and names all that differs', async () => {
+  const run = newRun();
+  openIdentity(run, { isNew: true }).settle([['dataset', [rows('a', 40)]]]);
+  const again = openIdentity(run, { isNew: false });
+  again.settle([['dataset', [rows('a', 40)]]]);
+  const model = { name: 'config.json', hash: 'c'.repeat(64) };
+  again.settle([['model', [model]]]);
+  const { message, remedy } = await expectError('RUN_CHANGED', () =>
+    again.settle([
+      ['dataset', [rows('b', 41)]],
+      ['model', [{ name: 'tokenizer.json', hash: 'd'.repeat(64) }]],
+    ]),
+  );
+  expect(message.split('\n')).toEqual([
+    'This run was started with something else:',
+    '  - dataset: was 40 rows (SHA-256 aaaaaaaa…), is now 41 rows (SHA-256 bbbbbbbb…)',
+    '  - model: config.json: was SHA-256 cccccccc…, is now not there',
+    '  - model: tokenizer.json: was not there, is now SHA-256 dddddddd…',
+  ]);
+  expect(remedy).toContain(`cfs-studio run ${run.paths.config}`);
+  // What was refused is not noted.
+  expect(readIdentity(run)?.groups).toEqual([
+    { group: 'dataset', inputs: [rows('a', 40)] },
+    { group: 'model', inputs: [model] },
+  ]);
+});
+
+it('knows a group that was empty', async () => {
+  const run = newRun();
+  openIdentity(run, { isNew: true }).settle([['tasks', []]]);
+  const again = openIdentity(run, { isNew: false });
+  await expectError('RUN_CHANGED', () =>
+    again.settle([['tasks', [{ name: 'new.yaml', hash: 'e'.repeat(64) }]]]),
+  );
+});
+
+it('refuses settings that decide what the run is', async () => {
+  const run = newRun();
+  openIdentity(run, { isNew: true });
+  const other = changeSettings(run, (config) => {
+    config.training.learningRate = 0.01;
+    config.mix.lambda = 0.5;
+    config.generation.topK = 40;
+  });
+  const { message } = await expectError('RUN_CHANGED', () => openIdentity(other, { isNew: false }));
+  expect(message).toContain('training.learningRate: was 0.003, is now 0.01');
+  expect(message).toContain('mix.lambda: was 1, is now 0.5');
+  expect(message).toContain('generation.topK: was not set, is now 40');
+});
+
+it('allows and lists those that do not, and compares with them the next time', () => {
+  const run = newRun();
+  openIdentity(run, { isNew: true });
+  const longer = changeSettings(run, (config) => {
+    config.name = 'longer';
+    config.training.steps = 20;
+    config.training.maxTokensPerMicroBatch = 96;
+  });
+  expect(openIdentity(longer, { isNew: false }).changedSettings).toEqual([
+    'name: was "tiny", is now "longer"',
+    'training.steps: was 12, is now 20',
+    'training.maxTokensPerMicroBatch: was 192, is now 96',
+  ]);
+  expect(openIdentity(longer, { isNew: false }).changedSettings).toEqual([]);
+});
+
+it('does not mind where the files are, nor a field that came with a later version', () => {
+  const run = newRun();
+  openIdentity(run, { isNew: true });
+  const moved = changeSettings(run, (config) => {
+    config.model = '/elsewhere/model';
+    config.evaluation.tasks = config.evaluation.tasks.map((task) => `/elsewhere${task}`);
+  });
+  expect(openIdentity(moved, { isNew: false }).changedSettings).toEqual([]);
+  const before = changeSettings(run, (config) => {
+    delete (config.evaluation as { bestBy?: string }).bestBy;
+  });
+  openIdentity(before, { isNew: true });
+  expect(openIdentity(run, { isNew: false }).changedSettings).toEqual([]);
+});
+
+it('refuses a file that was edited or removed', async () => {
+  const run = newRun();
+  openIdentity(run, { isNew: true });
+  const text = readFileSync(run.paths.identity, 'utf8');
+  writeFileSync(run.paths.identity, text.replace('0.003', '0.004'));
+  const open = () => openIdentity(run, { isNew: false });
+  expect((await expectError('RECORD_BROKEN', open)).place.file).toBe(run.paths.identity);
+  rmSync(run.paths.identity);
+  expect((await expectError('RECORD_BROKEN', open)).message).toContain('is missing');
+});
+
+it('is one hash for checkpoints, whatever the settings that may change', () => {
+  const run = newRun();
+  const first = openIdentity(run, { isNew: true });
+  const empty = first.digest();
+  first.settle([['dataset', [rows('a', 40)]]]);
+  expect(first.digest()).not.toBe(empty);
+  const longer = changeSettings(run, (config) => (config.training.steps = 20));
+  expect(openIdentity(longer, { isNew: false }).digest()).toBe(first.digest());
+});
