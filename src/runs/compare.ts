@@ -5,15 +5,19 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import type { ComparisonData, ItemChange, ItemComparison } from '../protocol/panel.js';
 import type { ItemRecord, RunResults } from '../protocol/records.js';
+import type { InputGroup, RunIdentity } from '../protocol/identity.js';
 import type { RunInfo } from '../protocol/runInfo.js';
 import type { RunConfig } from './configSchema.js';
 import { flattenFields, isRecord } from './fields.js';
+import { describeInputs } from './identity.js';
 
 /** A run as far as its folder can be read. */
 export interface ComparedRun {
   info: RunInfo;
   config?: RunConfig;
   results?: RunResults;
+  /** What it was made from, as far as it has come. */
+  identity?: RunIdentity;
 }
 
 /** What is written where a run has no value of its own. */
@@ -21,16 +25,48 @@ const absent = '–';
 
 /** `workspace`: paths inside this folder are shown relative to it. */
 export function compareRuns(runs: readonly ComparedRun[], workspace: string): ComparisonData {
-  const columns = runs.map(({ config }) => (config ? settingsOf(config, workspace) : undefined));
-  const fields = [...new Set(columns.flatMap((column) => [...(column?.keys() ?? [])]))];
-  const rows = fields.map((field) => ({
-    field,
-    values: columns.map((column) => column?.get(field) ?? absent),
-  }));
+  const settings = differing(
+    runs.map(({ config }) => (config ? settingsOf(config, workspace) : undefined)),
+  );
+  const contents = runs.map(({ identity }) => (identity ? contentsOf(identity) : undefined));
+  const isSameContent = (group: InputGroup): boolean =>
+    new Set(contents.map((column) => column?.get(group))).size === 1 &&
+    contents.every((column) => column?.has(group));
   return {
     runs: runs.map(({ info, results }) => ({ info, results })),
-    settings: rows.filter(({ field, values }) => field !== 'name' && new Set(values).size > 1),
+    settings: [
+      ...settings.filter(({ field }) => {
+        const group = groupOfField.get(field);
+        // The same files in another place are no difference.
+        return field !== 'name' && (group === undefined || !isSameContent(group));
+      }),
+      ...differing(contents).map((row) => ({ ...row, field: `${row.field} (content)` })),
+    ],
   };
+}
+
+/** The paths of `run.yaml` whose content is known. */
+const groupOfField: ReadonlyMap<string, InputGroup> = new Map([
+  ['model', 'model'],
+  ['dataset', 'dataset'],
+  ['evaluation.downstream', 'held-out rows'],
+  ['evaluation.tasks', 'tasks'],
+]);
+
+/** Those of the values that are not the same in all columns. */
+function differing(
+  columns: readonly (ReadonlyMap<string, string> | undefined)[],
+): ComparisonData['settings'] {
+  const fields = [...new Set(columns.flatMap((column) => [...(column?.keys() ?? [])]))];
+  return fields
+    .map((field) => ({ field, values: columns.map((column) => column?.get(field) ?? absent) }))
+    .filter(({ values }) => new Set(values).size > 1);
+}
+
+/** What a run was made from, a line for each group; base scores follow from the others. */
+function contentsOf({ groups }: RunIdentity): Map<string, string> {
+  const told = groups.filter(({ group }) => group !== 'base scores' && group !== 'sources');
+  return new Map(told.map(({ group, inputs }) => [group, describeInputs(inputs)]));
 }
 
 /**

@@ -135,8 +135,17 @@ function byName(inputs: readonly RunInput[]): Map<string, RunInput> {
   return new Map(inputs.map((input) => [input.name, input]));
 }
 
+/** Inputs of a group in one line. */
+export function describeInputs(inputs: readonly RunInput[]): string {
+  const [first, ...others] = inputs;
+  if (first === undefined) return 'none';
+  if (others.length === 0) return describe(first);
+  const hash = createHash('sha256').update(JSON.stringify(inputs)).digest('hex');
+  return describe({ name: '', hash, size: `${inputs.length} files` });
+}
+
 /** A size, where there is one, and the beginning of the hash. */
-export function describe(input: RunInput | undefined): string {
+function describe(input: RunInput | undefined): string {
   if (input === undefined) return 'not there';
   const hash = input.hash.slice(0, 8);
   return input.size === undefined ? `SHA-256 ${hash}…` : `${input.size} (SHA-256 ${hash}…)`;

@@ -2,7 +2,7 @@
 import { CfsError } from '../../errors.js';
 import type { RunInfo } from '../../protocol/runInfo.js';
 import { compareItems, compareRuns, type ComparedRun } from '../../runs/compare.js';
-import type { RunConfig } from '../../runs/configSchema.js';
+import { readIdentity } from '../../runs/identity.js';
 import type { RunFolder } from '../../runs/runFolder.js';
 import type { Studio } from '../studio.js';
 import { resultsOf } from './curves.js';
@@ -17,19 +17,21 @@ export function createCompareSide(studio: Studio): PageSide<'compare' | 'items'>
   const { library, log } = studio;
   const cache = createItemCache();
 
-  const configOf = (runId: string): RunConfig | undefined => {
+  /** Undefined where it cannot be read; the log says why. */
+  const shown = <T>(what: string, read: () => T): T | undefined => {
     try {
-      return library.open(runId).config;
+      return read();
     } catch (error) {
       if (!(error instanceof CfsError)) throw error;
-      logProblem(log, 'The settings of a run cannot be shown', error);
+      logProblem(log, `${what} of a run cannot be shown`, error);
       return undefined;
     }
   };
   const compared = (info: RunInfo): ComparedRun => ({
     info,
-    config: configOf(info.id),
+    config: shown('The settings', () => library.open(info.id).config),
     results: resultsOf(studio, info.id),
+    identity: shown('The identity', () => readIdentity(library.open(info.id))),
   });
   const side = async (
     run: RunFolder,

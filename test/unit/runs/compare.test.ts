@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { RunIdentity } from '../../../src/protocol/identity.js';
 import type { ItemRecord } from '../../../src/protocol/records.js';
 import { compareItems, compareRuns } from '../../../src/runs/compare.js';
 import { madeUpInfo } from '../host/madeUpInfo.js';
@@ -37,6 +38,41 @@ describe('compareRuns', () => {
       { field: 'method', values: ['sft', 'cfs'] },
     ]);
     expect(runs.map(({ results }) => results !== undefined)).toEqual([true, false]);
+  });
+
+  it('compares files by content, not by where they are', () => {
+    const config = madeUpConfig();
+    const moved = { ...config, model: '/elsewhere/base' };
+    const identity = (rows: string, tasks: string[]): RunIdentity => ({
+      format: 1,
+      settings: {},
+      groups: [
+        { group: 'model', inputs: [{ name: 'model.safetensors', hash: 'a'.repeat(64) }] },
+        {
+          group: 'dataset',
+          inputs: [{ name: 'dataset', hash: rows.repeat(64), size: '40 rows' }],
+        },
+        { group: 'tasks', inputs: tasks.map((name) => ({ name, hash: 'c'.repeat(64) })) },
+        { group: 'base scores', inputs: [{ name: 'base scores', hash: rows.repeat(64) }] },
+      ],
+    });
+    const { settings } = compareRuns(
+      [
+        { info: madeUpInfo('a'), config, identity: identity('a', ['facts.yaml']) },
+        { info: madeUpInfo('b'), config: moved, identity: identity('b', ['facts.yaml', 'x']) },
+      ],
+      '/somewhere',
+    );
+    expect(settings).toEqual([
+      {
+        field: 'dataset (content)',
+        values: ['40 rows (SHA-256 aaaaaaaa…)', '40 rows (SHA-256 bbbbbbbb…)'],
+      },
+      {
+        field: 'tasks (content)',
+        values: ['SHA-256 cccccccc…', expect.stringMatching(/^2 files \(SHA-256 \w{8}…\)$/)],
+      },
+    ]);
   });
 
   it('marks what a run has no value for', () => {
