@@ -128,6 +128,7 @@ describe('a whole job', () => {
       'checkpoints',
       'events.jsonl',
       'held-out-samples.jsonl',
+      'identity.json',
       'items.jsonl',
       'model',
       'report.html',

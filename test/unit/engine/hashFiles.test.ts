@@ -75,7 +75,7 @@ it('does not trust what it knows of a file that had just been written', async ()
   expect(() => statSync(cacheFile)).toThrow('ENOENT');
 });
 
-it('does without a cache that is broken or cannot be written', async () => {
+it('does without a cache that is broken or cannot be written', () => {
   mkdirSync(cacheFile, { recursive: true });
   const cache = openHashCache(cacheFile);
   cache.set('1:2:3:4:5', 'f'.repeat(64));
