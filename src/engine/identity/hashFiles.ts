@@ -66,12 +66,14 @@ export function hashFiles(files: readonly string[], { verify }: { verify: boolea
     const unknown = [...stamps.keys()].filter((file) => !found.has(file));
     if (unknown.length === 0) return found;
     worker = new Worker(workerSource, { eval: true, workerData: unknown });
-    await answersOf(worker, (file, hash) => {
+    for (const answer of await answersOf(worker)) {
+      const { file } = answer;
+      if ('problem' in answer) throw unreadable(file, answer.problem);
       const stamp = defined(stamps.get(file), 'stamp');
       if (stampOf(file) !== stamp) throw changed(file);
-      found.set(file, hash);
-      cache.set(stamp, hash);
-    });
+      found.set(file, answer.hash);
+      cache.set(stamp, answer.hash);
+    }
     cache.save();
     return found;
   };
@@ -82,21 +84,13 @@ export function hashFiles(files: readonly string[], { verify }: { verify: boolea
   return { hashes, stop: () => void worker?.terminate() };
 }
 
-/** Resolves when the worker has answered for all its files. */
-function answersOf(worker: Worker, take: (file: string, hash: string) => void): Promise<void> {
+/** What the worker found, once it has ended. */
+function answersOf(worker: Worker): Promise<z.infer<typeof answerSchema>[]> {
   return new Promise((done, fail) => {
-    worker.on('message', (message: unknown) => {
-      const answer = answerSchema.parse(message);
-      try {
-        if ('problem' in answer) throw unreadable(answer.file, answer.problem);
-        take(answer.file, answer.hash);
-      } catch (error) {
-        fail(error);
-        void worker.terminate();
-      }
-    });
+    const answers: unknown[] = [];
+    worker.on('message', (answer: unknown) => answers.push(answer));
     worker.on('error', fail);
-    worker.on('exit', () => done());
+    worker.on('exit', () => done(z.array(answerSchema).parse(answers)));
   });
 }
 
