@@ -119,6 +119,9 @@ export const errorCodes = [
   'RUN_AMBIGUOUS', // Several runs begin with this name.
   'RUN_LOCKED', // Another process is writing the run.
   'RUN_CHANGED', // What a run was made from is not what it would go on with.
+  'RUN_LOCK_LOST', // Another process has taken the run over, or the lock was removed.
+  'RUN_TAKEN_OVER', // Warning: the run was that of a process that gave no sign of life.
+  'LOCK_UNSUPPORTED', // The drive of the run folder cannot lock files.
   'RUN_REMOVED', // The run folder went away while the run was under way.
   'SAMPLES_SETTLED', // Training has started, so its samples can no longer be changed.
 

@@ -106,6 +106,7 @@ async function runPhases(
   const began = performance.now();
   const timings: Job['timings'] = {};
   report(progress('loading', 0, 0));
+  if (start.writer.takenOver) report(warning(start.writer.takenOver));
   const model = openModel(config.model, config.generation.bos);
   const files = hashInputs(model, config.evaluation.tasks, { verify });
   try {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { RunFolder } from '../runs/runFolder.js';
 
 /** A file or folder being written or replaced, a checkpoint being filled, a lock being taken. */
-const temporary = [/\.(tmp|old)-\d+$/, /^tmp-\d+$/, /^lock\.(stale-)?\d+$/];
+const temporary = [/\.(tmp|old)-\d+$/, /^tmp-\d+$/, /^lock\.(stale-)?[\da-f-]+$/];
 
 /** Removes them. Whoever calls holds the run's lock, so nobody is writing them now. */
 export function removeLeftovers({ folder, paths }: RunFolder): void {

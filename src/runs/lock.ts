@@ -1,70 +1,133 @@
 /**
- * One writer per run folder. The lock is a file that names its process; a process that died without
- * removing it (SIGKILL, power cut) is told apart from a living one by process id and start time, so
- * that a killed run can be resumed at once and a reused process id does not block it.
+ * One writer per run folder. The lock is a file that names its holder (`lockHolder.ts`), who touches it
+ * every few seconds (`heartbeat.ts`). A holder that has ended loses it at once, so that a killed run can
+ * be resumed. A holder that cannot be asked, on another machine or in another container, loses it
+ * after a long silence; should it wake up, it finds its lock gone before it writes.
  */
-import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import {
+  closeSync,
   constants,
   copyFileSync,
+  fstatSync,
   linkSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
-import { z } from 'zod';
-import { CfsError } from '../errors.js';
-import { writeError } from '../files.js';
-
-const lockSchema = z.object({
-  pid: z.int(),
-  host: z.string(),
-  /** When the process started, as its system tells it; null where it cannot be asked. */
-  started: z.string().nullable(),
-});
-type Lock = z.infer<typeof lockSchema>;
+import { constants as system } from 'node:os';
+import { dirname } from 'node:path';
+import { CfsError, type ErrorDetails } from '../errors.js';
+import { isSystemError, writeError } from '../files.js';
+import { formatSeconds } from '../protocol/format.js';
+import { startHeartbeat } from './heartbeat.js';
+import { fateOf, holderSchema, thisProcess, type Holder } from './lockHolder.js';
+import { driveOf } from './mount.js';
 
 /**
- * Takes the lock; the returned function gives it back. Throws `RUN_LOCKED` while another process
- * (or this one) holds it.
+ * Twelve beats: a file server may hang for a minute without anybody being dead, and a person who waits
+ * for a crashed machine's run should not have to wait longer than for a coffee.
  */
-export function takeLock(file: string): () => void {
-  const mine: Lock = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
-  const temporary = `${file}.${process.pid}`;
+const silenceLimitSeconds = 120;
+
+export interface Lock {
+  /** To be called before each write. Throws `RUN_LOCK_LOST` when the lock is not ours any more. */
+  check(): void;
+  /** Gives the lock back, where it is still ours. */
+  release(): void;
+  /** A warning for the run's log: the lock was that of a process that cannot be asked. */
+  takenOver?: Pick<ErrorDetails, 'code' | 'message' | 'remedy'>;
+}
+
+/** A lock as it was found. */
+interface Found {
+  text: string;
+  /** Undefined while it is being written, and after a crash in that moment. */
+  holder: Holder | undefined;
+  /** Last sign of life, in milliseconds of the file server's clock. */
+  beat: number;
+}
+
+/**
+ * Takes the lock. Throws `RUN_LOCKED` while another process (or this one) holds it,
+ * `LOCK_UNSUPPORTED` on a drive that has no locks, `WRITE_FAILED`.
+ */
+export function takeLock(file: string): Lock {
+  // The id tells two locks of one process apart.
+  const text = JSON.stringify({ ...thisProcess(), id: randomUUID() });
+  const temporary = `${file}.${randomUUID()}`;
   try {
-    writeFileSync(temporary, JSON.stringify(mine));
-    // A link appears whole or not at all, and fails where the name is taken.
-    if (!link(temporary, file)) {
-      const holder = readLock(file);
-      if (holder !== undefined && isAlive(holder)) throw locked(file, holder);
-      removeStale(file, holder);
-      if (!link(temporary, file)) throw locked(file, readLock(file));
-    }
+    writeFileSync(temporary, text);
+    const takenOver = place(temporary, file);
+    const endHeartbeat = startHeartbeat(file, text);
+    return {
+      check: () => {
+        if (!isOurs(file, text)) throw lost(file);
+      },
+      release: () => {
+        endHeartbeat();
+        if (look(file)?.text === text) rmSync(file, { force: true });
+      },
+      takenOver,
+    };
   } catch (error) {
-    throw error instanceof CfsError ? error : writeError(file, error);
+    throw error instanceof CfsError ? error : lockError(file, error);
   } finally {
     rmSync(temporary, { force: true });
   }
-  return () => rmSync(file, { force: true });
 }
 
-/** Whether a living process holds the lock. */
+/**
+ * Whether somebody holds the lock. Looking must not write, so the silence of a holder that cannot be
+ * asked is measured by this machine's clock; `takeLock` goes by the file server's.
+ */
 export function isLocked(file: string): boolean {
-  const holder = readLock(file);
-  return holder !== undefined && isAlive(holder);
+  const found = look(file);
+  return found !== undefined && isHeld(found, Date.now());
 }
 
+/** Puts the lock into its place, and says so where it took another's. */
+function place(temporary: string, file: string): Lock['takenOver'] {
+  const now = statSync(temporary).mtimeMs;
+  if (link(temporary, file)) return undefined;
+  const found = look(file);
+  if (found !== undefined) {
+    if (isHeld(found, now)) throw locked(file, found, now);
+    removeStale(file, found);
+  }
+  if (!link(temporary, file)) throw locked(file, look(file), now);
+  return found === undefined || fate(found, now) === 'ended' ? undefined : takeover(found, now);
+}
+
+function isHeld(found: Found, now: number): boolean {
+  const known = fate(found, now);
+  if (known !== 'unknown') return known === 'running';
+  return silence(found, now) <= silenceLimitSeconds;
+}
+
+function fate(found: Found, now: number): ReturnType<typeof fateOf> {
+  return found.holder === undefined ? 'unknown' : fateOf(found.holder, silence(found, now));
+}
+
+/** Seconds since the last sign of life. */
+function silence({ beat }: Found, now: number): number {
+  return Math.max(0, now - beat) / 1000;
+}
+
+/** Appears whole or not at all; false where the name is taken. */
 function link(from: string, to: string): boolean {
   try {
     linkSync(from, to);
     return true;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (code === 'EEXIST') return false;
-    // Some file systems (exFAT, network drives) have no links.
-    if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(code)) throw error;
+    // ENOENT: the lock's holder has swept the folder.
+    if (code === 'EEXIST' || code === 'ENOENT') return false;
+    // Some file systems (exFAT, network drives) have no links; EISDIR is how Windows says so.
+    if (code !== 'EPERM' && code !== 'EISDIR' && !isUnsupported(error)) throw error;
     return copyExclusively(from, to);
   }
 }
@@ -79,72 +142,132 @@ function copyExclusively(from: string, to: string): boolean {
   }
 }
 
-/** Moves the stale lock away first: another process may have just replaced it by its own. */
-function removeStale(file: string, stale: Lock | undefined): void {
-  const aside = `${file}.stale-${process.pid}`;
+/**
+ * Moves the stale lock away first: another process may have just replaced it by its own, which is then
+ * put back. Throws `RUN_LOCKED`.
+ */
+function removeStale(file: string, stale: Found): void {
+  const aside = `${file}.stale-${randomUUID()}`;
+  const isSame = (found: Found | undefined): boolean =>
+    found?.text === stale.text && found.beat === stale.beat;
+  if (!isSame(look(file))) throw locked(file, undefined, stale.beat);
   try {
     renameSync(file, aside);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw error;
   }
-  const moved = readLock(aside);
-  if (JSON.stringify(moved) !== JSON.stringify(stale)) link(aside, file);
-  rmSync(aside, { force: true });
+  try {
+    if (isSame(look(aside))) return;
+    link(aside, file);
+    throw locked(file, undefined, stale.beat);
+  } finally {
+    rmSync(aside, { force: true });
+  }
 }
 
-function readLock(file: string): Lock | undefined {
-  let text: string;
+/** A lock that is not there is looked for again: `removeStale` may have moved it for a moment. */
+function isOurs(file: string, text: string): boolean {
+  for (let attempt = 0; attempt < 4; attempt++) {
+    if (attempt > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    const found = look(file);
+    if (found !== undefined) return found.text === text;
+  }
+  return false;
+}
+
+function look(file: string): Found | undefined {
+  let descriptor: number;
   try {
-    text = readFileSync(file, 'utf8');
+    descriptor = openSync(file, 'r');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
   try {
-    return lockSchema.parse(JSON.parse(text));
+    const text = readFileSync(descriptor, 'utf8');
+    return { text, holder: parseHolder(text), beat: fstatSync(descriptor).mtimeMs };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    return holderSchema.parse(JSON.parse(text));
   } catch {
-    // Not written by us, as locks appear whole: nobody is behind it.
     return undefined;
   }
 }
 
-/** A process of another machine cannot be asked and counts as alive. */
-function isAlive(lock: Lock): boolean {
-  if (lock.host !== hostname()) return true;
-  try {
-    process.kill(lock.pid, 0);
-  } catch (error) {
-    // EPERM: there is such a process, of another user.
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  const started = startOf(lock.pid);
-  return lock.started === null || started === null || lock.started === started;
+/** Whether the file system knows no such thing as links, exclusive files or locks. */
+function isUnsupported(error: unknown): boolean {
+  if (!isSystemError(error)) return false;
+  if (['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'ENOLCK'].includes(error.code ?? '')) return true;
+  // Node has no name for it.
+  return error.errno === -system.errno.ENOLCK;
 }
 
-function startOf(pid: number): string | null {
-  if (process.platform === 'win32') return null;
-  try {
-    if (process.platform !== 'linux') {
-      return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
-    }
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may hold spaces; the start time is the 20th field after it.
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return ticks === undefined ? null : `${boot} ${ticks}`;
-  } catch {
-    // No /proc or no ps: the process id alone must do.
-    return null;
-  }
-}
-
-function locked(file: string, holder: Lock | undefined): CfsError {
-  const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
+function lockError(file: string, cause: unknown): CfsError {
+  if (!isUnsupported(cause)) return writeError(file, cause);
+  const drive = driveOf(dirname(file));
   return new CfsError({
-    code: 'RUN_LOCKED',
-    message: `This run is being written by ${who}.`,
-    remedy: 'Stop it, or wait until it ends; delete this file if that process no longer exists.',
+    code: 'LOCK_UNSUPPORTED',
+    message:
+      'The drive of this run cannot lock files, so two processes could write the run at once' +
+      `${drive === undefined ? '' : ` (${drive})`}.`,
+    remedy: 'Move the run to a folder on a local drive, and start or resume it there.',
+    place: { file },
+    cause,
+  });
+}
+
+function locked(file: string, found: Found | undefined, now: number): CfsError {
+  const details = { code: 'RUN_LOCKED', place: { file } } as const;
+  if (found?.holder === undefined) {
+    return new CfsError({
+      ...details,
+      message: 'This run is being written by another process.',
+      remedy: 'Wait a moment, then try again.',
+    });
+  }
+  const ago = formatSeconds(silence(found, now));
+  const minutes = silenceLimitSeconds / 60;
+  return new CfsError({
+    ...details,
+    message: `This run is being written by ${nameOf(found.holder)}; its last sign of life was ${ago} ago.`,
+    remedy:
+      fate(found, now) === 'running'
+        ? 'Stop it, or wait until it ends.'
+        : 'Stop it, or wait until it ends. ' +
+          `If it has crashed, try again once it has been silent for ${minutes} minutes.`,
+  });
+}
+
+function takeover(found: Found, now: number): Lock['takenOver'] {
+  const who = found.holder === undefined ? 'a process that left no name' : nameOf(found.holder);
+  return {
+    code: 'RUN_TAKEN_OVER',
+    message:
+      `This run was taken over from ${who}, ` +
+      `which had given no sign of life for ${formatSeconds(silence(found, now))}.`,
+    remedy: 'Make sure that it has ended; should it wake up, it stops before it writes again.',
+  };
+}
+
+function lost(file: string): CfsError {
+  const holder = look(file)?.holder;
+  return new CfsError({
+    code: 'RUN_LOCK_LOST',
+    message:
+      holder === undefined
+        ? 'The lock of this run was removed while the run was under way.'
+        : `This run was taken over by ${nameOf(holder)} while this process was not responding.`,
+    remedy: 'Resume the run once no other process is writing it.',
     place: { file },
   });
+}
+
+function nameOf({ pid, host }: Holder): string {
+  return `process ${pid} on ${host}`;
 }

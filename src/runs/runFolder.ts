@@ -28,7 +28,7 @@ import type { RunState } from '../protocol/runInfo.js';
 import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
 import { openJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
-import { isLocked, takeLock } from './lock.js';
+import { isLocked, takeLock, type Lock } from './lock.js';
 
 export interface RunFolder {
   id: string;
@@ -68,12 +68,15 @@ export interface RunSummary {
   problem?: CfsError;
 }
 
-/** Writes the logs of a run; there is one per run at a time. */
+/**
+ * Writes the logs of a run; there is one per run at a time. All that writes throws `RUN_REMOVED` when
+ * people have deleted the folder, as an open log would accept lines forever, and `RUN_LOCK_LOST`
+ * when another process has taken the run over.
+ */
 export interface RunWriter {
-  /**
-   * Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. Throws
-   * `RUN_REMOVED` when people have deleted the folder: an open log would accept lines forever.
-   */
+  /** A warning for the log: the run was that of a process which cannot be asked whether it lives. */
+  takenOver: Lock['takenOver'];
+  /** Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. */
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;
   appendKlSamples(samples: readonly SampleRecord[]): void;
@@ -199,33 +202,49 @@ export function readResults(run: RunFolder): RunResults | undefined {
 
 /** Takes the lock, mends what a crash left at the end of the logs, and opens them. */
 export function openRunWriter(run: RunFolder): RunWriter {
-  const giveBack = takeLock(run.paths.lock);
+  const lock = takeLock(run.paths.lock);
+  const check = (): void => {
+    if (!existsSync(run.paths.config)) throw removed(run);
+    lock.check();
+  };
   try {
     const events = openJsonLines(run.paths.events);
     const samples = openJsonLines(run.paths.samples);
     const klSamples = openJsonLines(run.paths.klSamples);
     return {
+      takenOver: lock.takenOver,
       appendEvent: (event) => {
-        if (!existsSync(run.paths.config)) throw removed(run);
+        check();
         events.append(event, isLasting(event));
       },
-      appendSamples: (records) => records.forEach((record) => samples.append(record, false)),
-      appendKlSamples: (records) => records.forEach((record) => klSamples.append(record, false)),
-      writeItems: (items) => writeFileAtomicFrom(run.paths.items, jsonLines(items)),
-      writeResults: (results) =>
-        writeFileAtomic(run.paths.results, `${JSON.stringify(results, null, 2)}\n`),
+      appendSamples: (records) => {
+        check();
+        for (const record of records) samples.append(record, false);
+      },
+      appendKlSamples: (records) => {
+        check();
+        for (const record of records) klSamples.append(record, false);
+      },
+      writeItems: (items) => {
+        check();
+        writeFileAtomicFrom(run.paths.items, jsonLines(items));
+      },
+      writeResults: (results) => {
+        check();
+        writeFileAtomic(run.paths.results, `${JSON.stringify(results, null, 2)}\n`);
+      },
       close: () => {
         try {
           events.close();
           samples.close();
           klSamples.close();
         } finally {
-          giveBack();
+          lock.release();
         }
       },
     };
   } catch (error) {
-    giveBack();
+    lock.release();
     throw error;
   }
 }
