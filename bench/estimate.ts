@@ -16,12 +16,10 @@ import { validateCommand } from '../src/engine/commands.js';
 import { defined } from '../src/errors.js';
 import { engineMessageSchema } from '../src/protocol/engine.js';
 import { recordedError } from '../src/protocol/errorRecord.js';
-import { eventsOf } from '../src/protocol/history.js';
 import type { RunEstimate } from '../src/protocol/preview.js';
-import type { RunEvent } from '../src/protocol/records.js';
 import { readRunConfig } from '../src/runs/config.js';
 import { runConfigSchema, type RunConfig } from '../src/runs/configSchema.js';
-import { createRun, readEvents, readResults } from '../src/runs/runFolder.js';
+import { createRun, readResults } from '../src/runs/runFolder.js';
 import { isSkipped, type Skipped } from './peers/lineProcess.js';
 import { shapes, type ShapeName } from './shapes.js';
 import { statusBytes } from './support/memory.js';
@@ -95,12 +93,11 @@ async function measure(name: string, engine: string, config: RunConfig): Promise
   try {
     const peakBytes = await runEngine(engine, run.folder);
     const { timings } = defined(readResults(run), 'results');
-    const onTheWay = secondsOnTheWay(readEvents(run));
     const time = (phase: string): number => timings[phase] ?? 0;
     const seconds = {
       generating: time('generating'),
-      training: time('training') - onTheWay,
-      evaluating: time('evaluating') + onTheWay,
+      training: time('training'),
+      evaluating: time('evaluating'),
       total: time('generating') + time('training') + time('evaluating'),
     };
     return { run: name, estimate: defined(estimate, 'estimate'), seconds, peakBytes };
@@ -126,21 +123,6 @@ function runEngine(engine: string, runFolder: string): Promise<number | undefine
       if (message.type === 'failed') reject(recordedError(message.error));
     });
   });
-}
-
-/** Seconds of evaluation between training steps, which the log counts as training. */
-function secondsOnTheWay(events: readonly RunEvent[]): number {
-  const end = eventsOf(events, 'train_step').at(-1)?.step ?? 0;
-  let stepEnded = 0;
-  let seconds = 0;
-  for (const event of events) {
-    const at = Date.parse(event.time) / 1000;
-    if (event.type === 'train_step') stepEnded = at;
-    // The last step is measured after training.
-    const onTheWay = event.type === 'evaluation' && event.step > 0 && event.step < end;
-    if (onTheWay) seconds += at - stepEnded;
-  }
-  return seconds;
 }
 
 function tableOf(outcomes: readonly Outcome[]): string[][] {

@@ -187,19 +187,13 @@ function describeMachine(pairs: readonly SeedPair[]): string[] {
   const rows = comparedMethods.map((method) => [
     methodLabel(method),
     ...phases.map((phase) => {
-      const seconds = pairs.map(({ runs }) => runs[method].results.timings[phase] ?? NaN);
+      const seconds = pairs.map(({ runs }) => runs[method].seconds[phase] ?? NaN);
       return formatSeconds(spreadOf(seconds).mean);
     }),
   ]);
-  const resumed = all.filter((run) => run.resumed).length;
   return [
     [...machines].join('\n'),
-    'Wall time of one run, mean over the seeds. Training includes the evaluations during training; standard generates only the KL samples.',
+    'Time worked on one run in all its sessions, mean over the seeds. Standard generates only the KL samples.',
     table(['method', ...phases], rows, 1),
-    ...(resumed > 0
-      ? [
-          `${resumed} of the ${all.length} runs were interrupted and resumed; their times are those of the last session.`,
-        ]
-      : []),
   ];
 }

@@ -1,6 +1,6 @@
 /** The runs of an experiment read in pairs: standard and CFS of one seed, and where they are equal. */
 import { defined } from '../../src/errors.js';
-import { eventsOf } from '../../src/protocol/history.js';
+import { timeWorked } from '../../src/protocol/history.js';
 import type { RunResults } from '../../src/protocol/records.js';
 import { readEvents, readResults, type RunFolder } from '../../src/runs/runFolder.js';
 import type { ComparedMethod } from './experiment.js';
@@ -13,7 +13,8 @@ export interface Trained {
   results: RunResults;
   curve: Point[];
   end: Point;
-  resumed: boolean;
+  /** Time worked by phase, and `total`. */
+  seconds: ReturnType<typeof timeWorked>;
 }
 
 export interface SeedPair {
@@ -45,7 +46,7 @@ function readTrained(run: RunFolder): Trained {
     results,
     curve: curveOf(events),
     end: endOf(results),
-    resumed: eventsOf(events, 'run_started').length > 1,
+    seconds: timeWorked(events),
   };
 }
 

@@ -22,8 +22,6 @@ export interface Job {
   base: BaseModel;
   /** What the run is made from; settled before it is used. */
   identity: IdentityRecord;
-  /** Seconds spent, by phase. */
-  timings: Record<string, number>;
 }
 
 /** A warning of the run's log. */

@@ -30,7 +30,6 @@ import { chosenMethod } from './method.js';
 import { openModel } from './model.js';
 import { chooseWeights } from './phases/choose.js';
 import { createJobEvaluator, measureBase, measureEnd } from './phases/measure.js';
-import { runPhase } from './phases/phase.js';
 import { prepare } from './phases/prepare.js';
 import { save } from './phases/save.js';
 import { storePlanOf, train } from './phases/train.js';
@@ -103,8 +102,6 @@ async function runPhases(
 ): Promise<void> {
   const { run, report } = start;
   const { config } = run;
-  const began = performance.now();
-  const timings: Job['timings'] = {};
   report(progress('loading', 0, 0));
   if (start.writer.takenOver) report(warning(start.writer.takenOver));
   const model = openModel(config.model, config.generation.bos);
@@ -131,9 +128,9 @@ async function runPhases(
     await requireMemory(plan);
     const store = await createStore(device, plan, (name) => folder.tensors.read(name));
     const base = createBaseModel(device, model, store);
-    const job: Job = { ...start, config, device, model, store, base, identity, timings };
+    const job: Job = { ...start, config, device, model, store, base, identity };
     try {
-      await runOn(job, files, until, began);
+      await runOn(job, files, until);
     } finally {
       store.release();
     }
@@ -143,18 +140,18 @@ async function runPhases(
 }
 
 /** From the data to the saved model. Whatever the run uses is settled before it is used. */
-async function runOn(job: Job, files: FileInputs, until: Until, began: number): Promise<void> {
-  const { run, identity, timings, report, signal } = job;
+async function runOn(job: Job, files: FileInputs, until: Until): Promise<void> {
+  const { run, identity, report, signal } = job;
   const stop = (): void =>
     report({ type: 'run_stopped', time: now(), step: lastStep(run.paths.checkpoints) });
 
-  const { rows, downstream } = await runPhase(job, prepare, undefined);
+  const { rows, downstream } = await prepare.run(job, undefined);
   identity.settle([
     ['dataset', [rowsInput('dataset', rows)]],
     ['held-out rows', downstream ? [rowsInput('held-out rows', downstream)] : []],
     ...(await files.groups),
   ]);
-  const { chooseSources, klSamples } = await runPhase(job, write, rows);
+  const { chooseSources, klSamples } = await write.run(job, rows);
   if (signal.aborted) return stop();
   identity.settle([
     ['samples', samplesInput('samples', readSamples(run))],
@@ -163,23 +160,22 @@ async function runOn(job: Job, files: FileInputs, until: Until, began: number): 
   if (until === 'samples') return stop();
 
   const evaluator = createJobEvaluator(job, klSamples, downstream);
-  const base = await runPhase(job, measureBase, evaluator);
+  const base = await measureBase.run(job, evaluator);
   if (signal.aborted) return stop();
   const sources = chooseSources();
   identity.settle([
     ['sources', sources.map(({ id, rows }) => rowsInput(id, rows))],
     ['base scores', [fileInput('base scores', run.paths.base)]],
   ]);
-  const { kind, state } = await runPhase(job, train, { sources, evaluator, base });
+  const { kind, state } = await train.run(job, { sources, evaluator, base });
   if (kind === 'stopped') return stop();
 
   const savedStep = await chooseWeights(job, state);
-  const end = await runPhase(job, measureEnd, { evaluator, base, step: savedStep });
+  const end = await measureEnd.run(job, { evaluator, base, step: savedStep });
   await evaluator.release();
-  timings.total = (performance.now() - began) / 1000;
   const { scores: final, kl } = end;
   const items = evaluator.items(base, final);
-  await runPhase(job, save, { base, final, kl, state, savedStep, items });
+  await save.run(job, { base, final, kl, state, savedStep, items });
   writeReport(run);
   // Last: from here on there is nothing to resume.
   report({ type: 'run_finished', time: now(), step: state.step });

@@ -3,6 +3,7 @@
  * how it ended, and after a restart of the editor, that it can be resumed.
  */
 import * as vscode from 'vscode';
+import { formatSeconds } from '../protocol/format.js';
 import type { RunInfo } from '../protocol/runInfo.js';
 import { showError } from './errors.js';
 import { phaseText, progressText, runsToOffer } from './runText.js';
@@ -34,6 +35,9 @@ function registerStatusBar({ library, service }: Studio): vscode.Disposable {
     item.text = `$(sync~spin) CFS: ${progressText(run)}`;
     item.tooltip = [
       `${run.name}: ${phaseText(run)}`,
+      ...(run.secondsWorked < 60
+        ? []
+        : [vscode.l10n.t('Time so far: {0}', formatSeconds(run.secondsWorked))]),
       ...(waiting === 0 ? [] : [vscode.l10n.t('Runs waiting: {0}', waiting)]),
       vscode.l10n.t('Click to show the forgetting curves.'),
     ].join('\n');

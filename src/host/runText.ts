@@ -69,6 +69,7 @@ export function runFacts(run: RunInfo): [name: string, value: string][] {
     ['Dataset', run.datasets.join(', ')],
     ['Started', new Date(run.created).toLocaleString()],
     ['Steps', run.step > 0 ? String(run.step) : undefined],
+    ['Time', run.secondsWorked > 0 ? formatSeconds(run.secondsWorked) : undefined],
     ['Speed', run.tokensPerSecond === null ? undefined : speed(run.tokensPerSecond)],
     ['Samples', run.samples > 0 ? run.samples.toLocaleString('en') : undefined],
     ['Checkpoints', run.checkpoints.map((step) => `step ${step}`).join(', ')],

@@ -32,6 +32,8 @@ export const runInfoSchema = z.object({
   step: z.int(),
   tokensPerSecond: z.number().nullable(),
   secondsLeft: z.number().nullable(),
+  /** Time worked until its last event, over all sessions. */
+  secondsWorked: z.number(),
   samples: z.int(),
   /** Steps of the checkpoints, the newest first. */
   checkpoints: z.array(z.int()),

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { writeFileAtomic } from '../files.js';
 import { methodLabel } from '../methods/index.js';
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
-import { eventsOf, trueHistory } from '../protocol/history.js';
+import { eventsOf, timeWorked, trueHistory } from '../protocol/history.js';
 import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
 import { escapeHtml, jsonForScript } from './html.js';
@@ -155,9 +155,9 @@ function factsOf(run: LabelledRun): { name: string; value: string; detail: strin
       detail: `± ${formatNumber(kl.stderr)} nats per sample`,
     });
   }
-  const total = results?.timings['total'];
-  if (total !== undefined) {
-    facts.push({ name: 'Time', value: formatSeconds(total), detail: `on ${results?.provider}` });
+  if (results !== undefined) {
+    const { total } = timeWorked(events);
+    facts.push({ name: 'Time', value: formatSeconds(total), detail: `on ${results.provider}` });
   }
   return facts;
 }

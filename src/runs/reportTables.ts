@@ -2,8 +2,9 @@
  * The tables of a report: scores before and after with their intervals, settings, times.
  */
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
+import { timeWorked } from '../protocol/history.js';
 import { outcomeOf, type Outcome } from '../protocol/outcome.js';
-import type { RunResults, TaskResult } from '../protocol/records.js';
+import { phases, type RunEvent, type RunResults, type TaskResult } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
 import { escapeHtml } from './html.js';
 
@@ -11,6 +12,7 @@ import { escapeHtml } from './html.js';
 export interface TableRun {
   label: string;
   config: RunConfig;
+  events: readonly RunEvent[];
   results?: RunResults;
 }
 
@@ -70,13 +72,12 @@ ${columnHeads(runs)}<tbody>${rows.join('\n')}</tbody></table></div></details>`;
 
 export function renderTimings(runs: readonly TableRun[]): string {
   const finished = runs.filter(({ results }) => results !== undefined);
-  const names = [
-    ...new Set(finished.flatMap(({ results }) => Object.keys(results?.timings ?? {}))),
-  ];
-  if (names.length === 0) return '';
+  if (finished.length === 0) return '';
+  const times = finished.map(({ events }) => timeWorked(events));
+  const names = [...phases, 'total'].filter((name) => times.some((time) => name in time));
   const rows = names.map((name) => {
-    const cells = finished.map(({ results }) => {
-      const seconds = results?.timings[name];
+    const cells = times.map((time) => {
+      const seconds = time[name];
       return `<td>${seconds === undefined ? '–' : formatSeconds(seconds)}</td>`;
     });
     return `<tr><th scope="row">${escapeHtml(name)}</th>${cells.join('')}</tr>`;

@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { CfsError, assert } from '../errors.js';
 import { isSystemError } from '../files.js';
 import { errorRecord } from '../protocol/errorRecord.js';
+import { clockEvent, noWork, secondsWorked, type WorkClock } from '../protocol/history.js';
 import {
   runEventSchema,
   type ErrorRecord,
@@ -32,6 +33,7 @@ export interface RunHistory {
   tokensPerSecond: number | null;
   secondsLeft: number | null;
   trained: boolean;
+  clock: WorkClock;
   /** How the log ends, where it ends. */
   end?: 'finished' | 'stopped' | 'failed';
   failure?: ErrorRecord;
@@ -45,10 +47,15 @@ export const noHistory: RunHistory = {
   tokensPerSecond: null,
   secondsLeft: null,
   trained: false,
+  clock: noWork,
 };
 
 /** `history` after one more event. */
 export function foldEvent(history: RunHistory, event: RunEvent): RunHistory {
+  return { ...foldState(history, event), clock: clockEvent(history.clock, event) };
+}
+
+function foldState(history: RunHistory, event: RunEvent): RunHistory {
   switch (event.type) {
     case 'run_started': {
       const { steps, trained, phase, progress, total } = history;
@@ -200,6 +207,7 @@ function describe(folder: string, facts: Facts): RunInfo {
     step,
     tokensPerSecond,
     secondsLeft,
+    secondsWorked: secondsWorked(history.clock).total,
     samples,
     checkpoints,
     hasReport,

@@ -15,6 +15,7 @@ export function runInfo(part: Partial<RunInfo> & { id: string }): RunInfo {
     step: 600,
     tokensPerSecond: null,
     secondsLeft: null,
+    secondsWorked: 240,
     samples: 32,
     checkpoints: [],
     hasReport: true,

@@ -28,18 +28,3 @@ export interface Phase<Input, Output> {
   plan(facts: RunFacts): Work[];
   run(job: Job, input: Input): Promise<Output>;
 }
-
-/** Runs a phase and adds the time it took to the job's. */
-export async function runPhase<Input, Output>(
-  job: Job,
-  phase: Phase<Input, Output>,
-  input: Input,
-): Promise<Output> {
-  const started = performance.now();
-  try {
-    return await phase.run(job, input);
-  } finally {
-    const seconds = (performance.now() - started) / 1000;
-    job.timings[phase.name] = (job.timings[phase.name] ?? 0) + seconds;
-  }
-}

@@ -5,9 +5,11 @@ import { summarize } from '../../evaluator/forgetting.js';
 import type { DriftEstimate } from '../../evaluator/kl.js';
 import { modelCard } from '../../model/modelCard.js';
 import { saveModelFolder } from '../../model/save.js';
+import { timeWorked } from '../../protocol/history.js';
 import type { ItemRecord, RunResults, TaskResult } from '../../protocol/records.js';
 import type { RunConfig } from '../../runs/configSchema.js';
 import { valueAt } from '../../runs/fields.js';
+import { readEvents } from '../../runs/runFolder.js';
 import type { TrainingState } from '../../trainer/checkpoint.js';
 import { progress, type Job } from '../context.js';
 import { compareScores, downstreamTask, finite, headlines, type Scores } from '../evaluation.js';
@@ -31,13 +33,14 @@ export const save: Phase<SaveInput, void> = {
   name: 'saving',
   plan: () => [],
   run: async (job, { base, final, kl, state, savedStep, items }) => {
-    const { run, config, writer, device, timings, report } = job;
+    const { run, config, writer, device, report } = job;
     report(progress('saving', 0, 1));
     const comparisons = compareScores(base, final, config.seed);
     const tasks = comparisons.filter(({ task }) => task !== downstreamTask);
     const downstream = comparisons.find(({ task }) => task === downstreamTask);
     const samples = describeChosen(run);
     await saveModel(job, comparisons, samples?.samples);
+    report(progress('saving', 1, 1));
     const results: RunResults = {
       method: config.method,
       steps: state.step,
@@ -56,7 +59,7 @@ export const save: Phase<SaveInput, void> = {
           }
         : {}),
       samples,
-      timings,
+      timings: timeWorked(readEvents(run)),
       versions: versions(),
     };
     writer.writeItems(items);

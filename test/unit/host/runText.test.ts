@@ -25,6 +25,7 @@ function info(fields: Partial<RunInfo> = {}): RunInfo {
     step: 40,
     tokensPerSecond: 1234.5,
     secondsLeft: 118,
+    secondsWorked: 65,
     samples: 200,
     checkpoints: [],
     hasReport: false,
@@ -74,6 +75,7 @@ test('the tooltip holds what is known and no empty line', () => {
     State: 'failed',
     Problem: 'It broke. Mend it.',
     Speed: '1,235 tokens/s',
+    Time: '1 min 5 s',
   });
   expect(facts).not.toHaveProperty('Checkpoints');
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { trueHistory } from '../../../src/protocol/history.js';
+import { timeWorked, trueHistory } from '../../../src/protocol/history.js';
 import { runEventSchema, sampleRecordSchema } from '../../../src/protocol/records.js';
-import type { RunEvent } from '../../../src/protocol/records.js';
+import type { Phase, RunEvent } from '../../../src/protocol/records.js';
 import { engineMessageSchema } from '../../../src/protocol/engine.js';
 
 const time = '2026-01-02T00:00:00.000Z';
@@ -42,6 +42,65 @@ describe('trueHistory', () => {
   it('keeps what is of no step', () => {
     const warning: RunEvent = { type: 'warning', time, code: 'A', message: 'm', remedy: 'r' };
     expect(trueHistory([started(0), warning, trained(1, 2), started(0)])).toContainEqual(warning);
+  });
+});
+
+describe('timeWorked', () => {
+  const at = (seconds: number): string =>
+    new Date(Date.UTC(2026, 0, 2) + seconds * 1000).toISOString();
+  const phase = (name: Phase, seconds: number): RunEvent => ({
+    type: 'phase',
+    time: at(seconds),
+    phase: name,
+    progress: 0,
+    total: 0,
+  });
+  const begin = (seconds: number, step: number): RunEvent[] => [
+    phase('loading', seconds),
+    { ...started(step), time: at(seconds + 2) },
+  ];
+  const step = (number: number, seconds: number): RunEvent => ({
+    ...trained(number, 1),
+    time: at(seconds),
+  });
+  const hour = 3600;
+  // Stopped in training, killed in training, and finished. Step 2 is worked on twice.
+  const sessions: RunEvent[] = [
+    ...begin(0, 0),
+    phase('evaluating', 3),
+    phase('training', 13),
+    step(1, 20),
+    { type: 'run_stopped', time: at(21), step: 1 },
+    ...begin(hour, 1),
+    phase('training', hour + 4),
+    step(2, hour + 30),
+    ...begin(2 * hour, 1),
+    phase('training', 2 * hour + 3),
+    step(2, 2 * hour + 23),
+    phase('evaluating', 2 * hour + 23),
+    phase('training', 2 * hour + 28),
+    step(3, 2 * hour + 40),
+    phase('saving', 2 * hour + 40),
+    { type: 'run_finished', time: at(2 * hour + 41.5), step: 3 },
+  ];
+
+  it('counts every session to its last event, by phase, and nothing between them', () => {
+    expect(timeWorked(sessions)).toEqual({
+      loading: 3 + 4 + 3,
+      training: 8 + 26 + (20 + 12),
+      evaluating: 10 + 5,
+      saving: 1.5,
+      total: 21 + 30 + 41.5,
+    });
+  });
+
+  it('is that of its sessions one by one, also where the log has no loading', () => {
+    const bare = sessions.filter((event) => event.type !== 'phase' || event.phase !== 'loading');
+    expect(timeWorked(bare).total).toBe(92.5 - 3 * 2);
+  });
+
+  it('is nothing before the first event', () => {
+    expect(timeWorked([])).toEqual({ total: 0 });
   });
 });
 

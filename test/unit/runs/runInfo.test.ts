@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { CfsError } from '../../../src/errors.js';
+import { secondsWorked } from '../../../src/protocol/history.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { createRun, type RunFolder } from '../../../src/runs/runFolder.js';
 import { createdOf, createRunReader, foldEvent, noHistory } from '../../../src/runs/runInfo.js';
@@ -91,6 +92,19 @@ test('a resumed run continues from its checkpoint and forgets how it ended', () 
   expect([history.end, history.failure]).toEqual([undefined, undefined]);
 });
 
+test('time worked goes on where the last session ended', () => {
+  const at = (minutes: number): string => new Date(Date.UTC(2026, 0, 2, 3, minutes)).toISOString();
+  const first = [
+    { ...started(0), time: at(0) },
+    { ...trainStep(30), time: at(5) },
+  ];
+  const second = [
+    { ...started(20), time: at(50) },
+    { ...trainStep(21), time: at(52) },
+  ];
+  expect(secondsWorked(fold(...first, ...second).clock).total).toBe(7 * 60);
+});
+
 test('samples are settled once they were chosen, also when the run starts again', () => {
   expect(fold(started(0), { type: 'samples_chosen', time, excluded: [] }).trained).toBe(true);
   expect(fold(started(0), trainStep(1), started(0)).trained).toBe(true);
@@ -112,6 +126,7 @@ test('a run that nobody began is interrupted', async () => {
     step: 0,
     tokensPerSecond: null,
     secondsLeft: null,
+    secondsWorked: 0,
     samples: 0,
     checkpoints: [],
     hasReport: false,

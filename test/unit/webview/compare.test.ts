@@ -76,14 +76,14 @@ describe('factRows', () => {
   it('leaves out what no run has, and marks what one lacks', () => {
     const runs = [
       { info: runInfo({ id: 'a' }), results: madeUpResults('cfs') },
-      { info: runInfo({ id: 'b', state: 'running', method: 'sft', step: 0 }) },
+      { info: runInfo({ id: 'b', state: 'running', method: 'sft', step: 0, secondsWorked: 0 }) },
     ];
     const rows = new Map(
       factRows({ runs, settings: [] }).map(({ name, values }) => [name, values]),
     );
     expect(rows.get('Method')).toEqual(['CFS', 'Standard']);
     expect(rows.get('State')).toEqual(['Finished', 'Running']);
-    expect(rows.get('Time')).toEqual(['4 min 51 s', '–']);
+    expect(rows.get('Time')).toEqual(['4 min 0 s', '–']);
     const [, only] = runs;
     const names = only ? factRows({ runs: [only], settings: [] }).map(({ name }) => name) : [];
     expect(names).toEqual(['Method', 'State']);

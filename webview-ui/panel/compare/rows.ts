@@ -98,10 +98,9 @@ export function factRows({ runs }: ComparisonData): FactRow[] {
       const half = kl.stderr === null ? null : width95 * kl.stderr;
       return `${formatNumber(kl.mean, 3)} ± ${formatNumber(half, 2)}`;
     }),
-    row('Time', ({ results }) => {
-      const total = results?.timings.total;
-      return total === undefined ? undefined : formatSeconds(total);
-    }),
+    row('Time', ({ info: { secondsWorked } }) =>
+      secondsWorked === 0 ? undefined : formatSeconds(secondsWorked),
+    ),
   ];
   return rows.filter(({ values }) => values.some((value) => value !== '–'));
 }
