@@ -1,12 +1,22 @@
 /**
  * The promise of the run folder: a process killed with SIGKILL at any moment can be resumed, and the
- * end is that of a run that was never killed, to the byte.
+ * end is that of a run that was never killed, to the byte. The same where its machine is gone; should
+ * that come back, it does not write into what another goes on with.
  */
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { timeWorked } from '../../src/protocol/history.js';
 import { createRandom, type Random } from '../../src/random.js';
 import {
   listRuns,
@@ -100,6 +110,63 @@ describe('a run that is killed', () => {
     expect(done).toBe(kills);
     const phases = ['generating', 'evaluating', 'training', 'saving'];
     expect([...killedIn.keys()]).toEqual(expect.arrayContaining(phases));
+  });
+});
+
+describe('a run whose machine is gone', () => {
+  const folder = join(workspace, 'gone');
+  const far = { host: 'far-away', boot: 'another boot', pid: 4321, started: null };
+  const resume = (...options: string[]) => {
+    const id = listRuns(folder)[0]?.id ?? '';
+    return start(cli, ['resume', id, '-C', folder, ...options], workspace);
+  };
+
+  it('is taken over after a silence, goes on, and counts the time of both', async () => {
+    mkdirSync(folder);
+    const args = ['run', join(workspace, 'run.yaml'), '--until', 'samples', '-C', folder];
+    expect(await start(cli, args, workspace).ended).toMatchObject({ code: 0, err: '' });
+    const run = openRun(listRuns(folder)[0]?.folder ?? '');
+    const before = timeWorked(readEvents(run));
+    writeFileSync(run.paths.lock, JSON.stringify(far));
+    const refused = await resume().ended;
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(
+      /^RUN_LOCKED: .* process 4321 on far-away;.*\n {2}at .*lock\n {2}→ /,
+    );
+
+    const long = Date.now() / 1000 - 300;
+    utimesSync(run.paths.lock, long, long);
+    const { code, out } = await resume().ended;
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /warning RUN_TAKEN_OVER: .* from process 4321 on far-away, .* 5 min \d+ s\./,
+    );
+    expect(existsSync(run.paths.lock)).toBe(false);
+    const { total, ...phases } = readResults(run)?.timings ?? {};
+    expect(total).toBeGreaterThan(before.total);
+    expect(phases.generating).toBeGreaterThanOrEqual(before.generating ?? Infinity);
+    expect(Object.values(phases).reduce((sum, seconds) => sum + seconds)).toBeCloseTo(
+      total ?? 0,
+      6,
+    );
+  });
+
+  it('stops where it wakes up again, and leaves the run to the other', async () => {
+    rmSync(folder, { recursive: true });
+    mkdirSync(folder);
+    const { child, ended } = launch(folder);
+    let lock = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      if (lock !== '' || !chunk.includes('"train_step"')) return;
+      lock = join(listRuns(folder)[0]?.folder ?? '', 'lock');
+      writeFileSync(lock, JSON.stringify(far));
+    });
+    const { code, err } = await ended;
+    expect(code).toBe(1);
+    expect(err).toMatch(/^RUN_LOCK_LOST: .* process 4321 on far-away/);
+    expect(readFileSync(lock, 'utf8')).toBe(JSON.stringify(far));
+    const run = openRun(listRuns(folder)[0]?.folder ?? '');
+    expect(readEvents(run).at(-1)?.type).not.toMatch(/^run_/);
   });
 });
 

@@ -30,6 +30,7 @@ import { createRunReader } from '../../../src/runs/runInfo.js';
 import { listCheckpoints } from '../../../src/trainer/checkpoint.js';
 import { expectError } from '../../support/expectError.js';
 import { oldRunFolder, oldRunToResume } from '../../support/oldRuns.js';
+import { factRows } from '../../../webview-ui/panel/compare/rows.js';
 
 const cfs = openRun(oldRunFolder('cfs'));
 const sft = openRun(oldRunFolder('sft'));
@@ -72,6 +73,25 @@ describe('a finished run of version 0.1.0', () => {
     expect(eventsOf(events, 'run_failed')).toMatchObject([{ error: { code: 'PROVIDER_FAILED' } }]);
     expect(eventsOf(events, 'checkpoint').map(({ step }) => step)).toEqual([4, 5, 8, 12]);
     expect(readExclusions(cfs)).toEqual([1, 4]);
+  });
+
+  it('tells the time of all its four sessions, where its results have that of the last', async () => {
+    const seconds = 0.979 + 0.967 + 1.179 + 1.751;
+    const info = await infoOf(cfs.folder);
+    expect(info.secondsWorked).toBeCloseTo(seconds, 9);
+    const results = defined(readResults(cfs), 'results');
+    expect(results.timings['total']).toBeLessThan(1.751);
+    const { runs, settings } = compareRuns([{ info, config: cfs.config, results }], '/');
+    const time = factRows({ runs, settings }).find(({ name }) => name === 'Time');
+    expect(time?.values).toEqual(['4.9 s']);
+    const report = renderReport({
+      config: cfs.config,
+      events: readEvents(cfs),
+      samples: [],
+      results,
+    });
+    expect(report).toContain('<dt>Time</dt>\n<dd>4.9 s<small>on cpu</small>');
+    expect(report).toContain('<tr><th scope="row">total</th><td>4.9 s</td></tr>');
   });
 
   it('draws its losses by source, its scores and its drift', () => {
