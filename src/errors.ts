@@ -55,9 +55,40 @@ export function formatError({ code, message, remedy, place }: ErrorText): string
   );
 }
 
-/** The text of whatever was thrown. */
+/** What the operating system refuses, by Node's code, to stand after a colon. */
+const refusals: Readonly<Record<string, string>> = {
+  EACCES: 'permission was denied',
+  EBUSY: 'another program is using it',
+  EEXIST: 'there is one already',
+  EIO: 'the drive reported an error',
+  EISDIR: 'it is a folder, not a file',
+  ELOOP: 'its links lead in a circle',
+  EMFILE: 'too many files are open',
+  ENAMETOOLONG: 'its name is too long',
+  ENFILE: 'too many files are open',
+  ENOENT: 'there is no such file or folder',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'a part of its path is not a folder',
+  ENOTEMPTY: 'the folder is not empty',
+  EPERM: 'permission was denied',
+  EROFS: 'the disk is read-only',
+  EDQUOT: 'the disk quota is used up',
+};
+
+/** What Node's errors say of the operating system, where they are of it. */
+interface SystemError extends Error {
+  code?: string;
+  syscall?: string;
+  path?: string;
+}
+
+/** The text of whatever was thrown; what the operating system refused, in words. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof Error)) return String(thrown);
+  const { code = '', syscall, path }: SystemError = thrown;
+  if (code === 'ENOENT' && syscall?.startsWith('spawn')) return `there is no program “${path}”`;
+  // Others as Node has them, without their code and what follows: `EXDEV: cross-device link …, rename`.
+  return refusals[code] ?? /^E[A-Z0-9]+: (.+?), \w+/.exec(thrown.message)?.[1] ?? thrown.message;
 }
 
 /** An invariant of our own code; its failure is a bug, not a user's mistake. */

@@ -94,7 +94,7 @@ export function writeError(file: string, cause: unknown): CfsError {
   };
   return new CfsError({
     code: 'WRITE_FAILED',
-    message: `Could not write: ${messageOf(cause)}`,
+    message: `Could not write: ${messageOf(cause)}.`,
     remedy: remedies[code ?? ''] ?? 'Check that the folder exists and can be written to.',
     place: { file },
     cause,

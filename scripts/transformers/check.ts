@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { PeerPython } from '../../bench/peers/python.js';
-import { CfsError, assert, defined } from '../../src/errors.js';
+import { CfsError, assert, defined, messageOf } from '../../src/errors.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
 import { logitsOf as rowLogits, openTestedModel, releaseModel } from '../parity/testedModel.js';
@@ -92,9 +92,10 @@ function askTransformers(folder: string, { command }: PeerPython) {
     const input = `${JSON.stringify({ folder: resolve(folder), texts, logits: file })}\n`;
     const ran = spawnSync(command, [script], { input, encoding: 'utf8' });
     if (ran.error !== undefined || ran.status !== 0) {
+      const why = ran.error ? `${messageOf(ran.error)}.` : ran.stderr.trim();
       throw new CfsError({
         code: 'TRANSFORMERS_FAILED',
-        message: `transformers did not read the model: ${ran.error?.message ?? ran.stderr.trim()}`,
+        message: `transformers did not read the model: ${why}`,
         remedy: 'Read the last lines of its message above.',
         place: { file: folder },
       });

@@ -47,7 +47,7 @@ function readText(file: string): string {
   } catch (error) {
     throw new CfsError({
       code: 'TASK_DATA_INVALID',
-      message: `Could not read the task's data: ${messageOf(error)}`,
+      message: `Could not read the task's data: ${messageOf(error)}.`,
       remedy: 'Check the path; it is relative to the task file.',
       place: { file },
       cause: error,

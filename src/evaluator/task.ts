@@ -148,7 +148,7 @@ function readTaskFile(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw invalid(`Could not read the task file: ${messageOf(error)}`, { file });
+    throw invalid(`Could not read the task file: ${messageOf(error)}.`, { file });
   }
 }
 

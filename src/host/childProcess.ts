@@ -104,7 +104,7 @@ function release(child: ChildProcess): void {
 function notStarted(name: string, nodePath: string | undefined, cause: unknown): CfsError {
   return new CfsError({
     code: 'PROCESS_NOT_STARTED',
-    message: `The ${name} could not be started: ${messageOf(cause)}`,
+    message: `The ${name} could not be started: ${messageOf(cause)}.`,
     remedy:
       nodePath === undefined
         ? 'Reload the window; if that does not help, reinstall the extension.'

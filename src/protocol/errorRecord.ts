@@ -3,7 +3,7 @@
  * pages, and `--json`.
  */
 import { isErrorCode, type ErrorCode } from '../errorCodes.js';
-import { CfsError, messageOf } from '../errors.js';
+import { CfsError, messageOf, type Place } from '../errors.js';
 import type { ErrorRecord } from './records.js';
 
 export function errorRecord(thrown: unknown): ErrorRecord {
@@ -15,8 +15,14 @@ export function errorRecord(thrown: unknown): ErrorRecord {
     code: 'INTERNAL' satisfies ErrorCode,
     message: messageOf(thrown),
     remedy: 'This is a bug in CFS Studio; please report it with the output of CFS_DEBUG=1.',
-    place: {},
+    place: placeOf(thrown),
   };
+}
+
+/** The file that the operating system refused. */
+function placeOf(thrown: unknown): Place {
+  const path = thrown instanceof Error && 'path' in thrown ? thrown.path : undefined;
+  return typeof path === 'string' ? { file: path } : {};
 }
 
 /** The error of a record. A code of another version is kept in the message. */

@@ -71,7 +71,7 @@ export function readRunConfig(file: string): RunConfig {
   } catch (error) {
     throw new CfsError({
       code: 'CONFIG_UNREADABLE',
-      message: `Could not read the configuration: ${messageOf(error)}`,
+      message: `Could not read the configuration: ${messageOf(error)}.`,
       remedy: 'Give the path of a run.yaml file.',
       place: { file },
       cause: error,

@@ -160,7 +160,7 @@ function openExisting(file: string): number | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new CfsError({
       code: 'READ_FAILED',
-      message: `Could not read: ${messageOf(error)}`,
+      message: `Could not read: ${messageOf(error)}.`,
       remedy: 'Check that you have permission to read this file.',
       place: { file },
       cause: error,

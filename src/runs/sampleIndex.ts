@@ -29,7 +29,7 @@ export async function readSampleTokens(
   });
   if (places.length === 0) return [];
   const handle = await open(file, 'r').catch((error: unknown) => {
-    throw failed('READ_FAILED', `Could not read: ${messageOf(error)}`, file, error);
+    throw failed('READ_FAILED', `Could not read: ${messageOf(error)}.`, file, error);
   });
   try {
     const found: SampleTokens[] = [];

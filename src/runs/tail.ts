@@ -281,7 +281,7 @@ function parseJson(text: string): unknown {
 function readError(file: string, cause: unknown): CfsError {
   return new CfsError({
     code: 'READ_FAILED',
-    message: `Could not read: ${messageOf(cause)}`,
+    message: `Could not read: ${messageOf(cause)}.`,
     remedy: 'Check that you have permission to read this file.',
     place: { file },
     cause,

@@ -65,7 +65,7 @@ describe.skipIf(lacking !== undefined)(
 it('passes on what the Python says that does not read the model', async () => {
   const python = { command: 'no-such-python', versions: {} };
   const error = await expectError('TRANSFORMERS_FAILED', () => checkTransformers('model', python));
-  expect(error.message).toContain('ENOENT');
+  expect(error.message).toContain('there is no program “no-such-python”');
   expect(error.place).toEqual({ file: 'model' });
 });
 

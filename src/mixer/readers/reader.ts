@@ -66,14 +66,14 @@ async function* readBytes(file: string): AsyncGenerator<Buffer> {
 
 function readError(file: string, cause: unknown): CfsError {
   const remedies: Record<string, string> = {
-    ENOENT: 'Check the path; there is no such file.',
-    EISDIR: 'Choose a file; this is a folder.',
+    ENOENT: 'Check the path.',
+    EISDIR: 'Choose a file of rows.',
     EACCES: 'Change the permissions of the file so that you can read it.',
   };
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
   return new CfsError({
     code: 'DATASET_UNREADABLE',
-    message: `Could not read the dataset: ${messageOf(cause)}`,
+    message: `Could not read the dataset: ${messageOf(cause)}.`,
     remedy: remedies[code] ?? 'Check that the disk is connected and the file can be read.',
     place: { file },
     cause,

@@ -1,6 +1,9 @@
 /** Errors as data and back: nothing that a person would read gets lost, whoever wrote the record. */
+import { execFileSync } from 'node:child_process';
+import { closeSync, readdirSync, readFileSync, rmdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { CfsError } from '../../../src/errors.js';
+import { CfsError, messageOf } from '../../../src/errors.js';
 import { errorRecord, recordedError } from '../../../src/protocol/errorRecord.js';
 
 const words = {
@@ -26,6 +29,33 @@ it('keeps the code of another version where it can be read', () => {
     place: words.place,
   });
 });
+
+it('says in words what the system refused, and where', () => {
+  const path = join(import.meta.dirname, 'nothing.json');
+  const refused = [
+    [() => readFileSync(path), 'there is no such file or folder'],
+    [() => readFileSync(import.meta.dirname), 'it is a folder, not a file'],
+    [() => readdirSync(import.meta.filename), 'a part of its path is not a folder'],
+    [() => symlinkSync('x'.repeat(5000), path), 'its name is too long'],
+    [() => rmdirSync(import.meta.dirname), 'the folder is not empty'],
+    [() => closeSync(99_999), 'bad file descriptor'],
+    [() => execFileSync('no-such-program'), 'there is no program “no-such-program”'],
+  ] as const;
+  for (const [action, words] of refused) {
+    const error = thrownBy(action);
+    expect(messageOf(error)).toBe(words);
+    expect(errorRecord(error)).toMatchObject({ code: 'INTERNAL', message: words });
+  }
+  expect(errorRecord(thrownBy(refused[0][0])).place).toEqual({ file: path });
+});
+
+function thrownBy(action: () => unknown): unknown {
+  try {
+    return action();
+  } catch (error) {
+    return error;
+  }
+}
 
 it('says of anything else thrown that it is a bug', () => {
   for (const thrown of [new TypeError('x is not a function'), 'x is not a function']) {
