@@ -296,7 +296,7 @@ export const runResultsSchema = z.object({
   forgetting: z.array(forgettingSummarySchema),
   kl: klSchema.optional(),
   samples: setDiagnosticsSchema.optional(),
-  /** Seconds by phase, and `total`, over all sessions; those before the second format had the last alone. */
+  /** Seconds by phase, and `total`; earlier versions counted the last session alone. */
   timings: z.record(z.string(), z.number()),
   versions: z.record(z.string(), z.string()),
 });
