@@ -7,6 +7,8 @@ export const errorCodes = [
   // Everywhere
   'INTERNAL', // A bug in CFS Studio: something other than a `CfsError` was thrown.
   'OTHER_VERSION', // An error with a code that only another version of CFS Studio knows.
+  'READ_FAILED', // A file of the run folder could not be read.
+  'RECORD_BROKEN', // A file of the run folder does not hold what we wrote.
   'WRITE_FAILED', // A file or folder could not be written.
 
   // runtime
@@ -113,8 +115,6 @@ export const errorCodes = [
   // runs
   'CONFIG_INVALID', // A configuration is not valid.
   'CONFIG_UNREADABLE', // A configuration file could not be read.
-  'READ_FAILED', // A file of the run folder could not be read.
-  'RECORD_BROKEN', // A file of the run folder does not hold what we wrote.
   'RUN_NOT_FOUND', // There is no run of this name.
   'RUN_AMBIGUOUS', // Several runs begin with this name.
   'RUN_LOCKED', // Another process is writing the run.

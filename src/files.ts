@@ -101,6 +101,23 @@ export function writeError(file: string, cause: unknown): CfsError {
   });
 }
 
+/** The `CfsError` for a file or folder that is there and cannot be read. */
+export function readError(file: string, cause: unknown): CfsError {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  const remedies: Record<string, string> = {
+    EISDIR: 'There is a folder where this file should be: restore the file, or remove the folder.',
+    ENOTDIR: 'There is a file where this folder should be: restore the folder, or remove the file.',
+    EIO: 'Check the disk.',
+  };
+  return new CfsError({
+    code: 'READ_FAILED',
+    message: `Could not read: ${messageOf(cause)}`,
+    remedy: remedies[code ?? ''] ?? 'Check that you have permission to read this file.',
+    place: { file },
+    cause,
+  });
+}
+
 /** The clean-up after a failed write; the failure itself is what the caller reports. */
 function removeQuietly(temporary: string): void {
   try {
