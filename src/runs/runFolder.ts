@@ -120,11 +120,11 @@ export function createRun(workspace: string, config: RunConfig, now = new Date()
   }
 }
 
-/** The run in a folder. Throws `RUN_NOT_FOUND`, `CONFIG_INVALID`. */
+/** The run in a folder. Throws `RUN_NOT_FOUND`, `CONFIG_UNREADABLE`, `CONFIG_INVALID`. */
 export function openRun(folder: string): RunFolder {
   const absolute = resolve(folder);
   const paths = runPaths(absolute);
-  if (!existsSync(paths.config)) throw notFound(folder);
+  if (!mayHoldRun(absolute)) throw notFound(folder);
   return { id: basename(absolute), folder: absolute, config: readRunConfig(paths.config), paths };
 }
 
@@ -194,7 +194,8 @@ export function runState({ paths }: Pick<RunFolder, 'paths'>): RunState {
   return 'interrupted';
 }
 
-function isRunning({ lock }: RunPaths): boolean {
+/** Whether a living process holds the lock. Throws `READ_FAILED`. */
+export function isRunning({ lock }: RunPaths): boolean {
   try {
     return isLocked(lock);
   } catch (error) {

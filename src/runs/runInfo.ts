@@ -17,9 +17,8 @@ import type { RunInfo, RunState } from '../protocol/runInfo.js';
 import { requireEnd } from './chain.js';
 import { readRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
-import { isLocked } from './lock.js';
 import { readLogEnds } from './logEnds.js';
-import { problemIn, readResults, runPaths, type RunPaths } from './runFolder.js';
+import { isRunning, problemIn, readResults, runPaths, type RunPaths } from './runFolder.js';
 import { createLineCounter, createTailReader } from './tail.js';
 
 /** What the events of a run say until now. */
@@ -172,14 +171,14 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
       };
       const config = await attempt<RunConfig | undefined>(readConfig, undefined);
       // Before the log and after it: a run that begins or ends meanwhile must not look interrupted.
-      const lockedBefore = await attempt(() => isLocked(paths.lock), false);
+      const lockedBefore = await attempt(() => isRunning(paths), false);
       await attempt(() => readLogs(signal), undefined);
       await attempt(checkResults, undefined);
       const info = describe(folder, {
         history,
         samples: samples.end().lines,
         config,
-        locked: lockedBefore || (await attempt(() => isLocked(paths.lock), false)),
+        locked: lockedBefore || (await attempt(() => isRunning(paths), false)),
         checkpoints: await attempt(() => checkpointSteps(paths), []),
         hasReport: (await stampOf(paths.report)) !== undefined,
         hasModel: (await stampOf(join(paths.model, 'config.json'))) !== undefined,
