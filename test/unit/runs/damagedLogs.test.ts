@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { CfsError} from '../../../src/errors.js';
+import type { CfsError } from '../../../src/errors.js';
 import { defined, formatPlace } from '../../../src/errors.js';
 import { runEventSchema, type SampleRecord } from '../../../src/protocol/records.js';
 import {
