@@ -121,6 +121,8 @@ export function readLastJsonLine<T>(file: string, schema: z.ZodType<T>): T | und
 /** Opens `file` for appending after its `sound` part, and removes what a crash left behind that. */
 export function openJsonLines(file: string, sound: SoundPart): JsonLineWriter {
   let { bytes: length, place } = sound;
+  // What a killed writer appended may not be on the disk yet.
+  let flushed = false;
   let descriptor: number;
   try {
     // Not 'a+': Windows refuses to cut such a file.
@@ -140,6 +142,7 @@ export function openJsonLines(file: string, sound: SoundPart): JsonLineWriter {
           written += writeSync(descriptor, bytes, written, rest, length + written);
         }
         if (flush) fsyncSync(descriptor);
+        flushed = flush;
         length += bytes.length;
         place = sealed.place;
       } catch (error) {
@@ -150,7 +153,8 @@ export function openJsonLines(file: string, sound: SoundPart): JsonLineWriter {
     },
     flush: () => {
       try {
-        fsyncSync(descriptor);
+        if (!flushed) fsyncSync(descriptor);
+        flushed = true;
       } catch (error) {
         throw writeError(file, error);
       }

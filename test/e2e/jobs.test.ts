@@ -129,6 +129,7 @@ describe('a whole job', () => {
       'events.jsonl',
       'held-out-samples.jsonl',
       'items.jsonl',
+      'logs.json',
       'model',
       'report.html',
       'results.json',
