@@ -17,9 +17,9 @@ import type { RunInfo, RunState } from '../protocol/runInfo.js';
 import { requireEnd } from './chain.js';
 import { readRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
-import { readLogEnds } from './logEnds.js';
+import { readLogEnds, type LogEnds } from './logEnds.js';
 import { isRunning, problemIn, readResults, runPaths, type RunPaths } from './runFolder.js';
-import { createLineCounter, createTailReader } from './tail.js';
+import { createLineCounter, createTailReader, type TakeRecords } from './tail.js';
 
 /** What the events of a run say until now. */
 export interface RunHistory {
@@ -133,14 +133,8 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
   const readConfig = whenChanged(paths.config, () => readRunConfig(paths.config));
   const checkResults = whenChanged(paths.results, () => void readResults({ paths }));
 
-  const readLogs = async (signal: AbortSignal | undefined): Promise<void> => {
-    // First: the logs may grow while they are read, but never get shorter than this.
-    const ends = readLogEnds(paths.logs);
-    await events.read((records, first) => {
-      history = records.reduce(foldEvent, first ? noHistory : history);
-    }, signal);
-    await samples.count(signal);
-    if (signal?.aborted) return;
+  /** Throws the first thing that is wrong with the logs as far as they were read. */
+  const checkLogs = (ends: LogEnds): void => {
     const problem = events.problem() ?? samples.problem();
     if (problem) throw problem;
     requireEnd(paths.events, ends.events, events.end());
@@ -172,7 +166,14 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
       const config = await attempt<RunConfig | undefined>(readConfig, undefined);
       // Before the log and after it: a run that begins or ends meanwhile must not look interrupted.
       const lockedBefore = await attempt(() => isRunning(paths), false);
-      await attempt(() => readLogs(signal), undefined);
+      // Before the logs too: they may grow while they are read, but never get shorter than this.
+      const ends = await attempt(() => readLogEnds(paths.logs), {});
+      const take: TakeRecords<RunEvent> = (records, first) => {
+        history = records.reduce(foldEvent, first ? noHistory : history);
+      };
+      await attempt(() => events.read(take, signal), undefined);
+      await attempt(() => samples.count(signal), undefined);
+      if (!signal?.aborted) await attempt(() => checkLogs(ends), undefined);
       await attempt(checkResults, undefined);
       const info = describe(folder, {
         history,

@@ -243,7 +243,9 @@ it('items and results are held by seals', async () => {
   expect(await listed()).toMatchObject({ place: { file: results } });
   writeFileSync(logs, readFileSync(logs, 'utf8').replace('"lines": 12', '"lines": 1'));
   expect((await expectError('RECORD_BROKEN', () => readEvents(run))).place.file).toBe(logs);
-  expect(await listed()).toMatchObject({ place: { file: logs } });
+  const info = await createRunReader(run.folder, () => undefined).read();
+  expect(info).toMatchObject({ problem: { place: { file: logs } }, samples: count });
+  expect(info?.step, 'what can be read is shown').toBeGreaterThan(0);
 });
 
 describe('one bad run does not break the list: it is there with its problem, where', () => {
