@@ -111,7 +111,7 @@ export function readError(file: string, cause: unknown): CfsError {
   };
   return new CfsError({
     code: 'READ_FAILED',
-    message: `Could not read: ${messageOf(cause)}`,
+    message: `Could not read: ${messageOf(cause)}.`,
     remedy: remedies[code ?? ''] ?? 'Check that you have permission to read this file.',
     place: { file },
     cause,

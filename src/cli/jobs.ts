@@ -3,7 +3,8 @@
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { CfsError } from '../errors.js';
+import { CfsError, formatError } from '../errors.js';
+import { errorRecord } from '../protocol/errorRecord.js';
 import { formatChange, formatNumber } from '../protocol/format.js';
 import type { Until } from '../protocol/engine.js';
 import type { RunResults } from '../protocol/records.js';
@@ -50,8 +51,11 @@ export async function resumeRun(io: Io, name: string, options: JobOptions): Prom
 export function showRuns(io: Io, { json, workspace }: CommonOptions): number {
   const runs = listRuns(workspace);
   if (json) {
-    runs.forEach(({ id, folder, state, config }) =>
-      printJson(io, { id, folder, state, name: config?.name, method: config?.method }),
+    runs.forEach(({ id, folder, state, config, problem }) =>
+      printJson(io, {
+        ...{ id, folder, state, name: config?.name, method: config?.method },
+        problem: problem && errorRecord(problem),
+      }),
     );
     return exitCodes.ok;
   }
@@ -62,9 +66,12 @@ export function showRuns(io: Io, { json, workspace }: CommonOptions): number {
       id,
       state,
       config?.method ?? '',
-      config?.name ?? problem?.code ?? '',
+      [config?.name, problem?.code].filter((part) => part !== undefined).join(', '),
     ]);
     io.out(formatTable([['run', 'state', 'method', 'name'], ...rows]));
+    for (const { id, problem } of runs) {
+      if (problem) io.out(`\n${id}: ${formatError(problem)}\n`);
+    }
   }
   return exitCodes.ok;
 }

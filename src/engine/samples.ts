@@ -2,6 +2,7 @@
 import { CfsError } from '../errors.js';
 import { eventsOf } from '../protocol/history.js';
 import type { RunEventOf, SetDiagnostics, SampleRecord } from '../protocol/records.js';
+import { brokenLog } from '../runs/chain.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { readExclusions } from '../runs/exclusions.js';
 import { readEvents, readKlSamples, readSamples, type RunFolder } from '../runs/runFolder.js';
@@ -9,12 +10,12 @@ import { progress, warning, type Job } from './context.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
 
-/** `count` samples to train on, described and judged. */
+/** `count` samples to train on, described and judged. Throws `RECORD_BROKEN`, `READ_FAILED`. */
 export async function prepareSamples(job: Job, count: number): Promise<SampleRecord[]> {
   const { config, run, writer } = job;
   const samples = await completeSamples(
     job,
-    [...readSamples(run)],
+    knownSamples(job, run.paths.samples, readSamples(run)),
     count,
     { seed: config.seed, settings: config.generation },
     (sample) => writer.appendSamples([sample]),
@@ -26,16 +27,31 @@ export async function prepareSamples(job: Job, count: number): Promise<SampleRec
   return samples;
 }
 
-/** The samples of the KL estimate; they are not trained on. */
+/** The samples of the KL estimate; they are not trained on. Throws `RECORD_BROKEN`, `READ_FAILED`. */
 export async function prepareKlSamples(job: Job): Promise<SampleRecord[]> {
   const { config, run, writer } = job;
   return completeSamples(
     job,
-    [...readKlSamples(run)],
+    knownSamples(job, run.paths.klSamples, readKlSamples(run)),
     config.evaluation.klSamples,
     { seed: (config.seed ^ 0x5eed) >>> 0, settings: klSettings(config) },
     (sample) => writer.appendKlSamples([sample]),
   );
+}
+
+/** The samples in `file`. Throws `RECORD_BROKEN` for one with a token that the model does not have. */
+function knownSamples(
+  { model }: Job,
+  file: string,
+  samples: Iterable<SampleRecord>,
+): SampleRecord[] {
+  const { vocabSize } = model.architecture;
+  return Array.from(samples, (sample, at) => {
+    const id = [sample.bosId, ...sample.tokens].find((token) => token >= vocabSize);
+    if (id === undefined) return sample;
+    const place = { file, line: at + 1, field: id === sample.bosId ? 'bosId' : 'tokens' };
+    throw brokenLog(place, `The model has no token ${id}: its ids end at ${vocabSize - 1}.`);
+  });
 }
 
 /** KL(base ‖ model) is an expectation under the base model itself: no temperature, no truncation. */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import * as vscode from 'vscode';
 import { CfsError } from '../errors.js';
-import { runPaths, runState } from '../runs/runFolder.js';
+import { isRunning, runPaths } from '../runs/runFolder.js';
 import { describeFailure } from './log.js';
 import { isOnThisDesktop } from './desktop.js';
 import { showReport } from './reportView.js';
@@ -80,7 +80,7 @@ function folderOf({ library }: Studio, runId: string): string {
 function refuseBusy(studio: Studio, runId: string): void {
   const { current, queue } = studio.service;
   const isOurs = current === runId || queue.includes(runId);
-  const isBusy = isOurs || runState({ paths: runPaths(folderOf(studio, runId)) }) === 'running';
+  const isBusy = isOurs || isRunning(runPaths(folderOf(studio, runId)));
   if (!isBusy) return;
   throw new CfsError({
     code: 'RUN_BUSY',

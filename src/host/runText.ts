@@ -3,8 +3,10 @@
  * to resume: all that these show and decide, without the editor.
  */
 import { basename } from 'node:path';
+import { formatPlace } from '../errors.js';
 import { formatSeconds } from '../protocol/format.js';
 import { methodLabel } from '../methods/index.js';
+import type { ErrorRecord } from '../protocol/records.js';
 import type { RunInfo } from '../protocol/runInfo.js';
 import { phaseWords, stateWords } from '../protocol/runWords.js';
 
@@ -73,7 +75,7 @@ export function runFacts(run: RunInfo): [name: string, value: string][] {
     ['Speed', run.tokensPerSecond === null ? undefined : speed(run.tokensPerSecond)],
     ['Samples', run.samples > 0 ? run.samples.toLocaleString('en') : undefined],
     ['Checkpoints', run.checkpoints.map((step) => `step ${step}`).join(', ')],
-    ['Problem', run.problem && `${run.problem.message} ${run.problem.remedy}`],
+    ['Problem', run.problem && problemText(run.problem)],
   ];
   return facts.flatMap(([name, value]) => (value ? [[name, value]] : []));
 }
@@ -103,7 +105,11 @@ export function runsToOffer(
 
 function situation(run: RunInfo): string | undefined {
   // Without a method its configuration could not be read; the tooltip says why.
-  if (run.method === undefined && run.problem !== undefined) return 'run.yaml has a mistake';
+  if (run.method === undefined && run.problem !== undefined) {
+    return run.problem.code === 'CONFIG_INVALID' ? 'run.yaml has a mistake' : 'cannot be read';
+  }
+  const rests = run.state !== 'running' && run.state !== 'failed';
+  if (rests && run.problem?.code === 'RECORD_BROKEN') return 'damaged';
   switch (run.state) {
     case 'running':
       return progressText(run);
@@ -119,6 +125,11 @@ function situation(run: RunInfo): string | undefined {
     case 'finished':
       return run.step === 1 ? '1 step' : `${run.step} steps`;
   }
+}
+
+function problemText({ message, remedy, place }: ErrorRecord): string {
+  const where = formatPlace(place);
+  return [message, ...(where === '' ? [] : [`(${where})`]), remedy].join(' ');
 }
 
 function datasetNames(paths: readonly string[]): string | undefined {

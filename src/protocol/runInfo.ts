@@ -41,7 +41,7 @@ export const runInfoSchema = z.object({
   hasModel: z.boolean(),
   /** Whether a training step has been taken: the samples are settled from then on. */
   trained: z.boolean(),
-  /** Why it failed, or why its configuration cannot be read. */
+  /** What of its folder is damaged or cannot be read; otherwise why it failed. */
   problem: errorRecordSchema.optional(),
 });
 export type RunInfo = z.infer<typeof runInfoSchema>;

@@ -2,20 +2,24 @@
  * The samples that people took out of the mix after reading them. They can change their minds until
  * training begins; from then on the run's log says which samples were used.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { CfsError, messageOf } from '../errors.js';
-import { writeFileAtomic } from '../files.js';
+import { isSystemError, readError, writeFileAtomic } from '../files.js';
 import { excludedSamplesSchema } from '../protocol/records.js';
 import { readEvents, type RunFolder } from './runFolder.js';
 
-/** Numbers of the excluded samples, rising. Throws `RECORD_BROKEN`. */
+/**
+ * Numbers of the excluded samples, rising. The file has no seal: people may write it by hand. Throws
+ * `RECORD_BROKEN` and `READ_FAILED`.
+ */
 export function readExclusions(run: RunFolder): number[] {
   const file = run.paths.excluded;
-  if (!existsSync(file)) return [];
   try {
     const { excluded } = excludedSamplesSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
     return rising(excluded);
   } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return [];
+    if (isSystemError(error)) throw readError(file, error);
     throw new CfsError({
       code: 'RECORD_BROKEN',
       message: `This is not a list of excluded samples that CFS Studio wrote: ${messageOf(error)}`,

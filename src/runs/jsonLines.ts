@@ -2,7 +2,7 @@
  * Files of one JSON record per line that are appended to for hours and may be cut off anywhere by a
  * crash. A record counts once its newline is written. Whatever a crash leaves after the last
  * whole record is skipped when reading and removed before appending again; a broken line with whole
- * ones after it is damage, and an error.
+ * ones after it is damage, as is one that does not belong where it stands (`chain.ts`), and an error.
  */
 import {
   closeSync,
@@ -15,34 +15,90 @@ import {
   writeSync,
 } from 'node:fs';
 import type { z } from 'zod';
-import { CfsError, messageOf } from '../errors.js';
-import { writeError } from '../files.js';
+import { isSystemError, readError, writeError } from '../files.js';
+import {
+  chainStart,
+  followLine,
+  parseJson,
+  readLine,
+  requireEnd,
+  sealLine,
+  type ChainPlace,
+  type LogEnd,
+} from './chain.js';
 
 const chunkBytes = 1 << 20;
 const newline = 0x0a;
 
+/** The whole records of a log: how many bytes they are, and the place after them. */
+export interface SoundPart {
+  bytes: number;
+  place: ChainPlace;
+}
+
 export interface JsonLineWriter {
   /** Appends a record; with `flush`, it survives a power cut too. Throws `WRITE_FAILED`. */
-  append(record: unknown, flush: boolean): void;
+  append(record: object, flush: boolean): void;
+  /** Makes all records survive a power cut, and says where the log ends. Throws `WRITE_FAILED`. */
+  flush(): LogEnd;
   close(): void;
 }
 
 /**
- * The records of `file` in order, read piece by piece; none when the file is missing.
- * Throws `RECORD_BROKEN` with the line for a line that is no record of the schema.
+ * The records of `file` in order, read piece by piece; none when the file is missing. `known`: where
+ * it is known to have ended once. Throws `READ_FAILED`, and `RECORD_BROKEN` with the line for one
+ * that is no record of the schema, does not belong there, or is missing at the end.
  */
-export function* readJsonLines<T>(file: string, schema: z.ZodType<T>): Generator<T> {
-  for (const { text, line, last } of readLines(file)) {
-    const value = parseJson(text);
-    if (value === undefined && last) return;
-    const parsed = schema.safeParse(value);
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues;
-      const why = value === undefined ? 'it is not JSON' : (issue?.message ?? 'unknown shape');
-      throw broken(file, line, issue?.path.map(String).join('.'), why);
-    }
-    yield parsed.data;
+export function* readJsonLines<T>(
+  file: string,
+  schema: z.ZodType<T>,
+  known?: LogEnd,
+): Generator<T> {
+  let place = chainStart;
+  for (const { bytes, last } of readLines(file)) {
+    const value = parseJson(bytes.toString('utf8'));
+    if (value === undefined && last) break;
+    const line = readLine(file, schema, place, { bytes, value });
+    if (line.problem) throw line.problem;
+    place = line.place;
+    if (place.lines === known?.lines) requireEnd(file, known, place);
+    if (line.record !== undefined) yield line.record;
   }
+  requireEnd(file, known, place);
+}
+
+/** Reads all of `file` without keeping it. Throws what `readJsonLines` throws. */
+export function checkJsonLines(file: string, schema: z.ZodType, known?: LogEnd): SoundPart {
+  let sound: SoundPart = { bytes: 0, place: chainStart };
+  for (const { bytes, end, last } of readLines(file)) {
+    const { place, belongs } = followLine(sound.place, bytes);
+    // A seal that fits says that we wrote the line: parsing it would say no more.
+    if (!place.sealed || !belongs) {
+      const value = parseJson(bytes.toString('utf8'));
+      if (value === undefined && last) break;
+      const { problem } = readLine(file, schema, sound.place, { bytes, value });
+      if (problem) throw problem;
+    }
+    if (place.lines === known?.lines) requireEnd(file, known, place);
+    sound = { bytes: end, place };
+  }
+  requireEnd(file, known, sound.place);
+  return sound;
+}
+
+/** The records as the lines of a new log, and where it ends once they are all taken. */
+export function sealedLines(records: Iterable<object>): Iterable<string> & { end(): LogEnd } {
+  let place = chainStart;
+  return {
+    *[Symbol.iterator]() {
+      for (const record of records) {
+        const sealed = sealLine(place, record);
+        place = sealed.place;
+        yield sealed.line;
+      }
+    },
+    end: () => endOf(place),
+  };
 }
 
 /** The last record of `file`, read from its end; undefined when there is none. */
@@ -50,31 +106,35 @@ export function readLastJsonLine<T>(file: string, schema: z.ZodType<T>): T | und
   const descriptor = openExisting(file);
   if (descriptor === undefined) return undefined;
   try {
-    for (const { text } of linesFromEnd(descriptor)) {
+    for (const text of linesFromEnd(descriptor)) {
       const parsed = schema.safeParse(parseJson(text));
       if (parsed.success) return parsed.data;
     }
     return undefined;
+  } catch (error) {
+    throw isSystemError(error) ? readError(file, error) : error;
   } finally {
     closeSync(descriptor);
   }
 }
 
-/** Opens `file` for appending, after removing what a crash left at its end. */
-export function openJsonLines(file: string): JsonLineWriter {
+/** Opens `file` for appending after its `sound` part, and removes what a crash left behind that. */
+export function openJsonLines(file: string, sound: SoundPart): JsonLineWriter {
+  let { bytes: length, place } = sound;
+  // What a killed writer appended may not be on the disk yet.
+  let flushed = false;
   let descriptor: number;
-  let length: number;
   try {
     // Not 'a+': Windows refuses to cut such a file.
     descriptor = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o644);
-    length = soundLength(descriptor);
     ftruncateSync(descriptor, length);
   } catch (error) {
     throw writeError(file, error);
   }
   return {
     append: (record, flush) => {
-      const bytes = Buffer.from(`${JSON.stringify(record)}\n`);
+      const sealed = sealLine(place, record);
+      const bytes = Buffer.from(sealed.line);
       try {
         let written = 0;
         while (written < bytes.length) {
@@ -82,32 +142,34 @@ export function openJsonLines(file: string): JsonLineWriter {
           written += writeSync(descriptor, bytes, written, rest, length + written);
         }
         if (flush) fsyncSync(descriptor);
+        flushed = flush;
         length += bytes.length;
+        place = sealed.place;
       } catch (error) {
         // A full disk may have taken half of the line; the next one must not be glued to it.
         ftruncateSync(descriptor, length);
         throw writeError(file, error);
       }
     },
-    close: () => {
-      fsyncSync(descriptor);
-      closeSync(descriptor);
+    flush: () => {
+      try {
+        if (!flushed) fsyncSync(descriptor);
+        flushed = true;
+      } catch (error) {
+        throw writeError(file, error);
+      }
+      return endOf(place);
     },
+    close: () => closeSync(descriptor),
   };
 }
 
-/** Bytes of the file without what a crash left: a rest without newline, one broken last line. */
-function soundLength(descriptor: number): number {
-  let dropped = false;
-  for (const { text, end } of linesFromEnd(descriptor)) {
-    if (dropped || parseJson(text) !== undefined) return end;
-    dropped = true;
-  }
-  return 0;
+function endOf({ lines, seal }: ChainPlace): LogEnd {
+  return { lines, seal };
 }
 
-/** Whole lines from the last to the first, with the byte where each ends, newline included. */
-function* linesFromEnd(descriptor: number): Generator<{ text: string; end: number }> {
+/** Whole lines from the last to the first. */
+function* linesFromEnd(descriptor: number): Generator<string> {
   let start = fstatSync(descriptor).size;
   let tail = Buffer.alloc(0);
   while (start > 0) {
@@ -119,35 +181,45 @@ function* linesFromEnd(descriptor: number): Generator<{ text: string; end: numbe
       const before = end === 0 ? -1 : tail.lastIndexOf(newline, end - 1);
       // The line may begin in the chunk before.
       if (before < 0 && start > 0) break;
-      yield { text: tail.toString('utf8', before + 1, end), end: start + end + 1 };
+      yield tail.toString('utf8', before + 1, end);
       end = before;
     }
     tail = tail.subarray(0, end + 1);
   }
 }
 
-/** Whole lines from the first to the last; a rest without newline is left out. */
-function* readLines(file: string): Generator<{ text: string; line: number; last: boolean }> {
+interface Line {
+  /** Without the newline. */
+  bytes: Buffer;
+  /** Bytes of the file up to here, with the newline. */
+  end: number;
+  last: boolean;
+}
+
+/** Whole lines from the first to the last; a rest without newline is left out. Throws `READ_FAILED`. */
+function* readLines(file: string): Generator<Line> {
   const descriptor = openExisting(file);
   if (descriptor === undefined) return;
   try {
     let rest = Buffer.alloc(0);
-    let held: { text: string; line: number } | undefined;
-    let line = 0;
-    const size = fstatSync(descriptor).size;
+    let held: Omit<Line, 'last'> | undefined;
+    let end = 0;
+    const { size } = fstatSync(descriptor);
     for (let position = 0; position < size; position += chunkBytes) {
       const chunk = readRange(descriptor, position, Math.min(size, position + chunkBytes));
       rest = Buffer.concat([rest, chunk]);
       let start = 0;
-      for (let end = rest.indexOf(newline); end >= 0; end = rest.indexOf(newline, start)) {
+      for (let at = rest.indexOf(newline); at >= 0; at = rest.indexOf(newline, start)) {
         if (held !== undefined) yield { ...held, last: false };
-        line++;
-        held = { text: rest.toString('utf8', start, end), line };
-        start = end + 1;
+        end += at + 1 - start;
+        held = { bytes: rest.subarray(start, at), end };
+        start = at + 1;
       }
       rest = rest.subarray(start);
     }
     if (held !== undefined) yield { ...held, last: true };
+  } catch (error) {
+    throw isSystemError(error) ? readError(file, error) : error;
   } finally {
     closeSync(descriptor);
   }
@@ -157,14 +229,8 @@ function openExisting(file: string): number | undefined {
   try {
     return openSync(file, 'r');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new CfsError({
-      code: 'READ_FAILED',
-      message: `Could not read: ${messageOf(error)}.`,
-      remedy: 'Check that you have permission to read this file.',
-      place: { file },
-      cause: error,
-    });
+    if (isSystemError(error) && error.code === 'ENOENT') return undefined;
+    throw readError(file, error);
   }
 }
 
@@ -178,22 +244,4 @@ function readRange(descriptor: number, from: number, to: number): Buffer {
     read += got;
   }
   return bytes.subarray(0, read);
-}
-
-/** The value, or undefined (which JSON cannot hold) for text that is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-function broken(file: string, line: number, field: string | undefined, why: string): CfsError {
-  return new CfsError({
-    code: 'RECORD_BROKEN',
-    message: `This line is not a record that CFS Studio wrote: ${why}.`,
-    remedy: 'Restore the file from a backup, or delete the line.',
-    place: { file, line, ...(field === undefined || field === '' ? {} : { field }) },
-  });
 }

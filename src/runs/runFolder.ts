@@ -4,17 +4,19 @@
  *
  *     .cfs/runs/<id>/run.yaml  identity.json  events.jsonl  samples.jsonl  held-out-samples.jsonl  base.json
  *                    excluded.json (written by people's choice, see exclusions.ts)
- *                    checkpoints/<step>/
+ *                    logs.json (where the logs end)  checkpoints/<step>/
  *                    items.jsonl  results.json  report.html  model/
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { CfsError, messageOf } from '../errors.js';
+import { z } from 'zod';
+import { CfsError } from '../errors.js';
 import {
+  isSystemError,
   makeFolder as makeFolders,
+  readError,
   writeError,
-  writeFileAtomic,
   writeFileAtomicFrom,
 } from '../files.js';
 import {
@@ -25,10 +27,19 @@ import {
 } from '../protocol/records.js';
 import type { ItemRecord, RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import type { RunState } from '../protocol/runInfo.js';
+import { readSealed, writeSealed } from '../sealed.js';
+import { brokenLog } from './chain.js';
 import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
-import { openJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
+import {
+  checkJsonLines,
+  openJsonLines,
+  readJsonLines,
+  readLastJsonLine,
+  sealedLines,
+} from './jsonLines.js';
 import { isLocked, takeLock, type Lock } from './lock.js';
+import { readLogEnds, writeLogEnds, type LogEnds } from './logEnds.js';
 
 export interface RunFolder {
   id: string;
@@ -50,6 +61,8 @@ export interface RunPaths {
   excluded: string;
   /** Scores of the base model. */
   base: string;
+  /** Where the logs end. */
+  logs: string;
   checkpoints: string;
   /** Answers of base and fine-tuned model, item by item. */
   items: string;
@@ -59,7 +72,7 @@ export interface RunPaths {
   lock: string;
 }
 
-/** A run in a list; `problem` says why its configuration cannot be read. */
+/** A run in a list; `problem` says what of it cannot be read or is damaged. */
 export interface RunSummary {
   id: string;
   folder: string;
@@ -112,11 +125,11 @@ export function createRun(workspace: string, config: RunConfig, now = new Date()
   }
 }
 
-/** The run in a folder. Throws `RUN_NOT_FOUND`, `CONFIG_INVALID`. */
+/** The run in a folder. Throws `RUN_NOT_FOUND`, `CONFIG_UNREADABLE`, `CONFIG_INVALID`. */
 export function openRun(folder: string): RunFolder {
   const absolute = resolve(folder);
   const paths = runPaths(absolute);
-  if (!existsSync(paths.config)) throw notFound(folder);
+  if (!mayHoldRun(absolute)) throw notFound(folder);
   return { id: basename(absolute), folder: absolute, config: readRunConfig(paths.config), paths };
 }
 
@@ -136,86 +149,160 @@ export function findRun(workspace: string, name: string): RunFolder {
   return openRun(join(runsFolder(workspace), only));
 }
 
-/** All runs of a workspace folder, the newest first. */
+/** All runs of a workspace folder, the newest first. Throws `READ_FAILED` for the folder of all. */
 export function listRuns(workspace: string): RunSummary[] {
-  return runIds(workspace).map((id) => {
-    const folder = join(runsFolder(workspace), id);
-    const state = runState({ paths: runPaths(folder) });
+  return runIds(workspace).map((id) => summarize(join(runsFolder(workspace), id)));
+}
+
+/** What can be told of a run, and its first problem: one bad folder must not hide the others. */
+function summarize(folder: string): RunSummary {
+  const paths = runPaths(folder);
+  let problem: CfsError | undefined;
+  const attempt = <T>(read: () => T): T | undefined => {
     try {
-      return { id, folder, state, config: openRun(folder).config };
+      return read();
     } catch (error) {
-      if (!(error instanceof CfsError)) throw error;
-      return { id, folder, state, problem: error };
+      problem ??= problemIn(folder, error);
+      return undefined;
     }
-  });
+  };
+  const config = attempt(() => openRun(folder).config);
+  const state = attempt(() => runState({ paths })) ?? 'interrupted';
+  attempt(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths.logs).events));
+  attempt(() => readResults({ paths }));
+  return {
+    id: basename(folder),
+    folder,
+    state,
+    ...(config && { config }),
+    ...(problem && { problem }),
+  };
+}
+
+/** What went wrong in looking at a run folder; a bug of ours is thrown on. */
+export function problemIn(folder: string, error: unknown): CfsError {
+  if (error instanceof CfsError) return error;
+  if (isSystemError(error)) return readError(error.path ?? folder, error);
+  throw error;
 }
 
 /**
  * `running`: a living process holds the lock. `interrupted`: it died, or never began. The others:
- * what the last event says. All but `running` and `finished` can be resumed.
+ * what the last event says. All but `running` and `finished` can be resumed. Throws `READ_FAILED`.
  */
-export function runState(run: Pick<RunFolder, 'paths'>): RunState {
-  if (isLocked(run.paths.lock)) return 'running';
-  const last = readLastJsonLine(run.paths.events, runEventSchema);
+export function runState({ paths }: Pick<RunFolder, 'paths'>): RunState {
+  if (isRunning(paths)) return 'running';
+  const last = readLastJsonLine(paths.events, runEventSchema);
   if (last?.type === 'run_finished') return 'finished';
   if (last?.type === 'run_stopped') return 'stopped';
   if (last?.type === 'run_failed') return 'failed';
   return 'interrupted';
 }
 
-/** All events as written; see `trueHistory` for those that led somewhere. */
-export function readEvents(run: RunFolder): RunEvent[] {
-  return [...readJsonLines(run.paths.events, runEventSchema)];
-}
-
-/** The samples one by one: there may be more of them than fit into memory. */
-export function readSamples(run: RunFolder): Generator<SampleRecord> {
-  return readJsonLines(run.paths.samples, sampleRecordSchema);
-}
-
-/** The samples of the KL estimate. */
-export function readKlSamples(run: RunFolder): Generator<SampleRecord> {
-  return readJsonLines(run.paths.klSamples, sampleRecordSchema);
-}
-
-/** The items of the tasks with right and wrong answers; none before the run has finished. */
-export function readItems(run: RunFolder): Generator<ItemRecord> {
-  return readJsonLines(run.paths.items, itemRecordSchema);
-}
-
-/** The results; undefined before the run has finished. Throws `RECORD_BROKEN`. */
-export function readResults(run: RunFolder): RunResults | undefined {
-  const file = run.paths.results;
-  if (!existsSync(file)) return undefined;
+/** Whether a living process holds the lock. Throws `READ_FAILED`. */
+export function isRunning({ lock }: RunPaths): boolean {
   try {
-    return runResultsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return isLocked(lock);
   } catch (error) {
-    throw new CfsError({
-      code: 'RECORD_BROKEN',
-      message: `This is not a results file that CFS Studio wrote: ${messageOf(error)}`,
-      remedy: 'Delete the file and resume the run, which writes it again.',
-      place: { file },
-      cause: error,
-    });
+    throw problemIn(lock, error);
   }
 }
 
-/** Takes the lock, mends what a crash left at the end of the logs, and opens them. */
+/**
+ * All events as written; see `trueHistory` for those that led somewhere. Like all readers of logs
+ * here, throws `RECORD_BROKEN` with the line, and `READ_FAILED`.
+ */
+export function readEvents({ paths }: RunFolder): RunEvent[] {
+  return [...readJsonLines(paths.events, runEventSchema, readLogEnds(paths.logs).events)];
+}
+
+/** The samples one by one: there may be more of them than fit into memory. */
+export function readSamples({ paths }: RunFolder): Generator<SampleRecord> {
+  return readSampleLog(paths.samples, readLogEnds(paths.logs).samples);
+}
+
+/** The samples of the KL estimate. */
+export function readKlSamples({ paths }: RunFolder): Generator<SampleRecord> {
+  return readSampleLog(paths.klSamples, readLogEnds(paths.logs).klSamples);
+}
+
+/** Each number once: a sample that is there twice would be trained on twice. */
+function* readSampleLog(file: string, known: LogEnds['samples']): Generator<SampleRecord> {
+  const seen = new Set<number>();
+  for (const sample of readJsonLines(file, sampleRecordSchema, known)) {
+    const { index } = sample;
+    if (seen.has(index)) {
+      const place = { file, line: seen.size + 1, field: 'index' };
+      throw brokenLog(place, `The sample ${index} is in this file twice.`);
+    }
+    seen.add(index);
+    yield sample;
+  }
+}
+
+/** The items of the tasks with right and wrong answers; none before the run has finished. */
+export function readItems({ paths }: RunFolder): Generator<ItemRecord> {
+  return readJsonLines(paths.items, itemRecordSchema, readLogEnds(paths.logs).items);
+}
+
+/** The results; undefined before the run has finished. Throws `RECORD_BROKEN` and `READ_FAILED`. */
+export function readResults({ paths }: Pick<RunFolder, 'paths'>): RunResults | undefined {
+  return readSealed(paths.results, runResultsSchema, {
+    remedy: 'Restore the file from a backup, or delete it: the run is then shown without results.',
+    unsealed: runResultsSchema,
+  });
+}
+
+/**
+ * The base model's scores, in the evaluator's terms; undefined before it was measured. Throws
+ * `RECORD_BROKEN` and `READ_FAILED`.
+ */
+export function readBase<T>({ paths }: RunFolder, schema: z.ZodType<T>): T | undefined {
+  return readSealed(paths.base, schema, {
+    remedy: 'Delete the file and resume the run, which measures the base model again.',
+    unsealed: schema,
+  });
+}
+
+/**
+ * Takes the lock, mends what a crash left at the end of the logs, and opens them. Throws what is
+ * wrong with the folder (`RECORD_BROKEN`, `READ_FAILED`) before anything in it has changed.
+ */
 export function openRunWriter(run: RunFolder): RunWriter {
-  const lock = takeLock(run.paths.lock);
+  const { paths } = run;
+  const lock = takeLock(paths.lock);
   const check = (): void => {
-    if (!existsSync(run.paths.config)) throw removed(run);
+    if (!existsSync(paths.config)) throw removed(run);
     lock.check();
   };
   try {
-    const events = openJsonLines(run.paths.events);
-    const samples = openJsonLines(run.paths.samples);
-    const klSamples = openJsonLines(run.paths.klSamples);
+    const ends = readLogEnds(paths.logs);
+    readBase(run, z.looseObject({}));
+    const sound = {
+      events: checkJsonLines(paths.events, runEventSchema, ends.events),
+      samples: checkJsonLines(paths.samples, sampleRecordSchema, ends.samples),
+      klSamples: checkJsonLines(paths.klSamples, sampleRecordSchema, ends.klSamples),
+    };
+    const events = openJsonLines(paths.events, sound.events);
+    const samples = openJsonLines(paths.samples, sound.samples);
+    const klSamples = openJsonLines(paths.klSamples, sound.klSamples);
+    let { items } = ends;
+    const keepEnds = (): void => {
+      // A folder that was deleted is not made again for this.
+      if (!existsSync(paths.config)) return;
+      writeLogEnds(paths.logs, {
+        events: events.flush(),
+        samples: samples.flush(),
+        klSamples: klSamples.flush(),
+        items,
+      });
+    };
     return {
       takenOver: lock.takenOver,
       appendEvent: (event) => {
         check();
         events.append(event, isLasting(event));
+        if (event.type === 'checkpoint') keepEnds();
       },
       appendSamples: (records) => {
         check();
@@ -225,20 +312,29 @@ export function openRunWriter(run: RunFolder): RunWriter {
         check();
         for (const record of records) klSamples.append(record, false);
       },
-      writeItems: (items) => {
+      writeItems: (records) => {
         check();
-        writeFileAtomicFrom(run.paths.items, jsonLines(items));
+        // A crash in between must not leave the new items with the old end.
+        items = undefined;
+        keepEnds();
+        const lines = sealedLines(records);
+        writeFileAtomicFrom(paths.items, lines);
+        items = lines.end();
       },
       writeResults: (results) => {
         check();
-        writeFileAtomic(run.paths.results, `${JSON.stringify(results, null, 2)}\n`);
+        writeSealed(paths.results, results);
       },
       close: () => {
         try {
-          events.close();
-          samples.close();
-          klSamples.close();
+          // Whoever has taken the run over keeps its ends.
+          lock.check();
+          keepEnds();
+        } catch (error) {
+          // What ended the job is what people must hear of, and the ends kept before still hold.
+          if (!(error instanceof CfsError)) throw error;
         } finally {
+          for (const log of [events, samples, klSamples]) log.close();
           lock.release();
         }
       },
@@ -247,10 +343,6 @@ export function openRunWriter(run: RunFolder): RunWriter {
     lock.release();
     throw error;
   }
-}
-
-function* jsonLines(records: Iterable<unknown>): Generator<string> {
-  for (const record of records) yield `${JSON.stringify(record)}\n`;
 }
 
 function isLasting(event: RunEvent): boolean {
@@ -267,6 +359,7 @@ export function runPaths(folder: string): RunPaths {
     klSamples: join(folder, 'held-out-samples.jsonl'),
     excluded: join(folder, 'excluded.json'),
     base: join(folder, 'base.json'),
+    logs: join(folder, 'logs.json'),
     checkpoints: join(folder, 'checkpoints'),
     items: join(folder, 'items.jsonl'),
     results: join(folder, 'results.json'),
@@ -278,12 +371,27 @@ export function runPaths(folder: string): RunPaths {
 
 function runIds(workspace: string): string[] {
   const parent = runsFolder(workspace);
-  if (!existsSync(parent)) return [];
-  return readdirSync(parent, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(parent, entry.name, 'run.yaml')))
-    .map((entry) => entry.name)
-    .toSorted()
-    .reverse();
+  try {
+    return readdirSync(parent, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && mayHoldRun(join(parent, entry.name)))
+      .map((entry) => entry.name)
+      .toSorted()
+      .reverse();
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return [];
+    throw problemIn(parent, error);
+  }
+}
+
+/** Also a folder that cannot be looked into: it is listed with its problem. */
+function mayHoldRun(folder: string): boolean {
+  try {
+    statSync(runPaths(folder).config);
+    return true;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return error.code !== 'ENOENT';
+  }
 }
 
 /** False when the folder is there already. */

@@ -4,7 +4,7 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { CfsError, assert } from '../errors.js';
+import type { CfsError } from '../errors.js';
 import { isSystemError } from '../files.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import { clockEvent, noWork, secondsWorked, type WorkClock } from '../protocol/history.js';
@@ -15,11 +15,12 @@ import {
   type RunEvent,
 } from '../protocol/records.js';
 import type { RunInfo, RunState } from '../protocol/runInfo.js';
+import { requireEnd } from './chain.js';
 import { readRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
-import { isLocked } from './lock.js';
-import { runPaths, type RunPaths } from './runFolder.js';
-import { createLineCounter, createTailReader } from './tail.js';
+import { readLogEnds, type LogEnds } from './logEnds.js';
+import { isRunning, problemIn, readResults, runPaths, type RunPaths } from './runFolder.js';
+import { createLineCounter, createTailReader, type TakeRecords } from './tail.js';
 
 /** What the events of a run say until now. */
 export interface RunHistory {
@@ -129,52 +130,92 @@ export interface RunReader {
 export function createRunReader(folder: string, onProblem: (problem: CfsError) => void): RunReader {
   const paths = runPaths(folder);
   const events = createTailReader(paths.events, runEventSchema, onProblem);
-  const countSamples = createLineCounter(paths.samples);
+  const samples = createLineCounter(paths.samples);
   let history = noHistory;
   let folderStamp = '';
-  let configStamp = '';
-  let config: RunConfig | undefined;
-  let problem: CfsError | undefined;
   let last: RunInfo | undefined;
-  const readConfig = async (): Promise<boolean> => {
-    const stamp = await stampOf(paths.config);
-    if (stamp === undefined) return false;
-    if (stamp === configStamp) return true;
-    configStamp = stamp;
-    [config, problem] = tryReadConfig(paths.config);
-    return true;
+
+  /** Once for each time the file changes: it may be long to read. */
+  const readConfig = whenChanged(paths.config, () => readRunConfig(paths.config));
+  const checkResults = whenChanged(paths.results, () => void readResults({ paths }));
+
+  /** Throws the first thing that is wrong with the logs as far as they were read. */
+  const checkLogs = (ends: LogEnds): void => {
+    const problem = events.problem() ?? samples.problem();
+    if (problem) throw problem;
+    requireEnd(paths.events, ends.events, events.end());
+    requireEnd(paths.samples, ends.samples, samples.end());
   };
+
   return {
     read: async (signal) => {
       const seen = await Promise.all(
-        [folder, paths.config, paths.events, paths.checkpoints].map((path) => stampOf(path)),
+        [
+          ...[paths.config, folder, paths.events, paths.samples],
+          ...[paths.checkpoints, paths.results],
+        ].map(stampOf),
       );
       // Most runs rest: their lock, report and model show in the folder's own time.
       const rests = last !== undefined && last.state !== 'running';
       if (rests && seen.join() === folderStamp) return last;
-      if (!(await readConfig())) {
-        last = undefined;
-        return undefined;
-      }
+      if (seen[0] === undefined) return (last = undefined);
+      let problem: CfsError | undefined;
+      /** One part that cannot be read must not hide the others. */
+      const attempt = async <T>(read: () => T | Promise<T>, otherwise: T): Promise<T> => {
+        try {
+          return await read();
+        } catch (error) {
+          problem ??= problemIn(folder, error);
+          return otherwise;
+        }
+      };
+      const config = await attempt<RunConfig | undefined>(readConfig, undefined);
       // Before the log and after it: a run that begins or ends meanwhile must not look interrupted.
-      const lockedBefore = isLocked(paths.lock);
-      await events.read((records, first) => {
+      const lockedBefore = await attempt(() => isRunning(paths), false);
+      // Before the logs too: they may grow while they are read, but never get shorter than this.
+      const ends = await attempt(() => readLogEnds(paths.logs), {});
+      const take: TakeRecords<RunEvent> = (records, first) => {
         history = records.reduce(foldEvent, first ? noHistory : history);
-      }, signal);
+      };
+      await attempt(() => events.read(take, signal), undefined);
+      await attempt(() => samples.count(signal), undefined);
+      if (!signal?.aborted) await attempt(() => checkLogs(ends), undefined);
+      await attempt(checkResults, undefined);
       const info = describe(folder, {
         history,
-        samples: await countSamples(signal),
+        samples: samples.end().lines,
         config,
-        problem: problem ? errorRecord(problem) : history.failure,
-        locked: lockedBefore || isLocked(paths.lock),
-        checkpoints: await checkpointSteps(paths),
+        locked: lockedBefore || (await attempt(() => isRunning(paths), false)),
+        checkpoints: await attempt(() => checkpointSteps(paths), []),
         hasReport: (await stampOf(paths.report)) !== undefined,
         hasModel: (await stampOf(join(paths.model, 'config.json'))) !== undefined,
+        problem: problem ? errorRecord(problem) : history.failure,
       });
       if (JSON.stringify(info) !== JSON.stringify(last)) last = info;
       if (!signal?.aborted) folderStamp = seen.join();
       return last;
     },
+  };
+}
+
+/** `read`, but what it gave or threw before as long as the file has not changed. */
+function whenChanged<T>(file: string, read: () => T): () => Promise<T> {
+  let stamp: string | undefined;
+  let known: () => T = read;
+  return async () => {
+    const seen = await stampOf(file);
+    if (seen === undefined || seen !== stamp) {
+      stamp = seen;
+      try {
+        const value = read();
+        known = () => value;
+      } catch (error) {
+        known = () => {
+          throw error;
+        };
+      }
+    }
+    return known();
   };
 }
 
@@ -225,15 +266,6 @@ export function createdOf(id: string): string {
   return new Date(Number.isNaN(time.getTime()) ? 0 : time).toISOString();
 }
 
-function tryReadConfig(file: string): [RunConfig | undefined, CfsError | undefined] {
-  try {
-    return [readRunConfig(file), undefined];
-  } catch (error) {
-    assert(error instanceof CfsError, `reading ${file} threw ${String(error)}`);
-    return [undefined, error];
-  }
-}
-
 async function checkpointSteps({ checkpoints }: RunPaths): Promise<number[]> {
   const names = await unlessMissing(readdir(checkpoints));
   return (names ?? [])
@@ -244,15 +276,21 @@ async function checkpointSteps({ checkpoints }: RunPaths): Promise<number[]> {
 
 /** Changes whenever the file does; undefined when there is none. */
 async function stampOf(file: string): Promise<string | undefined> {
-  const found = await unlessMissing(stat(file));
-  return found && `${found.size} ${found.mtimeMs}`;
+  try {
+    const found = await unlessMissing(stat(file));
+    return found && `${found.size} ${found.mtimeMs}`;
+  } catch (error) {
+    // There is something; whoever reads it says why that cannot be.
+    if (isSystemError(error)) return error.code;
+    throw error;
+  }
 }
 
 async function unlessMissing<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {
-    if (isSystemError(error) && ['ENOENT', 'ENOTDIR'].includes(error.code ?? '')) return undefined;
+    if (isSystemError(error) && error.code === 'ENOENT') return undefined;
     throw error;
   }
 }

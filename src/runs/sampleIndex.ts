@@ -4,8 +4,8 @@
  * tokens of the few it shows.
  */
 import { open } from 'node:fs/promises';
-import type { ErrorCode } from '../errorCodes.js';
 import { CfsError, messageOf } from '../errors.js';
+import { isSystemError, readError } from '../files.js';
 import type { SampleTokens } from '../protocol/inspector.js';
 import { sampleRecordSchema, type SampleRecord } from '../protocol/records.js';
 import type { LinePlace } from './tail.js';
@@ -29,7 +29,7 @@ export async function readSampleTokens(
   });
   if (places.length === 0) return [];
   const handle = await open(file, 'r').catch((error: unknown) => {
-    throw failed('READ_FAILED', `Could not read: ${messageOf(error)}.`, file, error);
+    throw readError(file, error);
   });
   try {
     const found: SampleTokens[] = [];
@@ -40,6 +40,8 @@ export async function readSampleTokens(
       found.push({ index: number, pieces, logprobs });
     }
     return found;
+  } catch (error) {
+    throw isSystemError(error) ? readError(file, error) : error;
   } finally {
     await handle.close();
   }
@@ -53,15 +55,10 @@ function parse(line: string, number: number, file: string): SampleRecord {
   } catch (error) {
     why = messageOf(error);
   }
-  throw failed('RECORD_BROKEN', `A sample is no longer where it was written: ${why}.`, file);
-}
-
-function failed(code: ErrorCode, message: string, file: string, cause?: unknown): CfsError {
-  return new CfsError({
-    code,
-    message,
+  throw new CfsError({
+    code: 'RECORD_BROKEN',
+    message: `A sample is no longer where it was written: ${why}.`,
     remedy: 'Select the run again; if that does not help, the file was edited by hand.',
     place: { file },
-    cause,
   });
 }

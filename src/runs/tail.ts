@@ -6,8 +6,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
-import { CfsError, messageOf } from '../errors.js';
-import { isSystemError } from '../files.js';
+import { CfsError } from '../errors.js';
+import { isSystemError, readError } from '../files.js';
+import { chainStart, followLine, misplaced, parseJson, readLine, type LogEnd } from './chain.js';
 
 /** Small enough to be parsed in a few milliseconds, also on a busy machine. */
 const pieceBytes = 64 * 1024;
@@ -35,6 +36,10 @@ export interface TailReader<T> {
    * aborted. Not to be called again before it has ended. Throws `READ_FAILED`.
    */
   read(take: TakeRecords<T>, signal?: AbortSignal): Promise<void>;
+  /** Where the records read so far end. */
+  end(): LogEnd;
+  /** The first line of the file that was a problem. */
+  problem(): CfsError | undefined;
 }
 
 export interface Tail {
@@ -45,9 +50,8 @@ export interface Tail {
 
 /** How far a file has been read. */
 interface Place {
-  /** Bytes and whole lines read. */
+  /** Bytes of whole lines taken. */
   offset: number;
-  line: number;
   /** The first bytes of the file, and the last ones before `offset`. */
   head: Buffer;
   before: Buffer;
@@ -56,8 +60,8 @@ interface Place {
 /**
  * Calls `take` with all records of `file`, then with new ones as they are written, until it is
  * disposed. A missing file has no records. A line that is no record is skipped and reported to
- * `onProblem` (`RECORD_BROKEN`), as is a file that cannot be read (`READ_FAILED`), once for each
- * time it stops working.
+ * `onProblem` (`RECORD_BROKEN`). So is one that does not belong where it stands, but its record
+ * counts. A file that cannot be read is reported (`READ_FAILED`) once for each time it stops working.
  */
 export function tailJsonLines<T>(
   file: string,
@@ -107,38 +111,114 @@ export function createTailReader<T>(
   schema: z.ZodType<T>,
   onProblem: (problem: CfsError) => void,
 ): TailReader<T> {
-  let place = beginning();
+  let chain = chainStart;
+  let firstProblem: CfsError | undefined;
   let first = true;
+  let take: TakeRecords<T> = () => undefined;
+  const follow = createFollower(file, {
+    restart: () => {
+      chain = chainStart;
+      firstProblem = undefined;
+      first = true;
+    },
+    take: (lines, offset, last) => {
+      const records: T[] = [];
+      const places: LinePlace[] = [];
+      let taken = 0;
+      for (const [index, bytes] of lines.entries()) {
+        const value = parseJson(bytes.toString('utf8'));
+        // Left for later: its writer may have died.
+        if (value === undefined && last && index === lines.length - 1) break;
+        const { place, record, problem } = readLine(file, schema, chain, { bytes, value });
+        chain = place;
+        const length = bytes.length + 1;
+        firstProblem ??= problem;
+        if (problem) onProblem(problem);
+        if (record !== undefined) {
+          records.push(record);
+          places.push({ start: offset + taken, length });
+        }
+        taken += length;
+      }
+      if (records.length > 0) {
+        take(records, first, places);
+        first = false;
+      }
+      return taken;
+    },
+  });
+  return {
+    read: async (takeRecords, signal) => {
+      take = takeRecords;
+      await follow(signal);
+      if (!first || signal?.aborted) return;
+      first = false;
+      take([], true, []);
+    },
+    end: () => chain,
+    problem: () => firstProblem,
+  };
+}
+
+export interface LineCounter {
+  /** Reads on. Not to be called again before it has ended. Throws `READ_FAILED`. */
+  count(signal?: AbortSignal): Promise<void>;
+  /** Where the lines read so far end. */
+  end(): LogEnd;
+  /** The first line that does not belong where it stands: `RECORD_BROKEN`. */
+  problem(): CfsError | undefined;
+}
+
+/** Counts the whole lines of a log as it grows, and looks at their seals but not into them. */
+export function createLineCounter(file: string): LineCounter {
+  let chain = chainStart;
+  let problem: CfsError | undefined;
+  const follow = createFollower(file, {
+    restart: () => {
+      chain = chainStart;
+      problem = undefined;
+    },
+    take: (lines, _offset, last) => {
+      let taken = 0;
+      for (const [index, bytes] of lines.entries()) {
+        const { place, belongs } = followLine(chain, bytes);
+        const isLast = last && index === lines.length - 1;
+        if (!belongs && isLast && parseJson(bytes.toString('utf8')) === undefined) break;
+        chain = place;
+        if (!belongs) problem ??= misplaced(file, place.lines);
+        taken += bytes.length + 1;
+      }
+      return taken;
+    },
+  });
+  return { count: follow, end: () => chain, problem: () => problem };
+}
+
+interface TakeLines {
+  /** The file begins anew: what was taken before is to be forgotten. */
+  restart: () => void;
+  /**
+   * Whole lines without their newlines, from the byte `offset`; `last`: the file ends with them. Returns
+   * how many of their bytes, newlines counted, were taken. The others are given again next time.
+   */
+  take: (lines: readonly Buffer[], offset: number, last: boolean) => number;
+}
+
+/** Follows the lines of a file that grows, is cut off, replaced or removed. */
+function createFollower(
+  file: string,
+  { restart, take }: TakeLines,
+): (signal?: AbortSignal) => Promise<void> {
+  let place = beginning();
   let stamp = '';
 
-  /** Parses whole lines; `last` leaves a broken last line for later: its writer may have died. */
-  const takeLines = (lines: readonly Buffer[], last: boolean, take: TakeRecords<T>): void => {
-    const records: T[] = [];
-    const places: LinePlace[] = [];
-    for (const [index, bytes] of lines.entries()) {
-      const value = parseJson(bytes.toString('utf8', 0, bytes.length - 1));
-      if (value === undefined && last && index === lines.length - 1) break;
-      place.line++;
-      const start = place.offset;
-      place.offset += bytes.length;
-      const parsed = schema.safeParse(value);
-      if (parsed.success) {
-        records.push(parsed.data);
-        places.push({ start, length: bytes.length });
-      } else {
-        onProblem(broken(file, place.line, value === undefined ? undefined : parsed.error));
-      }
-    }
-    if (records.length === 0) return;
-    take(records, first, places);
-    first = false;
+  const startOver = (): void => {
+    place = beginning();
+    stamp = '';
+    restart();
   };
 
-  const readOn = async (
-    handle: FileHandle,
-    take: TakeRecords<T>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> => {
+  const readOn = async (handle: FileHandle, signal: AbortSignal | undefined): Promise<void> => {
     let at = place.offset;
     let rest: Buffer[] = [];
     let waiting: Buffer[] = [];
@@ -146,7 +226,7 @@ export function createTailReader<T>(
       const piece = await readAt(handle, at, pieceBytes);
       if (signal?.aborted) return;
       // Held back by one piece, so that the file's last line is known to be the last.
-      takeLines(waiting, piece.length === 0, take);
+      place.offset += take(waiting, place.offset, piece.length === 0);
       if (piece.length === 0) return;
       at += piece.length;
       const end = piece.lastIndexOf(newline) + 1;
@@ -162,63 +242,22 @@ export function createTailReader<T>(
     }
   };
 
-  return {
-    read: async (take, signal) => {
-      const startOver = (): void => {
-        place = beginning();
-        first = true;
-        stamp = '';
-      };
-      const tellFirst = (): void => {
-        if (first && !signal?.aborted) {
-          first = false;
-          take([], true, []);
-        }
-      };
-      const handle = await openExisting(file);
-      if (handle === undefined) {
-        if (place.offset > 0) startOver();
-        return tellFirst();
-      }
-      try {
-        const { size, mtimeMs } = await handle.stat();
-        const seen = `${size} ${mtimeMs}`;
-        if (seen === stamp) return;
-        if (!(await isSame(handle, place))) startOver();
-        await readOn(handle, take, signal);
-        place.head = await readAt(handle, 0, Math.min(markBytes, place.offset));
-        const from = Math.max(0, place.offset - markBytes);
-        place.before = await readAt(handle, from, place.offset - from);
-        if (!signal?.aborted) stamp = seen;
-        tellFirst();
-      } catch (error) {
-        throw isSystemError(error) ? readError(file, error) : error;
-      } finally {
-        await handle.close();
-      }
-    },
-  };
-}
-
-/**
- * Counts the whole lines of a file that grows; each call reads only what is new, and starts over
- * when the file was cut off. A missing file has none. The function throws `READ_FAILED`.
- */
-export function createLineCounter(file: string): (signal?: AbortSignal) => Promise<number> {
-  let offset = 0;
-  let lines = 0;
   return async (signal) => {
     const handle = await openExisting(file);
-    if (handle === undefined) return (offset = lines = 0);
+    if (handle === undefined) {
+      if (place.offset > 0) startOver();
+      return;
+    }
     try {
-      if ((await handle.stat()).size < offset) offset = lines = 0;
-      while (!signal?.aborted) {
-        const piece = await readAt(handle, offset, pieceBytes);
-        if (piece.length === 0) break;
-        offset += piece.length;
-        for (let at = piece.indexOf(newline); at >= 0; at = piece.indexOf(newline, at + 1)) lines++;
-      }
-      return lines;
+      const { size, mtimeMs } = await handle.stat();
+      const seen = `${size} ${mtimeMs}`;
+      if (seen === stamp) return;
+      if (!(await isSame(handle, place))) startOver();
+      await readOn(handle, signal);
+      place.head = await readAt(handle, 0, Math.min(markBytes, place.offset));
+      const from = Math.max(0, place.offset - markBytes);
+      place.before = await readAt(handle, from, place.offset - from);
+      if (!signal?.aborted) stamp = seen;
     } catch (error) {
       throw isSystemError(error) ? readError(file, error) : error;
     } finally {
@@ -228,7 +267,7 @@ export function createLineCounter(file: string): (signal?: AbortSignal) => Promi
 }
 
 function beginning(): Place {
-  return { offset: 0, line: 0, head: Buffer.alloc(0), before: Buffer.alloc(0) };
+  return { offset: 0, head: Buffer.alloc(0), before: Buffer.alloc(0) };
 }
 
 /** Whether the file still begins as it did and still has the same bytes before the place reached. */
@@ -237,12 +276,12 @@ async function isSame(handle: FileHandle, { offset, head, before }: Place): Prom
   return (await readAt(handle, offset - before.length, before.length)).equals(before);
 }
 
-/** Each with its newline. */
+/** Without their newlines. */
 function splitLines(bytes: Buffer): Buffer[] {
   const lines: Buffer[] = [];
   let start = 0;
   for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
-    lines.push(bytes.subarray(start, end + 1));
+    lines.push(bytes.subarray(start, end));
     start = end + 1;
   }
   return lines;
@@ -267,35 +306,4 @@ async function openExisting(file: string): Promise<FileHandle | undefined> {
     if (isSystemError(error) && error.code === 'ENOENT') return undefined;
     throw readError(file, error);
   }
-}
-
-/** The value, or undefined (which JSON cannot hold) for text that is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-function readError(file: string, cause: unknown): CfsError {
-  return new CfsError({
-    code: 'READ_FAILED',
-    message: `Could not read: ${messageOf(cause)}.`,
-    remedy: 'Check that you have permission to read this file.',
-    place: { file },
-    cause,
-  });
-}
-
-/** `shape`: what is wrong with the record; undefined where the line is not even JSON. */
-function broken(file: string, line: number, shape: z.ZodError | undefined): CfsError {
-  const [issue] = shape?.issues ?? [];
-  const field = issue?.path.map(String).join('.');
-  return new CfsError({
-    code: 'RECORD_BROKEN',
-    message: `This line is not a record that CFS Studio wrote: ${issue?.message ?? 'it is not JSON'}.`,
-    remedy: 'Restore the file from a backup, or delete the line.',
-    place: { file, line, ...(field === undefined || field === '' ? {} : { field }) },
-  });
 }

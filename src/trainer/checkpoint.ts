@@ -1,24 +1,18 @@
 /**
  * Checkpoints: all that a run needs to continue as if it had never stopped. A checkpoint holds what is
  * trained, and a hash over what the run was made from. It is a folder `checkpoints/STEP/` that is
- * filled under another name and renamed, so it is there whole or not at all; its tensors carry a
- * checksum, so a damaged one is noticed and an older one used instead.
+ * filled under another name and renamed, so it is there whole or not at all; its state is sealed and
+ * holds the checksum of its tensors, so a damaged one is noticed and an older one used instead.
  */
 import { createHash } from 'node:crypto';
-import {
-  createReadStream,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
-import { join } from 'node:path';
+import { createReadStream, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { CfsError, defined, messageOf } from '../errors.js';
-import { replaceFolder, writeError, writeFileAtomic } from '../files.js';
+import { CfsError, defined } from '../errors.js';
+import { isSystemError, readError, replaceFolder, writeError } from '../files.js';
 import { mixerCursorSchema } from '../mixer/mixer.js';
 import { openSafetensors, writeSafetensors } from '../model/safetensors.js';
+import { readSealed, writeSealed } from '../sealed.js';
 import type { ParameterStore } from './store.js';
 import { checkpointKinds, trainedTensors } from './storePlan.js';
 
@@ -47,7 +41,8 @@ const contentSchema = z.object({
 });
 type CheckpointContent = z.infer<typeof contentSchema>;
 
-const formatSchema = z.object({ format: z.int() });
+/** What is read of a checkpoint of the first format, which had no seal. */
+const firstFormatSchema = z.object({ format: z.literal(1) });
 
 /** Writes `checkpoints/STEP/` and returns its path. Throws `WRITE_FAILED`. */
 export async function saveCheckpoint(
@@ -76,7 +71,7 @@ export async function saveCheckpoint(
       inputs,
       state,
     };
-    writeFileAtomic(join(temporary, stateFile), `${JSON.stringify(content, null, 2)}\n`);
+    writeSealed(join(temporary, stateFile), content);
     replaceFolder(temporary, target);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
@@ -85,13 +80,17 @@ export async function saveCheckpoint(
   return target;
 }
 
-/** The steps that have a checkpoint in `folder`, newest first. */
+/** The steps that have a checkpoint in `folder`, newest first. Throws `READ_FAILED`. */
 export function listCheckpoints(folder: string): number[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .sort((a, b) => b - a);
+  try {
+    return readdirSync(folder)
+      .filter((name) => /^(0|[1-9]\d*)$/.test(name))
+      .map(Number)
+      .sort((a, b) => b - a);
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return [];
+    throw readError(folder, error);
+  }
 }
 
 /** The step of the newest checkpoint; 0 where there is none. */
@@ -100,7 +99,9 @@ export function lastStep(folder: string): number {
 }
 
 /**
- * The step of the newest checkpoint that is whole. Damaged ones before it are put aside as `STEP.damaged` and told to `onDamaged`.
+ * The step of the newest checkpoint that is whole. Damaged ones before it are put aside as
+ * `STEP.damaged` and told to `onDamaged`. Throws `READ_FAILED` for one that cannot be read, which may
+ * be whole, and `CHECKPOINT_OUTDATED`.
  */
 export async function newestCheckpoint(
   folder: string,
@@ -109,7 +110,7 @@ export async function newestCheckpoint(
   for (const step of listCheckpoints(folder)) {
     const path = join(folder, String(step));
     try {
-      await readChecked(path);
+      await readChecked(folder, step);
       return step;
     } catch (error) {
       if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
@@ -131,9 +132,9 @@ function putAside(path: string): void {
 }
 
 /**
- * Fills the store from `checkpoints/STEP/` and returns the loop's state. `inputs` is the hash
- * over what the run is made from now. Throws `CHECKPOINT_DAMAGED`, `CHECKPOINT_OUTDATED` and
- * `CHECKPOINT_OTHER_RUN` before anything in the store has changed.
+ * Fills the store from `checkpoints/STEP/` and returns the loop's state. `inputs` is the hash over
+ * what the run is made from now. Throws `CHECKPOINT_DAMAGED`, `CHECKPOINT_OUTDATED`, `READ_FAILED`
+ * and `CHECKPOINT_OTHER_RUN` before anything in the store has changed.
  */
 export async function loadCheckpoint(
   folder: string,
@@ -142,7 +143,7 @@ export async function loadCheckpoint(
   inputs: string,
 ): Promise<TrainingState> {
   const path = join(folder, String(step));
-  const content = await readChecked(path);
+  const content = await readChecked(folder, step);
   if (content.inputs !== inputs) throw otherRun(path);
   const file = openSafetensors(join(path, tensorFile));
   for (const kind of checkpointKinds) {
@@ -155,27 +156,53 @@ export async function loadCheckpoint(
 }
 
 /**
- * Reads and checks a checkpoint without loading it. Throws `CHECKPOINT_DAMAGED`, and
+ * Reads and checks a checkpoint without loading it. Throws `CHECKPOINT_DAMAGED`, `READ_FAILED`, and
  * `CHECKPOINT_OUTDATED` for one of an earlier version, which is not damaged and stays where it is.
  */
-async function readChecked(path: string): Promise<CheckpointContent> {
-  try {
-    const json: unknown = JSON.parse(readFileSync(join(path, stateFile), 'utf8'));
-    if (formatSchema.safeParse(json).data?.format === 1) throw outdated(path);
-    const content = contentSchema.parse(json);
-    const found = await checksum(join(path, tensorFile));
-    if (found !== content.sha256) throw new Error('the checksum of its tensors differs');
-    return content;
-  } catch (error) {
-    if (error instanceof CfsError) throw error;
-    throw new CfsError({
-      code: 'CHECKPOINT_DAMAGED',
-      message: `The checkpoint cannot be used: ${messageOf(error)}`,
-      remedy: 'The previous checkpoint is used instead; check the disk if this happens again.',
-      place: { file: path },
-      cause: error,
-    });
+async function readChecked(folder: string, step: number): Promise<CheckpointContent> {
+  const path = join(folder, String(step));
+  const [state, tensors] = [join(path, stateFile), join(path, tensorFile)];
+  const content = await checked(state, step, () =>
+    readSealed(state, contentSchema, { remedy: damagedRemedy, unsealed: firstFormatSchema }),
+  );
+  if (content === undefined) throw damaged(state, step, 'it is missing.');
+  if (content.format === 1) throw outdated(path);
+  if (content.state.step !== step) {
+    throw damaged(state, step, `it is the state of step ${content.state.step}.`);
   }
+  const found = await checked(tensors, step, () => checksum(tensors));
+  if (found !== content.sha256) {
+    throw damaged(tensors, step, 'it was truncated, edited or damaged.');
+  }
+  return content;
+}
+
+/** What `read` reads of a file of a checkpoint; what is not a matter of reading it is damage. */
+async function checked<T>(file: string, step: number, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    const system = error instanceof CfsError ? error.cause : error;
+    if (isSystemError(system)) {
+      const notFile = ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(system.code ?? '');
+      throw notFile ? damaged(file, step, 'it is missing.', error) : readError(file, system);
+    }
+    if (error instanceof CfsError) throw damaged(file, step, error.message, error);
+    throw error;
+  }
+}
+
+const damagedRemedy =
+  'The previous checkpoint is used instead; check the disk if this happens again.';
+
+function damaged(file: string, step: number, why: string, cause?: unknown): CfsError {
+  return new CfsError({
+    code: 'CHECKPOINT_DAMAGED',
+    message: `${basename(file)} of the checkpoint of step ${step} cannot be used: ${why}`,
+    remedy: damagedRemedy,
+    place: { file },
+    cause,
+  });
 }
 
 function outdated(path: string): CfsError {

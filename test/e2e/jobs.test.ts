@@ -130,6 +130,7 @@ describe('a whole job', () => {
       'held-out-samples.jsonl',
       'identity.json',
       'items.jsonl',
+      'logs.json',
       'model',
       'report.html',
       'results.json',

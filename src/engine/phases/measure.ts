@@ -1,11 +1,11 @@
 /** The phases that measure: before and after training, always compared with the base model. */
-import { existsSync, readFileSync } from 'node:fs';
-import { writeFileAtomic } from '../../files.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import { countSupervised } from '../../model/batch.js';
 import type { RunEvent, SampleRecord } from '../../protocol/records.js';
 import type { RunConfig } from '../../runs/configSchema.js';
+import { readBase } from '../../runs/runFolder.js';
 import type { HeldWeights } from '../../runtime/index.js';
+import { writeSealed } from '../../sealed.js';
 import { progress, type Job } from '../context.js';
 import {
   allResults,
@@ -46,13 +46,12 @@ export const measureBase: Phase<Evaluator, Scores> = {
   plan: (facts) => measuringWork(facts, endExtent(facts.config)),
   run: async (job, evaluator) => {
     const { run, config, base } = job;
-    if (existsSync(run.paths.base)) {
-      return scoresSchema.parse(JSON.parse(readFileSync(run.paths.base, 'utf8')));
-    }
+    const known = readBase(run, scoresSchema);
+    if (known !== undefined) return known;
     const { scores } = await base.use((weights) =>
       measure(job, evaluator, { weights, base: undefined, extent: endExtent(config), step: 0 }),
     );
-    writeFileAtomic(run.paths.base, `${JSON.stringify(scores)}\n`);
+    writeSealed(run.paths.base, scores);
     return scores;
   },
 };

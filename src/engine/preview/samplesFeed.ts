@@ -73,6 +73,8 @@ function followFile(
         first = true;
       }
       for (const [at, record] of records.entries()) {
+        // A line that somebody copied is still one sample.
+        if (index.has(record.index)) continue;
         const place = places[at];
         if (place) index.set(record.index, place);
         waiting.push(summarizeSample(record));

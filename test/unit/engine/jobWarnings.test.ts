@@ -7,9 +7,10 @@ import { runJob } from '../../../src/engine/job.js';
 import { eventsOf } from '../../../src/protocol/history.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { readRunConfig } from '../../../src/runs/config.js';
-import { createRun } from '../../../src/runs/runFolder.js';
+import { createRun, type RunFolder } from '../../../src/runs/runFolder.js';
 import { expectError } from '../../support/expectError.js';
 import { jsonLines, pairs, temporaryFolder, writeWorkspace } from '../../support/tinyModel.js';
+import { madeUpSamples } from '../runs/madeUpRun.js';
 
 const machine = vi.hoisted((): { memory?: number } => ({}));
 vi.mock('node:os', async (original) => {
@@ -18,11 +19,15 @@ vi.mock('node:os', async (original) => {
 });
 afterEach(() => delete machine.memory);
 
+function newRun(workspace: string): RunFolder {
+  return createRun(workspace, readRunConfig(join(workspace, 'run.yaml')));
+}
+
 /** The events of a job that ends when its samples are generated. */
-async function eventsUntilSamples(workspace: string): Promise<RunEvent[]> {
+async function eventsUntilSamples(workspace: string, run = newRun(workspace)): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
   await runJob({
-    run: createRun(workspace, readRunConfig(join(workspace, 'run.yaml'))),
+    run,
     resume: false,
     until: 'samples',
     signal: new AbortController().signal,
@@ -48,4 +53,17 @@ it('refuses a model that does not fit into the memory of the machine', async () 
   const workspace = writeWorkspace(temporaryFolder());
   const error = await expectError('MEMORY_SHORT', () => eventsUntilSamples(workspace));
   expect(error.place.field).toBe('model');
+});
+
+it('refuses a sample with a token that the model does not have, by its line', async () => {
+  const workspace = writeWorkspace(temporaryFolder());
+  const run = newRun(workspace);
+  const [first, second] = madeUpSamples(['one', 'two']);
+  // Without a seal, as an earlier version wrote it.
+  writeFileSync(run.paths.samples, jsonLines([first, { ...second, tokens: [1024] }]));
+  const { message, place } = await expectError('RECORD_BROKEN', () =>
+    eventsUntilSamples(workspace, run),
+  );
+  expect(message).toContain('no token 1024');
+  expect(place).toEqual({ file: run.paths.samples, line: 2, field: 'tokens' });
 });

@@ -63,17 +63,24 @@ test('the tree says method, dataset and how far it is', () => {
   expect(describeRun(info({ state: 'failed', problem }))).toBe('CFS · tickets.jsonl · failed');
   const broken = info({ state: 'finished', method: undefined, datasets: [], problem });
   expect(describeRun(broken)).toBe('run.yaml has a mistake');
+  const closed = { ...problem, code: 'READ_FAILED' };
+  expect(describeRun({ ...broken, problem: closed })).toBe('cannot be read');
+  const damage = { ...problem, code: 'RECORD_BROKEN' };
+  expect(describeRun(info({ state: 'stopped', problem: damage }))).toBe(
+    'CFS · tickets.jsonl · damaged',
+  );
   expect(speakRun(info({ state: 'finished' }))).toBe(
     'tickets, Finished, CFS, tickets.jsonl, 40 steps',
   );
 });
 
 test('the tooltip holds what is known and no empty line', () => {
-  const problem = { code: 'X', message: 'It broke.', remedy: 'Mend it.', place: {} };
+  const place = { file: '/runs/a/events.jsonl', line: 7 };
+  const problem = { code: 'X', message: 'It broke.', remedy: 'Mend it.', place };
   const facts = Object.fromEntries(runFacts(info({ state: 'failed', problem })));
   expect(facts).toMatchObject({
     State: 'failed',
-    Problem: 'It broke. Mend it.',
+    Problem: 'It broke. (/runs/a/events.jsonl:7) Mend it.',
     Speed: '1,235 tokens/s',
     Time: '1 min 5 s',
   });

@@ -120,10 +120,13 @@ describe('logs', () => {
   it('is whole after being cut off anywhere, and continues', () => {
     write(...events);
     const whole = readFileSync(run.paths.events);
+    // As if it had been killed before it looked where its logs end.
+    const { logs } = run.paths;
     const ends = [...whole].flatMap((byte, i) => (byte === 10 ? [i + 1] : []));
     for (let length = 0; length <= whole.length; length += 97) {
       writeFileSync(run.paths.events, whole);
       truncateSync(run.paths.events, length);
+      rmSync(logs);
       const left = ends.filter((end) => end <= length).length;
       expect(readEvents(run)).toEqual(events.slice(0, left));
       write(...events.slice(0, 2));

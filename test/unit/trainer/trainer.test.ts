@@ -1,21 +1,26 @@
 /** The loop: resuming to the same bits, checkpoints that are damaged or pruned, divergence. */
 import {
+  cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { CfsError, defined } from '../../../src/errors.js';
 import { cfs } from '../../../src/methods/cfs.js';
 import { createMixer, sourceOf } from '../../../src/mixer/mixer.js';
 import { storeRows } from '../../../src/mixer/rowStore.js';
 import { openSafetensors } from '../../../src/model/safetensors.js';
+import { writeSealed } from '../../../src/sealed.js';
 import {
   listCheckpoints,
   loadCheckpoint,
@@ -32,6 +37,8 @@ import {
   type TrainerOptions,
   type TrainingEnd,
 } from '../../../src/trainer/trainer.js';
+import { expectError } from '../../support/expectError.js';
+import { oldRunFolder } from '../../support/oldRuns.js';
 import { randomRows, snapshot, tinyOptimizer, tinyTraining } from '../../support/tinyTraining.js';
 
 let folder: string;
@@ -97,6 +104,10 @@ async function run(
   } finally {
     store.release();
   }
+}
+
+function readJson(file: string): unknown {
+  return JSON.parse(readFileSync(file, 'utf8'));
 }
 
 function emptyFolder(): void {
@@ -267,7 +278,9 @@ describe('checkpoints', () => {
     'half a state': (path) => truncateSync(join(path, 'state.json'), 40),
     'a later format': (path) => {
       const file = join(path, 'state.json');
-      writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 2', '"format": 3'));
+      const { seal, ...content } = z.looseObject({ seal: z.string() }).parse(readJson(file));
+      expect(seal).toHaveLength(64);
+      writeSealed(file, { ...content, format: 3 });
     },
   };
 
@@ -279,7 +292,8 @@ describe('checkpoints', () => {
     const untouched = await snapshot(store, 'weight');
     await expect(loadCheckpoint(folder, 9, store, inputs)).rejects.toMatchObject({
       code: 'CHECKPOINT_DAMAGED',
-      place: { file: join(folder, '9') },
+      message: expect.stringContaining('of the checkpoint of step 9 cannot be used') as string,
+      place: { file: expect.stringContaining(join(folder, '9')) as string },
     });
     expect(await snapshot(store, 'weight')).toEqual(untouched);
 
@@ -292,13 +306,76 @@ describe('checkpoints', () => {
 
   it('of an earlier version are refused with a sentence, and stay', async () => {
     await run({}, { stopAfter: 9 });
-    const file = join(folder, '9', 'state.json');
-    writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 2', '"format": 1'));
+    const first = join(oldRunFolder('sft'), 'checkpoints', '7', 'state.json');
+    writeFileSync(join(folder, '9', 'state.json'), readFileSync(first));
     await expect(run()).rejects.toMatchObject({
       code: 'CHECKPOINT_OUTDATED',
       place: { file: join(folder, '9') },
     });
     expect(listCheckpoints(folder)).toEqual([9, 8]);
+  });
+
+  /** Two checkpoints that nothing was trained for. */
+  async function writeTwo(): Promise<void> {
+    const { store } = await tinyTraining();
+    for (const step of [8, 9]) {
+      const state = { step, updates: step, skipped: 0, skippedInARow: 0 };
+      await saveCheckpoint(folder, store, state, inputs);
+    }
+    store.release();
+  }
+
+  const mixUps: Record<string, (path: string) => void> = {
+    'an edited state': (path) => {
+      const file = join(path, 'state.json');
+      writeFileSync(file, readFileSync(file, 'utf8').replace('"updates": 9', '"updates": 8'));
+    },
+    'the state of another step': (path) => {
+      const other = join(path, '..', '8', 'state.json');
+      writeFileSync(join(path, 'state.json'), readFileSync(other));
+    },
+    'all that another step has': (path) => {
+      rmSync(path, { recursive: true });
+      cpSync(join(path, '..', '8'), path, { recursive: true });
+    },
+    'a file for a folder': (path) => {
+      rmSync(path, { recursive: true });
+      writeFileSync(path, '');
+    },
+  };
+
+  it.each(Object.entries(mixUps))('with %s are put aside', async (_, mixUp) => {
+    await writeTwo();
+    mixUp(join(folder, '9'));
+    const warnings: CfsError[] = [];
+    const newest = await newestCheckpoint(folder, (warning) => warnings.push(warning));
+    expect(newest).toEqual({ step: 8, inputs });
+    const file = expect.stringContaining(join(folder, '9', 'state.json')) as string;
+    expect(warnings).toMatchObject([{ code: 'CHECKPOINT_DAMAGED', place: { file } }]);
+    expect(readdirSync(folder).toSorted()).toEqual(['8', '9.damaged']);
+  });
+
+  it('that cannot be read are no damage, and stay', async () => {
+    await writeTwo();
+    for (const name of ['tensors.safetensors', 'state.json', '']) {
+      const file = join(folder, '9', name);
+      rmSync(file, { recursive: true });
+      // Unlike a file without permission, a link to itself cannot be read by an administrator either.
+      symlinkSync(file, file);
+      const read = () => newestCheckpoint(folder, () => undefined);
+      const { place } = await expectError('READ_FAILED', read);
+      expect(place.file).toBe(name === '' ? join(file, 'state.json') : file);
+      expect(readdirSync(folder).toSorted()).toEqual(['8', '9']);
+    }
+  });
+
+  it('are not listed where their folder cannot be read', async () => {
+    const file = join(folder, 'checkpoints');
+    writeFileSync(file, '');
+    const { place } = await expectError('READ_FAILED', () => listCheckpoints(file));
+    expect(place.file).toBe(file);
+    for (const name of ['7', '08', '9.damaged', 'tmp-10']) mkdirSync(join(folder, name));
+    expect(listCheckpoints(folder)).toEqual([7]);
   });
 
   it('are not put on another base model', async () => {

@@ -1,0 +1,127 @@
+/**
+ * The lines of a log as a chain. The last key of each record is a seal, a checksum of the seal before
+ * it and of the record, so a line that was edited, moved, repeated or left out is found where it
+ * stands, also by a reader that only follows what is appended. Lines of earlier versions have no
+ * seal; they are part of the chain as they are, until the first one that has.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { CfsError } from '../errors.js';
+
+/** Where a log ends, or ended once. */
+export const logEndSchema = z.object({ lines: z.int().nonnegative(), seal: z.string() });
+export type LogEnd = z.infer<typeof logEndSchema>;
+
+/** A place in a log: so many lines were read, and whether one of them had a seal. */
+export interface ChainPlace extends LogEnd {
+  sealed: boolean;
+}
+
+export const chainStart: ChainPlace = { lines: 0, seal: '', sealed: false };
+
+export interface LogLine<T> {
+  record?: T;
+  /** `RECORD_BROKEN`; a line that only stands in the wrong place still has its record. */
+  problem?: CfsError;
+  /** The place after the line. */
+  place: ChainPlace;
+}
+
+const sealDigits = 16;
+const sealPattern = /^,"seal":"([0-9a-f]{16})"\}$/;
+/** Of `,"seal":"…"}`. */
+const suffixBytes = sealDigits + 11;
+
+/** The line that holds `record`, with its newline, and the place after it. */
+export function sealLine(
+  { lines, seal: before }: ChainPlace,
+  record: object,
+): { line: string; place: ChainPlace } {
+  const body = JSON.stringify(record).slice(0, -1);
+  const seal = sealOf(before, body);
+  return { line: `${body},"seal":"${seal}"}\n`, place: { lines: lines + 1, seal, sealed: true } };
+}
+
+/** The place after a line, and whether the line belongs where it stands. `bytes`: without newline. */
+export function followLine(
+  before: ChainPlace,
+  bytes: Buffer,
+): { place: ChainPlace; belongs: boolean } {
+  const lines = before.lines + 1;
+  const at = bytes.length - suffixBytes;
+  const seal = at <= 0 ? undefined : sealPattern.exec(bytes.toString('latin1', at))?.[1];
+  if (seal === undefined) {
+    const { sealed } = before;
+    return { place: { lines, seal: sealOf(before.seal, bytes), sealed }, belongs: !sealed };
+  }
+  // Goes on from what the line says: one edited line is one problem, whatever follows it.
+  const place = { lines, seal, sealed: true };
+  return { place, belongs: seal === sealOf(before.seal, bytes.subarray(0, at)) };
+}
+
+/** Reads a line whose JSON is `value`; undefined where it is not JSON. */
+export function readLine<T>(
+  file: string,
+  schema: z.ZodType<T>,
+  before: ChainPlace,
+  { bytes, value }: { bytes: Buffer; value: unknown },
+): LogLine<T> {
+  const { place, belongs } = followLine(before, bytes);
+  const line = place.lines;
+  if (value === undefined) return { place, problem: notOurs({ file, line }, 'it is not JSON') };
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const field = issue?.path.map(String).join('.') || undefined;
+    return { place, problem: notOurs({ file, line, field }, issue?.message ?? 'unknown shape') };
+  }
+  if (belongs) return { place, record: parsed.data };
+  return { place, record: parsed.data, problem: misplaced(file, line) };
+}
+
+/** Throws `RECORD_BROKEN` where a log ends before, or passed otherwise, where it ended once. */
+export function requireEnd(file: string, known: LogEnd | undefined, found: LogEnd): void {
+  if (known === undefined || found.lines > known.lines) return;
+  if (found.lines < known.lines) {
+    const line = found.lines + 1;
+    throw brokenLog(
+      { file, line },
+      `The end of this file is missing: it had ${known.lines} lines.`,
+    );
+  }
+  if (found.seal !== known.seal) {
+    throw brokenLog({ file, line: found.lines }, 'This file was replaced or edited.');
+  }
+}
+
+/** The problem of a line that does not belong where it stands. */
+export function misplaced(file: string, line: number): CfsError {
+  const why = 'This line was edited, moved or repeated, or lines before it are missing.';
+  return brokenLog({ file, line }, why);
+}
+
+export function brokenLog(place: CfsError['place'], message: string): CfsError {
+  return new CfsError({
+    code: 'RECORD_BROKEN',
+    message,
+    remedy: "Restore the file from a backup, or start a new run with this run's run.yaml.",
+    place,
+  });
+}
+
+/** The value, or undefined (which JSON cannot hold) for text that is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function notOurs(place: CfsError['place'], why: string): CfsError {
+  return brokenLog(place, `This line is not a record that CFS Studio wrote: ${why}.`);
+}
+
+function sealOf(before: string, body: string | Buffer): string {
+  return createHash('sha256').update(before).update(body).digest('hex').slice(0, sealDigits);
+}
