@@ -98,6 +98,7 @@ export const errorCodes = [
 
   // evaluator
   'TASK_INVALID', // A task file is not a task.
+  'TASK_REPEATED', // A task file is listed twice.
   'TASK_DATA_MISSING', // A task names no data.
   'TASK_DATA_INVALID', // A task's data cannot be read or is not what the task needs.
   'TASK_TEMPLATE_FAILED', // A task's template cannot be applied to an item.

@@ -1,5 +1,6 @@
 /** The phases that measure: before and after training, always compared with the base model. */
 import { existsSync, readFileSync } from 'node:fs';
+import { downstreamTask } from '../../evaluator/taskNames.js';
 import { writeFileAtomic } from '../../files.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import { countSupervised } from '../../model/batch.js';
@@ -11,7 +12,6 @@ import {
   allResults,
   compareScores,
   createEvaluator,
-  downstreamTask,
   finite,
   scoresSchema,
   taskScore,

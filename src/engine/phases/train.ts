@@ -2,6 +2,7 @@
  * The phase that trains: the configuration's settings put into the trainer's terms, once for the
  * plan and for the run.
  */
+import { downstreamTask } from '../../evaluator/taskNames.js';
 import { planEpoch, stepCount, type SourceSize } from '../../mixer/epoch.js';
 import { createMixer, type Source } from '../../mixer/mixer.js';
 import { expectedRows } from '../../mixer/preview.js';
@@ -17,7 +18,7 @@ import { planStore, type StorePlan } from '../../trainer/storePlan.js';
 import { train as runTrainer, type StepReport, type TrainingEnd } from '../../trainer/trainer.js';
 import { adamW, pullToAnchor } from '../../trainer/transforms.js';
 import { progress, warning, type Job } from '../context.js';
-import { downstreamTask, finite, headlines, type Evaluator, type Scores } from '../evaluation.js';
+import { finite, headlines, type Evaluator, type Scores } from '../evaluation.js';
 import { chosenMethod } from '../method.js';
 import { createRate, now } from '../progress.js';
 import { drawSteps } from './drawnSteps.js';
