@@ -60,6 +60,33 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** What the operating system says in codes when a file cannot be read. */
+const systemReasons: Partial<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'part of its path is a file',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ELOOP: 'its links lead in a circle',
+};
+
+/** Why reading failed, to follow a colon; the place of the error names the file. */
+export function reasonOf(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+  return systemReasons[code] ?? messageOf(thrown);
+}
+
+/** What `work` gives; undefined where it threw a `CfsError`, which `tell` hears of. */
+export function attempt<T>(work: () => T, tell: (problem: CfsError) => void): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof CfsError)) throw error;
+    tell(error);
+    return undefined;
+  }
+}
+
 /** An invariant of our own code; its failure is a bug, not a user's mistake. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Internal error: ${message}`);

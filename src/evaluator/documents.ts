@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { CsvError, parse as parseCsv } from 'csv-parse/sync';
 import { z } from 'zod';
-import { CfsError, messageOf } from '../errors.js';
+import { CfsError, messageOf, reasonOf } from '../errors.js';
 import { compilePattern } from './patterns.js';
 
 /** One item with its fields, as the file has it. */
@@ -47,7 +47,7 @@ function readText(file: string): string {
   } catch (error) {
     throw new CfsError({
       code: 'TASK_DATA_INVALID',
-      message: `Could not read the task's data: ${messageOf(error)}`,
+      message: `Could not read the task's data: ${reasonOf(error)}.`,
       remedy: 'Check the path; it is relative to the task file.',
       place: { file },
       cause: error,

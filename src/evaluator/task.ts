@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { LineCounter, isNode, parseDocument } from 'yaml';
 import type { Document as YamlDocument } from 'yaml';
 import { z } from 'zod';
-import { CfsError, defined, messageOf } from '../errors.js';
+import { CfsError, defined, reasonOf } from '../errors.js';
 import type { Place } from '../errors.js';
 import { createRandom, permutation } from '../random.js';
 import type { Document } from './documents.js';
@@ -148,7 +148,7 @@ function readTaskFile(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw invalid(`Could not read the task file: ${messageOf(error)}`, { file });
+    throw invalid(`Could not read the task file: ${reasonOf(error)}.`, { file });
   }
 }
 

@@ -6,7 +6,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CfsError, defined, messageOf } from '../errors.js';
+import { CfsError, defined, reasonOf } from '../errors.js';
 import { firstNonFinite } from './dtype.js';
 import { fileInFolder, readJsonInFolder } from './jsonFile.js';
 import { openSafetensors } from './safetensors.js';
@@ -150,7 +150,7 @@ function listFolder(folder: string): string[] {
   try {
     if (statSync(folder).isDirectory()) return readdirSync(folder);
   } catch (error) {
-    throw notAFolder(folder, messageOf(error), error);
+    throw notAFolder(folder, reasonOf(error), error);
   }
   throw notAFolder(folder, 'it is a file');
 }

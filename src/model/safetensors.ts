@@ -9,7 +9,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
-import { assert, CfsError, defined, messageOf } from '../errors.js';
+import { assert, CfsError, defined, messageOf, reasonOf } from '../errors.js';
 import { writeFileAtomicFrom } from '../files.js';
 import { decodeFloats, encodeFloats, firstNonFinite, floatBytes, isFloatDtype } from './dtype.js';
 import type { FloatDtype } from './dtype.js';
@@ -259,14 +259,7 @@ function checkCover(
 
 function readTensor(file: string, name: string, entry: Entry): Float32Array {
   const { dtype, shape } = entry;
-  if (!isFloatDtype(dtype)) {
-    throw new CfsError({
-      code: 'TENSOR_DTYPE',
-      message: `Tensor "${name}" is ${dtype}; only F32, F16 and BF16 weights can be read.`,
-      remedy: 'Use the unquantized version of the model.',
-      place: { file, field: name },
-    });
-  }
+  if (!isFloatDtype(dtype)) throw unreadableDtype(file, name, dtype);
   const values = allocate(file, name, (entry.end - entry.begin) / floatBytes[dtype], shape);
   let position = 0;
   for (const piece of readPieces(file, entry)) {
@@ -275,6 +268,16 @@ function readTensor(file: string, name: string, entry: Entry): Float32Array {
     position += decoded.length;
   }
   return values;
+}
+
+/** `TENSOR_DTYPE`, for a tensor whose numbers are asked for. */
+export function unreadableDtype(file: string, name: string, dtype: string): CfsError {
+  return new CfsError({
+    code: 'TENSOR_DTYPE',
+    message: `Tensor "${name}" is ${dtype}; only F32, F16 and BF16 weights can be read.`,
+    remedy: 'Use the unquantized version of the model.',
+    place: { file, field: name },
+  });
 }
 
 function allocate(
@@ -338,7 +341,7 @@ function openForReading(file: string): number {
 function unreadable(file: string, cause: unknown): CfsError {
   return new CfsError({
     code: 'MODEL_FILE_UNREADABLE',
-    message: `Could not read the weights: ${messageOf(cause)}.`,
+    message: `Could not read the weights: ${reasonOf(cause)}.`,
     remedy: 'Check the file and its permissions.',
     place: { file },
     cause,

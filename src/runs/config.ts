@@ -9,7 +9,7 @@ import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Node, YAMLMap } from 'yaml';
 import { z } from 'zod';
-import { CfsError, formatPlace, messageOf } from '../errors.js';
+import { CfsError, formatPlace, messageOf, reasonOf } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { checkFields, fieldName, shapeOf } from './configCheck.js';
 import { runConfigSchema } from './configSchema.js';
@@ -71,7 +71,7 @@ export function readRunConfig(file: string): RunConfig {
   } catch (error) {
     throw new CfsError({
       code: 'CONFIG_UNREADABLE',
-      message: `Could not read the configuration: ${messageOf(error)}`,
+      message: `Could not read the configuration: ${reasonOf(error)}.`,
       remedy: 'Give the path of a run.yaml file.',
       place: { file },
       cause: error,

@@ -41,7 +41,11 @@ describe('the names of tasks', () => {
       ['facts', '/t/b/facts.yaml'],
       ['facts (a/facts.yaml)', '/t/c.yaml'],
     );
-    expect(names).toEqual(['facts (t/a/facts.yaml)', 'facts (b/facts.yaml)', 'facts (a/facts.yaml)']);
+    expect(names).toEqual([
+      'facts (t/a/facts.yaml)',
+      'facts (b/facts.yaml)',
+      'facts (a/facts.yaml)',
+    ]);
     const absurd = namesOf(['f', '/x'], ['f', '/y'], ['f (x)', '/1'], ['f (/x)', '/2']);
     expect(new Set(absurd).size).toBe(4);
   });
