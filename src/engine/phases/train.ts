@@ -42,7 +42,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
     const sources = facts.sources.map((source) => ({ ...source, rows: expectedRows(source.rows) }));
     const steps = stepsOf(config, sources);
     const shape = stepShape(config, architecture, sources);
-    const checkpoints = Math.ceil(steps / config.training.checkpointEvery);
+    const checkpoints = plannedCheckpoints(config, sources);
     const passes = drawSteps(facts, shape, steps);
     const times = measuredSteps(config, steps).length;
     return [
@@ -111,6 +111,11 @@ export function stepsOf(config: RunConfig, sources: readonly SourceSize[]): numb
   const { mix, training } = config;
   const plan = planEpoch(sources, { mode: mix.mode, batchRows: training.batchRows });
   return stepCount(runLength(training), plan.steps);
+}
+
+/** How many checkpoints a run writes in all. Throws what `planEpoch` throws. */
+export function plannedCheckpoints(config: RunConfig, sources: readonly SourceSize[]): number {
+  return Math.ceil(stepsOf(config, sources) / config.training.checkpointEvery);
 }
 
 export function runLength({ steps, epochs }: RunConfig['training']) {

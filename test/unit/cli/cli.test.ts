@@ -63,6 +63,7 @@ function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
         writer.close();
       }
     },
+    checkRunCommand: () => Promise.resolve(),
     generateCommand: ({ count, onSample }) => {
       madeUpSamples(Array.from({ length: count ?? 2 }, () => 'a\u001b[31m b')).forEach(onSample);
       return Promise.resolve({
@@ -85,6 +86,9 @@ function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
     validateCommand: () =>
       Promise.resolve({
         bos: { id: 1, token: '<s>', reason: 'tokenizer_config.json' },
+        findings: [],
+        tasks: [],
+        licenses: [],
         dataset: {
           files: [{ file: 'd.jsonl', columns: ['a'], unusedColumns: [], rows: 2 }],
           rows: 2,
