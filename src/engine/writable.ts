@@ -19,7 +19,8 @@ export function requireWritable(folder: string, thorough: boolean): void {
   const existing = nearestExisting(folder);
   try {
     if (thorough) rmdirSync(mkdtempSync(join(existing, '.cfs-try-')));
-    else accessSync(existing, constants.W_OK);
+    // A file is none that one can write in.
+    else accessSync(`${existing}/.`, constants.W_OK);
   } catch (error) {
     throw writeError(folder, error);
   }
