@@ -160,12 +160,13 @@ function checkMix(config: RunConfig, model: Model, rows: RowStore, findings: Fin
 }
 
 function smallBudget(budget: number, rows: number): CfsError {
-  // Rounded up, so that the number that is named is enough.
-  const enough = Math.ceil(1e4 / rows) / 1e4;
+  // Two digits, rounded up, so that the number that is named is enough.
+  const scale = 10 ** (Math.ceil(Math.log10(rows)) + 1);
+  const enough = Math.ceil(scale / rows) / scale;
   return new CfsError({
     code: 'BUDGET_SMALL',
     message: `A generation budget of ${budget} is less than one sample for ${rows} dataset ${rows === 1 ? 'row' : 'rows'}, so a single sample is generated.`,
-    remedy: `Raise generation.budget (${enough} is one sample), or set generation.count.`,
+    remedy: `Raise generation.budget (${enough} is enough for one sample), or set generation.count.`,
     place: { field: 'generation.budget' },
   });
 }

@@ -222,7 +222,7 @@ describe('what is worth knowing', () => {
     ]);
     const { message, remedy } = defined(data.findings[1], 'finding').error;
     expect(message).toContain('for 40 dataset rows');
-    expect(remedy).toContain('0.025 is one sample');
+    expect(remedy).toContain('0.025 is enough for one sample');
     // The run does the same.
     expect(data.preview?.sources[1]?.rows).toBe(1);
   });

@@ -4,7 +4,7 @@
  * reading that it does not need.
  */
 import { attempt, attemptAsync, CfsError } from '../../errors.js';
-import { scanDataset } from '../../mixer/dataset.js';
+import { requireUsable, scanDataset } from '../../mixer/dataset.js';
 import { joinStores, type RowStore } from '../../mixer/rowStore.js';
 import type { DatasetReport } from '../../protocol/datasetReport.js';
 import { errorRecord } from '../../protocol/errorRecord.js';
@@ -104,6 +104,8 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
     const read = await readAll(config.dataset, keys, config, model, wanted);
     const report = addReports(read.map((one) => one.report));
     const findings: Finding[] = [];
+    const tellAt = (field: string) => (problem: CfsError) =>
+      void findings.push({ severity: 'error', field, problem });
     const splitKey = JSON.stringify([keys, holdOut, config.seed, downstream.length > 0]);
     const split = await attemptAsync(
       () =>
@@ -112,11 +114,15 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
             rows.count === 0 ? undefined : splitRows(rows, config),
           ),
         ),
-      (problem) => findings.push({ severity: 'error', field: 'evaluation.holdOut', problem }),
+      tellAt('evaluation.holdOut'),
     );
     splits.trim(1 + spareReadings);
     const tests = await readAll(downstream, testKeys, config, model, wanted);
     readings.trim(keys.length + testKeys.length + spareReadings);
+
+    for (const { report: own } of tests) {
+      attempt(() => requireUsable(own), tellAt('evaluation.downstream'));
+    }
 
     const workspace = folder ?? datasetFolder(config);
     const inspection = { model, problems: [] as [] };

@@ -114,6 +114,17 @@ describe('a preview', () => {
     expect(small).toMatchObject({ dataset: { kept: 40 }, problem: { code: 'BATCH_TOO_SMALL' } });
   });
 
+  it('finds held-out rows that cannot be used', async () => {
+    const downstream = [{ path: join(workspace, 'gone.jsonl') }];
+    const { findings } = await asker()({ evaluation: { downstream } });
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        field: 'evaluation.downstream',
+        error: expect.objectContaining({ code: 'DATASET_EMPTY' }) as unknown,
+      }),
+    );
+  });
+
   it('has only the report of a dataset without a usable row', async () => {
     const file = join(workspace, 'empty.jsonl');
     writeFileSync(file, '{"prompt": "a"}\n');
