@@ -36,6 +36,8 @@ export const errorCodes = [
   'WEIGHTS_NOT_FINITE', // A weight is NaN or infinite, as read or as about to be saved.
   'OUT_OF_MEMORY', // A tensor does not fit into memory.
   'SAVE_TARGET_IN_USE', // The folder to save a model into holds something else.
+  'TENSORS_UNUSED', // Warning: the weights hold tensors that the model does not use.
+  'LICENSE_MISSING', // Warning: the model folder has no license to copy.
 
   // model: the tokenizer
   'TOKENIZER_MISSING', // The folder has no tokenizer.json.
@@ -46,6 +48,7 @@ export const errorCodes = [
 
   // generator
   'BUDGET_INVALID', // A number of the generation budget is out of range.
+  'BUDGET_SMALL', // Warning: the generation budget is less than one sample.
   'MAX_LENGTH_INVALID', // More tokens were asked for than the model can write.
   'SAMPLES_INCOHERENT', // Warning: the samples do not read like text.
 
@@ -100,6 +103,7 @@ export const errorCodes = [
 
   // evaluator
   'TASK_INVALID', // A task file is not a task.
+  'TASK_REPEATED', // A task file is listed twice.
   'TASK_DATA_MISSING', // A task names no data.
   'TASK_DATA_INVALID', // A task's data cannot be read or is not what the task needs.
   'TASK_TEMPLATE_FAILED', // A task's template cannot be applied to an item.
@@ -128,6 +132,7 @@ export const errorCodes = [
   // engine
   'SETTINGS_CHANGED', // Warning: a run is resumed with other settings, which is allowed for these.
   'MEMORY_SHORT', // Training needs more memory than the machine has.
+  'DISK_SHORT', // A run needs more disk space than is free.
   'PROTOCOL_MISMATCH', // The editor and the engine do not understand each other.
   'PREVIEW_SUPERSEDED', // A newer preview was asked for.
   'FILE_CHANGED', // A file was written while it was being read.

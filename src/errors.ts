@@ -91,6 +91,31 @@ export function messageOf(thrown: unknown): string {
   return refusals[code] ?? /^E[A-Z0-9]+: (.+?), \w+/.exec(thrown.message)?.[1] ?? thrown.message;
 }
 
+/** What `work` gives; undefined where it threw a `CfsError`, which `tell` hears of. */
+export function attempt<T>(work: () => T, tell: (problem: CfsError) => void): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof CfsError)) throw error;
+    tell(error);
+    return undefined;
+  }
+}
+
+/** `attempt` for work that takes its time. */
+export async function attemptAsync<T>(
+  work: () => Promise<T>,
+  tell: (problem: CfsError) => void,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CfsError)) throw error;
+    tell(error);
+    return undefined;
+  }
+}
+
 /** An invariant of our own code; its failure is a bug, not a user's mistake. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Internal error: ${message}`);

@@ -2,6 +2,7 @@
  * What a command needs of the world around it, so that a test can be that world.
  */
 import type {
+  checkRunCommand,
   doctorCommand,
   evaluateCommand,
   generateCommand,
@@ -12,6 +13,7 @@ import type { runJob } from '../engine/job.js';
 /** The engine's functions; they are loaded on first use, as ONNX Runtime takes its time. */
 export interface Engine {
   runJob: typeof runJob;
+  checkRunCommand: typeof checkRunCommand;
   generateCommand: typeof generateCommand;
   validateCommand: typeof validateCommand;
   evaluateCommand: typeof evaluateCommand;

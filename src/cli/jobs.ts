@@ -32,7 +32,11 @@ export interface JobOptions extends CommonOptions {
 
 export async function startRun(io: Io, file: string, options: JobOptions): Promise<number> {
   const config = readRunConfig(resolve(io.cwd, file));
-  return execute(io, createRun(options.workspace, config), false, options);
+  const { workspace, until } = options;
+  const engine = await io.loadEngine();
+  // Before there is a folder: a run that cannot begin leaves none.
+  await engine.checkRunCommand({ config, workspace, until });
+  return execute(io, createRun(workspace, config), false, options);
 }
 
 export async function resumeRun(io: Io, name: string, options: JobOptions): Promise<number> {

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { formatPlace } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { formatBytes, formatNumber, formatSeconds } from '../protocol/format.js';
-import type { RunEstimate } from '../protocol/preview.js';
+import type { FindingRecord, RunEstimate } from '../protocol/preview.js';
 import type { DoctorReport } from '../protocol/providers.js';
 import type { BosToken, SampleRecord } from '../protocol/records.js';
 import { sourceRole } from '../protocol/sourceRoles.js';
@@ -63,13 +63,20 @@ export async function generate(io: Io, file: string, flags: GenerateFlags): Prom
   return signal.aborted ? exitCodes.interrupted : exitCodes.ok;
 }
 
-export async function validate(io: Io, file: string, flags: { json: boolean }): Promise<number> {
-  const config = readRunConfig(resolve(io.cwd, file));
+export async function validate(
+  io: Io,
+  file: string,
+  { json, workspace }: { json: boolean; workspace: string },
+): Promise<number> {
+  const path = resolve(io.cwd, file);
+  const config = readRunConfig(path);
   const engine = await io.loadEngine();
-  const data = await engine.validateCommand({ config, workspace: io.cwd });
-  if (flags.json) printJson(io, data);
-  else io.out(describeValidation(data));
-  return data.dataset.errors > 0 || data.dataset.kept === 0 ? exitCodes.failed : exitCodes.ok;
+  const data = await engine.validateCommand({ config, workspace });
+  if (json) printJson(io, data);
+  else io.out(describeValidation(data, path));
+  const { dataset, findings } = data;
+  const isRefused = findings.some(({ severity }) => severity === 'error');
+  return isRefused || dataset.errors > 0 || dataset.kept === 0 ? exitCodes.failed : exitCodes.ok;
 }
 
 export interface EvaluateFlags {
@@ -115,7 +122,8 @@ export async function doctor(io: Io, flags: { json: boolean }): Promise<number> 
   return data.providers.some(({ works }) => works) ? exitCodes.ok : exitCodes.failed;
 }
 
-function describeValidation({ dataset, preview, estimate, bos }: ValidateData): string {
+function describeValidation(data: ValidateData, configFile: string): string {
+  const { dataset, preview, estimate, bos, licenses } = data;
   const files = dataset.files.map(({ file, shape, rows, unusedColumns }) => {
     const unused =
       unusedColumns.length === 0 ? '' : `, unused columns: ${unusedColumns.join(', ')}`;
@@ -136,10 +144,27 @@ function describeValidation({ dataset, preview, estimate, bos }: ValidateData): 
     `${dataset.kept} of ${counted(dataset.rows, 'row')} can be used, ${dataset.truncated} truncated` +
       `${heldOut === 0 ? '' : `, ${heldOut} held out`}; ` +
       `${counted(dataset.errors, 'error')}, ${counted(dataset.warnings, 'warning')}\n`,
-    describeStart(bos),
+    ...(bos === undefined ? [] : [describeStart(bos)]),
+    ...(licenses.length === 0 ? [] : [`license, copied to the model: ${licenses.join(', ')}\n`]),
+    ...describeNames(data),
+    ...data.findings.map((finding) => describeFinding(finding, configFile)),
     ...(preview === undefined ? [] : [describePreview(preview)]),
     ...(estimate === undefined ? [] : [describeEstimate(estimate)]),
   ].join('');
+}
+
+/** The names of tasks that are not those of their files. */
+function describeNames({ tasks }: ValidateData): string[] {
+  return tasks
+    .filter(({ name, own }) => name !== own)
+    .map(({ file, name }) => `${file}: its task is called “${name}” in this run\n`);
+}
+
+/** In a file of its own, else at its field of `run.yaml`. */
+function describeFinding({ severity, field, error }: FindingRecord, configFile: string): string {
+  const { code, message, remedy, place } = error;
+  const where = place.file === undefined ? { file: configFile, field } : place;
+  return `${formatPlace(where)}: ${severity} ${code}: ${message}\n  → ${remedy}\n`;
 }
 
 /** A number with its noun: `1 row`, `2 rows`. */

@@ -3,9 +3,12 @@
  * look at the machine. They return data; whoever asked shows it.
  */
 import { cpus, freemem, totalmem } from 'node:os';
+import { attempt, attemptAsync, type CfsError } from '../errors.js';
+import type { NamedTask } from '../evaluator/taskNames.js';
 import { joinStores } from '../mixer/rowStore.js';
 import type { DatasetReport } from '../protocol/datasetReport.js';
-import type { MixPreview, RunEstimate } from '../protocol/preview.js';
+import type { Until } from '../protocol/engine.js';
+import type { FindingRecord, MixPreview, RunEstimate } from '../protocol/preview.js';
 import type { DoctorReport } from '../protocol/providers.js';
 import type {
   BosToken,
@@ -17,11 +20,23 @@ import type {
 import { chooseProvider, fastest, openDevice, probeProviders } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { openFrozen } from './baseModel.js';
-import { addReports, loadDownstream, loadSources, splitRows, wantedSamples } from './dataset.js';
+import {
+  addReports,
+  datasetFolder,
+  loadDownstream,
+  loadRunRows,
+  loadSources,
+  scanSources,
+  splitRows,
+  wantedSamples,
+} from './dataset.js';
 import { createEstimator } from './estimate/index.js';
 import { createEvaluator, taskScore } from './evaluation.js';
+import { findingRecord, requireNoError, type Finding } from './finding.js';
+import { requireSamples } from './job.js';
 import { previewRun, readSource } from './mixPreview.js';
-import { openModel, type Model } from './model.js';
+import { inspectModel, openModel, type Model } from './model.js';
+import { createPreflight } from './preflight.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
 import { versions } from './versions.js';
@@ -41,12 +56,20 @@ export interface GenerateData {
 }
 
 export interface ValidateData {
+  /** Read as text alone where the model cannot be opened. */
   dataset: DatasetReport;
-  /** What would be trained on; absent when the dataset has no usable row. */
-  preview?: MixPreview;
-  /** What the run would take; absent with the preview. */
+  /** What is wrong besides the dataset, and what is worth knowing. */
+  findings: FindingRecord[];
+  /** The task files that can be read, with the names of their tasks in this run. */
+  tasks: NamedTask[];
+  /** The files with the base model's license, which are copied to the fine-tuned model. */
+  licenses: string[];
+  /** What would be trained on; absent when the dataset has no usable row, or cannot be mixed. */
+  preview?: MixPreview | undefined;
+  /** What the run would take; absent where preview, provider or a task is. */
   estimate?: RunEstimate;
-  bos: BosToken;
+  /** Absent where the model cannot be opened. */
+  bos?: BosToken;
 }
 
 export interface EvaluateOptions {
@@ -66,8 +89,8 @@ export interface EvaluateData {
 export async function generateCommand(options: GenerateOptions): Promise<GenerateData> {
   const { config, signal, onEvent } = options;
   const { model, device, store } = await openWeights(config, config.model);
-  const { id, token, reason } = model.bos;
-  onEvent({ type: 'bos_found', time: now(), id, token, reason });
+  const bos = bosToken(model);
+  onEvent({ type: 'bos_found', time: now(), ...bos });
   const count = options.count ?? (await plannedSamples(config, model));
   const samples: SampleRecord[] = [];
   const how = {
@@ -91,41 +114,112 @@ export async function generateCommand(options: GenerateOptions): Promise<Generat
     });
     const verdict = await judge(how, samples);
     const diagnostics = { ...describeSamples(samples), verdict };
-    return { bos: { id, token, reason }, diagnostics };
+    return { bos, diagnostics };
   } finally {
     store.release();
   }
 }
 
 /**
- * Checks the dataset as a run would read it, draws what it would train on, and says what it would
- * take. `workspace` is where run folders are made.
+ * Checks everything that can be known before a run, draws what it would train on, and says what it
+ * would take; all problems at once. `workspace` is where run folders are made.
  */
 export async function validateCommand({
   config,
-  workspace,
+  workspace = datasetFolder(config),
 }: {
   config: RunConfig;
   workspace?: string;
 }): Promise<ValidateData> {
-  const model = openModel(config.model, config.generation.bos);
-  const { id, token, reason } = model.bos;
-  const bos = { id, token, reason };
-  const read = [];
-  for (const source of config.dataset) read.push(await readSource(source, config, model));
-  const dataset = addReports(read.map(({ report }) => report));
-  if (dataset.kept === 0) return { dataset, bos };
-  const rows = splitRows(joinStores(read.map(({ rows }) => rows)), config).trained;
-  const preview = previewRun(config, model, rows, dataset);
+  const inspection = inspectModel(config.model, config.generation.bos);
+  const { model } = inspection;
+  const findings: Finding[] = [];
+  const tellAt = (field: string) => (problem: CfsError) =>
+    void findings.push({ severity: 'error', field, problem });
+  const modelKey = config.model;
+
+  const { dataset, rows: all } = model
+    ? await readRows(config, model)
+    : { dataset: await scanSources(config) };
+  const split =
+    all && all.count > 0
+      ? attempt(() => splitRows(all, config), tellAt('evaluation.holdOut'))
+      : undefined;
+  const { downstream } = config.evaluation;
+  const tests =
+    model && downstream
+      ? await attemptAsync(
+          () => loadSources(downstream, config, model),
+          tellAt('evaluation.downstream'),
+        )
+      : undefined;
+  const rows = split?.trained;
+  const checked = await createPreflight()({
+    config,
+    inspection,
+    modelKey,
+    rows,
+    place: { workspace },
+    thorough: true,
+  });
+  const { provider, requests, licenses } = checked;
+  const tasks = checked.tasks.map(({ file, name, own }) => ({ file, name, own }));
+  const data = {
+    dataset,
+    findings: [...findings, ...checked.findings].map(findingRecord),
+    tasks,
+    licenses,
+    ...(model ? { bos: bosToken(model) } : {}),
+  };
+  // What stands in the way of a mix is among the findings already.
+  const preview =
+    model &&
+    rows &&
+    attempt(
+      () => previewRun(config, model, rows, dataset),
+      () => undefined,
+    );
+  if (!preview || !provider || requests.length < config.evaluation.tasks.length) {
+    return { ...data, preview };
+  }
   const estimate = await createEstimator().estimate({
     config,
     model,
-    modelKey: config.model,
+    modelKey,
     rows,
-    downstream: (await loadDownstream(config, model)) ?? joinStores([]),
+    downstream: split.heldOut ?? tests?.rows ?? joinStores([]),
+    tasks: requests,
+    provider,
     folder: workspace,
   });
-  return { dataset, preview, estimate, bos };
+  return { ...data, preview, estimate };
+}
+
+/**
+ * Looks at everything a run would look at before its first sample, so that a run that is refused
+ * leaves no folder. Throws the first error.
+ */
+export async function checkRunCommand({
+  config,
+  workspace,
+  until,
+}: {
+  config: RunConfig;
+  workspace: string;
+  until: Until;
+}): Promise<void> {
+  if (until === 'samples') requireSamples({ config });
+  const model = openModel(config.model, config.generation.bos);
+  const { trained } = await loadRunRows(config, model);
+  const { findings } = await createPreflight()({
+    config,
+    inspection: { model, problems: [] },
+    modelKey: config.model,
+    rows: trained,
+    place: { workspace },
+    thorough: true,
+  });
+  requireNoError(findings);
 }
 
 /** Scores a model folder on all items of the configuration's tasks. */
@@ -171,6 +265,20 @@ export async function doctorCommand(): Promise<DoctorReport> {
       freeMemory: freemem(),
     },
     providers: providers.map((result) => ({ ...result, chosen: result.name === chosen })),
+  };
+}
+
+function bosToken({ bos: { id, token, reason } }: Model): BosToken {
+  return { id, token, reason };
+}
+
+/** All usable rows of the dataset, with the report of everything wrong with it. */
+async function readRows(config: RunConfig, model: Model) {
+  const read = [];
+  for (const source of config.dataset) read.push(await readSource(source, config, model));
+  return {
+    dataset: addReports(read.map(({ report }) => report)),
+    rows: joinStores(read.map(({ rows }) => rows)),
   };
 }
 

@@ -1,7 +1,9 @@
 /** A job's rows: the dataset and held-out rows as the configuration describes them. */
+import { dirname } from 'node:path';
+import { defined } from '../errors.js';
 import { sampleCount } from '../generator/budget.js';
 import type { ChatOptions } from '../mixer/chat.js';
-import { loadDataset, type DatasetOptions } from '../mixer/dataset.js';
+import { loadDataset, requireValid, scanDataset, type DatasetOptions } from '../mixer/dataset.js';
 import type { DatasetReport } from '../protocol/datasetReport.js';
 import { holdOutRows, type SplitRows } from '../mixer/holdOut.js';
 import { joinStores, type RowStore } from '../mixer/rowStore.js';
@@ -46,6 +48,20 @@ export async function loadSources(
   };
 }
 
+/** Where runs are made when nobody says where: beside the dataset. */
+export function datasetFolder({ dataset }: RunConfig): string {
+  return dirname(defined(dataset[0], 'dataset').path);
+}
+
+/** The dataset's files checked as text, where there is no model to tokenize them. */
+export async function scanSources({ dataset }: RunConfig): Promise<DatasetReport> {
+  const reports = [];
+  for (const { path, columns, template, list } of dataset) {
+    reports.push(await scanDataset([path], { columns, template, list, chat: anyChat }));
+  }
+  return addReports(reports);
+}
+
 /** The dataset's rows without those that `evaluation.holdOut` keeps for the downstream score. */
 export function splitRows(
   rows: RowStore,
@@ -65,6 +81,22 @@ export async function loadDownstream(
   if (downstream !== undefined) return (await loadSources(downstream, config, model)).rows;
   if (holdOut === 0) return undefined;
   return splitRows((await loadSources(config.dataset, config, model)).rows, config).heldOut;
+}
+
+export interface RunRows {
+  /** The rows that are trained on. */
+  trained: RowStore;
+  /** Held-out rows; undefined where the configuration asks for none. */
+  downstream: RowStore | undefined;
+  report: DatasetReport;
+}
+
+/** All rows of a run. Throws `DATASET_INVALID` for a dataset with errors, `DATASET_EMPTY`. */
+export async function loadRunRows(config: RunConfig, model: Model): Promise<RunRows> {
+  const { rows, report } = await loadSources(config.dataset, config, model);
+  requireValid(report);
+  const { trained, heldOut } = splitRows(rows, config);
+  return { trained, downstream: heldOut ?? (await loadDownstream(config, model)), report };
 }
 
 /** How many samples a run wants, for its number of dataset rows. */
@@ -92,6 +124,15 @@ export function addReports(reports: readonly DatasetReport[]): DatasetReport {
     truncated: sum(({ truncated }) => truncated),
   };
 }
+
+/** Stands in for a model's own template where conversations are checked without a model. */
+export const anyChat: ChatOptions = {
+  template:
+    '{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}' +
+    '{% if add_generation_prompt %}<assistant>{% endif %}',
+  bosToken: '',
+  eosToken: '',
+};
 
 function chatOptions({ tokenizer, bos, eosIds }: Model): ChatOptions | undefined {
   const { chatTemplate } = tokenizer;

@@ -12,7 +12,8 @@ import type { LanguageModel } from '../evaluator/languageModel.js';
 import { metricResultSchema, type MetricResult } from '../evaluator/results.js';
 import { scoredModel } from '../evaluator/scoredModel.js';
 import { estimate } from '../evaluator/statistics.js';
-import { loadTask, subsetOf, type Task } from '../evaluator/task.js';
+import { subsetOf, type Task } from '../evaluator/task.js';
+import { downstreamTask, loadTasks } from '../evaluator/taskNames.js';
 import { greedy } from '../generator/greedy.js';
 import type { RowStore } from '../mixer/rowStore.js';
 import { contextFreeRow } from '../mixer/rows.js';
@@ -66,7 +67,7 @@ export interface Evaluator {
 /** Reads all tasks, so that a broken task file is found before anything is computed. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const { device, model, downstream, klSamples, subset, seed } = options;
-  const full = options.taskFiles.map((file) => loadTask(file));
+  const full = loadTasks(options.taskFiles);
   const subsets = full.map((task) => subsetOf(task, subset, seed));
   const scorer = createScorer(device, model.architecture);
   return {
@@ -209,9 +210,6 @@ function restrictTo(result: MetricResult, ids: ReadonlySet<string>): MetricResul
   const { score, stderr } = estimate(items, result.unit);
   return { ...result, items, score, stderr, n: items.length };
 }
-
-/** The name under which the loss on held-out rows goes. */
-export const downstreamTask = 'downstream';
 
 function total(values: Iterable<number>): number {
   let sum = 0;

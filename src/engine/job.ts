@@ -197,8 +197,11 @@ function settingsChanged(changes: readonly string[]): RunEvent {
   });
 }
 
-/** A run without samples cannot end at them. */
-function requireSamples({ config, folder }: RunFolder): void {
+/** A run without samples cannot end at them. Throws `SAMPLES_NOT_WANTED`. */
+export function requireSamples({
+  config,
+  folder,
+}: Partial<RunFolder> & Pick<RunFolder, 'config'>): void {
   const { name, sources } = chosenMethod(config).method;
   if (sources.includes('context-free') || config.evaluation.klSamples > 0) return;
   throw new CfsError({

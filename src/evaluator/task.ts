@@ -148,7 +148,13 @@ function readTaskFile(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw invalid(`Could not read the task file: ${messageOf(error)}.`, { file });
+    throw new CfsError({
+      code: 'TASK_INVALID',
+      message: `Could not read the task file: ${messageOf(error)}.`,
+      remedy: 'Check the path in evaluation.tasks; it is relative to run.yaml.',
+      place: { file },
+      cause: error,
+    });
   }
 }
 

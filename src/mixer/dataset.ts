@@ -134,9 +134,15 @@ export async function loadDataset(
   tokenize: TokenizeOptions,
 ): Promise<{ rows: RowStore; report: DatasetReport }> {
   const { rows, report } = await readDataset(files, options, tokenize);
-  if (report.kept > 0) return { rows, report };
+  requireUsable(report);
+  return { rows, report };
+}
+
+/** Throws `DATASET_EMPTY` if no row is usable, with the first reason. */
+export function requireUsable(report: DatasetReport): void {
+  if (report.kept > 0) return;
   const first = report.problems.find(({ severity }) => severity === 'error');
-  const { file, line, column, field } = first ?? { file: files[0] };
+  const { file, line, column, field } = first ?? { file: report.files[0]?.file };
   throw new CfsError({
     code: 'DATASET_EMPTY',
     message: `No row of the dataset can be used. ${first?.message ?? ''}`.trimEnd(),

@@ -2,7 +2,7 @@
  * The door through which the small files of a model folder come in: one place that keeps links from
  * leading out of the folder, and that turns missing, broken and misshapen files into clear errors.
  */
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import type { z } from 'zod';
 import { CfsError, messageOf } from '../errors.js';
@@ -63,10 +63,28 @@ export function readText(file: string): string {
 
 /** The bytes of a file that is not weights. Throws `MODEL_FILE_UNREADABLE`. */
 export function readBytes(file: string): Buffer {
-  try {
-    const { size } = statSync(file);
-    if (size > largestFile) throw unreadable(file, `it has ${size} bytes, far too many`);
+  return whileReading(file, () => {
+    requireSize(file);
     return readFileSync(file);
+  });
+}
+
+/** Throws what `readBytes` would throw, without reading: `MODEL_FILE_UNREADABLE`. */
+export function requireReadable(file: string): void {
+  whileReading(file, () => {
+    requireSize(file);
+    closeSync(openSync(file, 'r'));
+  });
+}
+
+function requireSize(file: string): void {
+  const { size } = statSync(file);
+  if (size > largestFile) throw unreadable(file, `it has ${size} bytes, far too many`);
+}
+
+function whileReading<T>(file: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     throw isSystemError(error) ? unreadable(file, messageOf(error), error) : error;
   }

@@ -259,14 +259,7 @@ function checkCover(
 
 function readTensor(file: string, name: string, entry: Entry): Float32Array {
   const { dtype, shape } = entry;
-  if (!isFloatDtype(dtype)) {
-    throw new CfsError({
-      code: 'TENSOR_DTYPE',
-      message: `Tensor "${name}" is ${dtype}; only F32, F16 and BF16 weights can be read.`,
-      remedy: 'Use the unquantized version of the model.',
-      place: { file, field: name },
-    });
-  }
+  if (!isFloatDtype(dtype)) throw unreadableDtype(file, name, dtype);
   const values = allocate(file, name, (entry.end - entry.begin) / floatBytes[dtype], shape);
   let position = 0;
   for (const piece of readPieces(file, entry)) {
@@ -275,6 +268,16 @@ function readTensor(file: string, name: string, entry: Entry): Float32Array {
     position += decoded.length;
   }
   return values;
+}
+
+/** `TENSOR_DTYPE`, for a tensor whose numbers are asked for. */
+export function unreadableDtype(file: string, name: string, dtype: string): CfsError {
+  return new CfsError({
+    code: 'TENSOR_DTYPE',
+    message: `Tensor "${name}" is ${dtype}; only F32, F16 and BF16 weights can be read.`,
+    remedy: 'Use the unquantized version of the model.',
+    place: { file, field: name },
+  });
 }
 
 function allocate(

@@ -3,14 +3,14 @@
  * names, shapes and dtypes with new numbers. The folder is filled under a temporary name and then
  * renamed, so a failure leaves nothing behind.
  */
-import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
-import { assert, CfsError } from '../errors.js';
+import { assert, attempt, CfsError } from '../errors.js';
 import { replaceFolder, writeError, writeFileAtomic } from '../files.js';
 import { isFloatDtype } from './dtype.js';
 import { indexFile, singleFile } from './folder.js';
 import type { ModelFolder } from './folder.js';
-import { fileInFolder, readBytes, readText } from './jsonFile.js';
+import { fileInFolder, readBytes, readText, requireReadable } from './jsonFile.js';
 import { cardTag } from './modelCard.js';
 import { writeSafetensors } from './safetensors.js';
 import type { TensorSpec } from './safetensors.js';
@@ -28,13 +28,39 @@ export interface SaveRequest {
   card: string;
 }
 
+const licenses = /^(LICENSE|LICENCE)/i;
 /** Everything beside the weights that a model needs or that its licence asks to keep. */
 const copied = [
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json$/,
   /^(added_tokens|vocab|chat_template)\.json$/,
   /^(tokenizer\.model|merges\.txt|chat_template\.jinja)$/,
-  /^(LICENSE|LICENCE|NOTICE|USE_POLICY)/,
+  licenses,
+  /^(NOTICE|USE_POLICY)/,
 ];
+
+/** What a save will copy from a model folder, and what stands in the way of it. */
+export interface Copies {
+  /** The files' names, those of licences among them. */
+  names: string[];
+  licenses: string[];
+  problems: CfsError[];
+}
+
+/**
+ * What `saveModelFolder` will copy, looked at before there is anything to save: afterwards a file
+ * that cannot be read costs a whole training.
+ */
+export function inspectCopies(source: string): Copies {
+  const problems: CfsError[] = [];
+  const names = copiedNames(source);
+  for (const name of names) {
+    attempt(
+      () => requireReadable(sourceOf(source, name)),
+      (problem) => problems.push(problem),
+    );
+  }
+  return { names, licenses: names.filter((name) => licenses.test(name)), problems };
+}
 
 /**
  * Writes the model folder. Throws `SAVE_TARGET_IN_USE`, `WRITE_FAILED`, `WEIGHTS_NOT_FINITE` and
@@ -42,7 +68,7 @@ const copied = [
  */
 export function saveModelFolder({ source, target, weights, card }: SaveRequest): void {
   const place = resolve(target);
-  checkTarget(source.folder, place);
+  requireSaveTarget(source.folder, place);
   const temporary = `${place}.tmp-${process.pid}`;
   const firstMade = makeFolder(temporary);
   try {
@@ -77,13 +103,23 @@ function writeWeights(
 }
 
 function copyFiles(source: string, folder: string): void {
+  for (const name of copiedNames(source)) {
+    writeFileAtomic(join(folder, name), readBytes(sourceOf(source, name)));
+  }
+}
+
+function copiedNames(source: string): string[] {
+  const isFolder = (name: string): boolean =>
+    statSync(join(source, name), { throwIfNoEntry: false })?.isDirectory() === true;
   const names = readdirSync(source).filter((name) => copied.some((one) => one.test(name)));
   // The index stays true as it is: names, shards and sizes do not change.
   if (!existsSync(join(source, singleFile))) names.push(indexFile);
-  for (const name of names) {
-    const file = fileInFolder(source, name);
-    if (file !== undefined) writeFileAtomic(join(folder, name), readBytes(file));
-  }
+  return names.filter((name) => !isFolder(name));
+}
+
+/** A link that leads to nothing is an error when it is read. Throws `MODEL_PATH_OUTSIDE`. */
+function sourceOf(source: string, name: string): string {
+  return fileInFolder(source, name) ?? join(source, name);
 }
 
 function makeFolder(folder: string): string {
@@ -95,8 +131,11 @@ function makeFolder(folder: string): string {
   }
 }
 
-/** Refuses to replace the source or anything that this program did not write. */
-function checkTarget(source: string, target: string): void {
+/**
+ * Refuses to replace the source or anything that this program did not write. Throws
+ * `SAVE_TARGET_IN_USE`.
+ */
+export function requireSaveTarget(source: string, target: string): void {
   if (!existsSync(target)) return;
   const real = realpathSync(target);
   if (`${realpathSync(source)}${sep}`.startsWith(`${real}${sep}`)) {

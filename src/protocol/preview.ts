@@ -85,6 +85,16 @@ const runEstimateSchema = z.object({
 });
 export type RunEstimate = z.infer<typeof runEstimateSchema>;
 
+/** Something that is known about a run before it runs, at the field that it belongs to. */
+export const findingRecordSchema = z.object({
+  /** `error`: the run would fail. */
+  severity: z.enum(['error', 'warning']),
+  /** A field of `run.yaml`, dotted, as in `evaluation.tasks[1]`. */
+  field: z.string(),
+  error: errorRecordSchema,
+});
+export type FindingRecord = z.infer<typeof findingRecordSchema>;
+
 const modelFactsSchema = z.object({
   folder: z.string(),
   architecture: z.string(),
@@ -104,10 +114,12 @@ export const configDataSchema = z.record(z.string(), z.unknown());
 export const previewDataSchema = z.object({
   model: modelFactsSchema,
   dataset: datasetReportSchema,
+  /** What is wrong besides the dataset, and what is worth knowing, all at once. */
+  findings: z.array(findingRecordSchema),
   /** Absent when the dataset has no usable row. */
   mix: mixPreviewSchema.optional(),
   estimate: runEstimateSchema.optional(),
-  /** Why mix or estimate are missing though there are rows: a task file that is broken, say. */
+  /** The first error of the findings: why mix or estimate are missing, where they are. */
   problem: errorRecordSchema.optional(),
 });
 export type PreviewData = z.infer<typeof previewDataSchema>;

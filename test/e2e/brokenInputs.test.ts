@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -104,6 +105,8 @@ interface Case {
   file: string;
   line?: number;
   field?: string;
+  /** Only found while the run loads its weights; else it is refused before there is a run. */
+  begun?: true;
 }
 
 const embedding = 'model.embed_tokens.weight';
@@ -188,6 +191,7 @@ const cases: Record<string, Case> = {
     },
     code: 'WEIGHTS_NOT_FINITE',
     file: weights,
+    begun: true,
   },
   'CSV with unbalanced quotes': {
     break: (folder) => {
@@ -232,7 +236,8 @@ const cases: Record<string, Case> = {
 };
 
 describe('a broken input gives one error and leaves nothing half-written', () => {
-  it.each(Object.entries(cases))('%s', async (_, { break: damage, code, file, line, field }) => {
+  it.each(Object.entries(cases))('%s', async (_, { break: damage, code, ...place }) => {
+    const { file, line, field, begun } = place;
     const folder = copy();
     damage(folder);
     const error = onlyError(await runJob(folder));
@@ -243,7 +248,7 @@ describe('a broken input gives one error and leaves nothing half-written', () =>
     });
     expect(error.place.file).toBe(join(folder, file));
     expect(halfWritten(folder)).toEqual([]);
-    expect(listRuns(folder).map(({ state }) => state)).toEqual(['failed']);
+    expect(listRuns(folder).map(({ state }) => state)).toEqual(begun ? ['failed'] : []);
   });
 
   it('a wrong run.yaml: exit code 2, and no run is made', async () => {
@@ -271,14 +276,38 @@ function mount(options: string): string | undefined {
   return folder;
 }
 
-const small = mount('size=1200k');
+const small = mount('size=4m');
 const readOnly = mount('size=1m,ro');
 
 describe.skipIf(!small)('a full disk (needs the right to mount)', () => {
-  it('fails with one error, and the run resumes once there is room', async () => {
+  const disk = small ?? '';
+  const rest = join(disk, 'rest');
+  const fill = (left: number): void => {
+    const { bavail, bsize } = statfsSync(disk);
+    writeFileSync(rest, Buffer.alloc(bavail * bsize - left));
+  };
+
+  it('is known before a run begins, which then leaves nothing', async () => {
+    fill(1_200_000);
+    const error = onlyError(await runJob(copy(), disk));
+    expect(error.code).toBe('DISK_SHORT');
+    expect(error.message).toMatch(/need 2\.\d+ MiB; 1\.\d+ MiB are free/);
+    rmSync(rest);
+    expect(readdirSync(disk)).toEqual([]);
+  });
+
+  it('fails a run with one error, which resumes once there is room', async () => {
     const folder = copy();
-    const disk = small ?? '';
-    const error = onlyError(await runJob(folder, disk));
+    const args = ['run', join(folder, 'run.yaml'), '--json', '-C', disk];
+    const { child, ended } = start(cli, args, folder);
+    // Somebody else fills the disk once the run has begun.
+    let isFull = false;
+    child.stdout?.on('data', (chunk: Buffer) => {
+      if (isFull || !chunk.toString().includes('"sample_progress"')) return;
+      isFull = true;
+      fill(100_000);
+    });
+    const error = onlyError(await ended);
     expect(error.code).toBe('WRITE_FAILED');
     expect(error.message).toBe('Could not write: the disk is full.');
     expect(error.remedy).toContain('Free some disk space');

@@ -127,12 +127,12 @@ const changes: [string, (folder: string, run: string) => void, RegExp][] = [
   [
     'the items of a task',
     (folder) => edit(join(folder, 'tasks', 'choice.jsonl'), '0+1=', '0 + 1 ='),
-    /tasks: choice\.yaml: choice\.jsonl: was/,
+    /tasks: choice: choice\.jsonl: was/,
   ],
   [
     'the definition of a task',
     (folder) => edit(join(folder, 'tasks', 'choice.yaml'), 'metrics: [acc]', 'metrics: [acc_norm]'),
-    /tasks: choice\.yaml: was/,
+    /tasks: choice: was/,
   ],
   [
     'the learning rate and lambda',

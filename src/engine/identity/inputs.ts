@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { defined } from '../../errors.js';
 import { readDefinition, taskFiles } from '../../evaluator/task.js';
+import { nameTaskFiles, type NamedTask } from '../../evaluator/taskNames.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import { modelFiles } from '../../model/folder.js';
 import type { InputGroup, RunInput } from '../../protocol/identity.js';
@@ -19,7 +20,7 @@ export interface FileInputs {
 
 /**
  * Starts to hash all files of the model and of the tasks, beside other work. `verify`: reads them
- * even where their hashes are known.
+ * even where their hashes are known. Throws what `nameTaskFiles` throws.
  */
 export function hashInputs(
   { folder }: Model,
@@ -27,7 +28,7 @@ export function hashInputs(
   options: { verify: boolean },
 ): FileInputs {
   const model = modelFiles(folder).map((name) => ({ name, file: join(folder.folder, name) }));
-  const ofTasks = tasks.flatMap(filesOfTask);
+  const ofTasks = nameTaskFiles(tasks).flatMap(filesOfTask);
   const files = [...model, ...ofTasks].map(({ file }) => file);
   const { hashes, stop } = hashFiles(files, options);
   const groups = hashes.then((known): [InputGroup, RunInput[]][] => {
@@ -65,15 +66,15 @@ function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-function filesOfTask(file: string): { name: string; file: string }[] {
+function filesOfTask({ file, name }: NamedTask): { name: string; file: string }[] {
   const data = taskFiles(readDefinition(file), file);
   return [
-    { name: basename(file), file },
-    ...data.map((path) => ({ name: `${basename(file)}: ${basename(path)}`, file: path })),
+    { name, file },
+    ...data.map((path) => ({ name: `${name}: ${basename(path)}`, file: path })),
   ];
 }
 
-/** Inputs whose names occur twice get a number: `facts.yaml`, `facts.yaml (2)`. */
+/** Inputs whose names occur twice get a number: `facts: a.jsonl`, `facts: a.jsonl (2)`. */
 function distinctNames(inputs: readonly RunInput[]): RunInput[] {
   const seen = new Map<string, number>();
   return inputs.map((input) => {

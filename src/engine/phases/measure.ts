@@ -1,4 +1,5 @@
 /** The phases that measure: before and after training, always compared with the base model. */
+import { downstreamTask } from '../../evaluator/taskNames.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import { countSupervised } from '../../model/batch.js';
 import type { RunEvent, SampleRecord } from '../../protocol/records.js';
@@ -11,7 +12,6 @@ import {
   allResults,
   compareScores,
   createEvaluator,
-  downstreamTask,
   finite,
   scoresSchema,
   taskScore,

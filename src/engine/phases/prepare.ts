@@ -1,8 +1,9 @@
-/** The phase that reads the data: dataset and held-out rows. */
-import { requireValid } from '../../mixer/dataset.js';
+/** The phase that reads the data and makes sure of all that can be known before anything is computed. */
 import type { RowStore } from '../../mixer/rowStore.js';
 import { progress, warning } from '../context.js';
-import { loadDownstream, loadSources, splitRows } from '../dataset.js';
+import { loadRunRows } from '../dataset.js';
+import { requireNoError } from '../finding.js';
+import { createPreflight } from '../preflight.js';
 import type { Phase } from './phase.js';
 
 export interface Prepared {
@@ -12,14 +13,13 @@ export interface Prepared {
   downstream: RowStore | undefined;
 }
 
-/** Throws `DATASET_INVALID` for a dataset with errors. */
+/** Throws `DATASET_INVALID` for a dataset with errors, and the first error of the preflight. */
 export const prepare: Phase<void, Prepared> = {
   name: 'preparing',
   plan: () => [],
-  run: async ({ config, model, report }) => {
+  run: async ({ run, config, model, device, report }) => {
     report(progress('preparing', 0, 0));
-    const { rows, report: found } = await loadSources(config.dataset, config, model);
-    requireValid(found);
+    const { trained, downstream, report: found } = await loadRunRows(config, model);
     if (found.warnings > 0) {
       const counts = Object.entries(found.counts).map(([code, count]) => `${count} × ${code}`);
       report(
@@ -30,7 +30,16 @@ export const prepare: Phase<void, Prepared> = {
         }),
       );
     }
-    const { trained, heldOut } = splitRows(rows, config);
-    return { rows: trained, downstream: heldOut ?? (await loadDownstream(config, model)) };
+    const { findings } = await createPreflight()({
+      config,
+      inspection: { model, problems: [] },
+      modelKey: config.model,
+      rows: trained,
+      provider: device.provider,
+      place: { run },
+      thorough: true,
+    });
+    requireNoError(findings);
+    return { rows: trained, downstream };
   },
 };

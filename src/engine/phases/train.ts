@@ -3,6 +3,7 @@
  * plan and for the run.
  */
 import { CfsError } from '../../errors.js';
+import { downstreamTask } from '../../evaluator/taskNames.js';
 import { planEpoch, stepCount, type SourceSize } from '../../mixer/epoch.js';
 import { createMixer, type Source } from '../../mixer/mixer.js';
 import { expectedRows } from '../../mixer/preview.js';
@@ -19,7 +20,7 @@ import { planStore, type StorePlan } from '../../trainer/storePlan.js';
 import { train as runTrainer, type StepReport, type TrainingEnd } from '../../trainer/trainer.js';
 import { adamW, pullToAnchor } from '../../trainer/transforms.js';
 import { progress, warning, type Job } from '../context.js';
-import { downstreamTask, finite, headlines, type Evaluator, type Scores } from '../evaluation.js';
+import { finite, headlines, type Evaluator, type Scores } from '../evaluation.js';
 import { chosenMethod } from '../method.js';
 import { createRate, now } from '../progress.js';
 import { drawSteps } from './drawnSteps.js';
@@ -41,7 +42,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
     const sources = facts.sources.map((source) => ({ ...source, rows: expectedRows(source.rows) }));
     const steps = stepsOf(config, sources);
     const shape = stepShape(config, architecture, sources);
-    const checkpoints = Math.ceil(steps / config.training.checkpointEvery);
+    const checkpoints = plannedCheckpoints(config, sources);
     const passes = drawSteps(facts, shape, steps);
     const times = measuredSteps(config, steps).length;
     return [
@@ -107,6 +108,11 @@ export function stepsOf(config: RunConfig, sources: readonly SourceSize[]): numb
   const { mix, training } = config;
   const plan = planEpoch(sources, { mode: mix.mode, batchRows: training.batchRows });
   return stepCount(runLength(training), plan.steps);
+}
+
+/** How many checkpoints a run writes in all. Throws what `planEpoch` throws. */
+export function plannedCheckpoints(config: RunConfig, sources: readonly SourceSize[]): number {
+  return Math.ceil(stepsOf(config, sources) / config.training.checkpointEvery);
 }
 
 export function runLength({ steps, epochs }: RunConfig['training']) {

@@ -3,9 +3,8 @@
  * answered from memory; only what a setting changes is read again, and a newer question ends the
  * reading that it does not need.
  */
-import { CfsError } from '../../errors.js';
-import type { ChatOptions } from '../../mixer/chat.js';
-import { scanDataset } from '../../mixer/dataset.js';
+import { attempt, attemptAsync, CfsError } from '../../errors.js';
+import { requireUsable, scanDataset } from '../../mixer/dataset.js';
 import { joinStores, type RowStore } from '../../mixer/rowStore.js';
 import type { DatasetReport } from '../../protocol/datasetReport.js';
 import { errorRecord } from '../../protocol/errorRecord.js';
@@ -19,12 +18,14 @@ import type { Handlers } from '../../protocol/rpc.js';
 import { checkFields, fieldName } from '../../runs/configCheck.js';
 import type { DatasetSource, RunConfig } from '../../runs/configSchema.js';
 import { doctorCommand } from '../commands.js';
-import { addReports, maxRowLength, splitRows } from '../dataset.js';
+import { addReports, anyChat, datasetFolder, maxRowLength, splitRows } from '../dataset.js';
 import { parameterCount } from '../../model/parameters.js';
 import { createEstimator } from '../estimate/index.js';
+import { findingRecord, type Finding } from '../finding.js';
 import { previewRun, readSource } from '../mixPreview.js';
 import { openModel, type Model } from '../model.js';
 import { createCache } from '../cache.js';
+import { createPreflight } from '../preflight.js';
 import { createPacing } from './pace.js';
 import { createSamplesFeed, type SamplesTold } from './samplesFeed.js';
 import { fileStamp, folderStamp } from '../stamp.js';
@@ -52,8 +53,9 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
   const pacing = createPacing((progress) => tell.reading(progress));
   const models = createCache<Model>();
   const readings = createCache<ReadSource>();
-  const splits = createCache<ReturnType<typeof splitRows>>();
+  const splits = createCache<ReturnType<typeof splitRows> | undefined>();
   const estimator = createEstimator();
+  const preflight = createPreflight();
   const samplesFeed = createSamplesFeed(
     (told) => tell.samples(told),
     (problem) => tell.problem(problem),
@@ -101,33 +103,62 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
 
     const read = await readAll(config.dataset, keys, config, model, wanted);
     const report = addReports(read.map((one) => one.report));
-    const facts = { model: modelFacts(model), dataset: report };
-    if (report.kept === 0) return facts;
-    let mix: MixPreview | undefined;
-    try {
-      const splitKey = JSON.stringify([keys, holdOut, config.seed, downstream.length > 0]);
-      const { trained, heldOut } = await splits.get(splitKey, () =>
-        Promise.resolve(joinStores(read.map(({ rows }) => rows))).then((rows) =>
-          splitRows(rows, config),
+    const findings: Finding[] = [];
+    const tellAt = (field: string) => (problem: CfsError) =>
+      void findings.push({ severity: 'error', field, problem });
+    const splitKey = JSON.stringify([keys, holdOut, config.seed, downstream.length > 0]);
+    const split = await attemptAsync(
+      () =>
+        splits.get(splitKey, () =>
+          Promise.resolve(joinStores(read.map(({ rows }) => rows))).then((rows) =>
+            rows.count === 0 ? undefined : splitRows(rows, config),
+          ),
         ),
-      );
-      splits.trim(1 + spareReadings);
-      const tests = await readAll(downstream, testKeys, config, model, wanted);
-      readings.trim(keys.length + testKeys.length + spareReadings);
-      mix = withoutExcess(previewRun(config, model, trained, report));
-      const estimating = estimator.estimate({
-        config,
-        model,
-        modelKey,
-        rows: trained,
-        downstream: heldOut ?? joinStores(tests.map(({ rows }) => rows)),
-        folder,
-      });
-      return { ...facts, mix, estimate: await whileWanted(estimating, wanted) };
-    } catch (error) {
-      if (!(error instanceof CfsError) || error.code === 'PREVIEW_SUPERSEDED') throw error;
-      return { ...facts, ...(mix ? { mix } : {}), problem: errorRecord(error) };
+      tellAt('evaluation.holdOut'),
+    );
+    splits.trim(1 + spareReadings);
+    const tests = await readAll(downstream, testKeys, config, model, wanted);
+    readings.trim(keys.length + testKeys.length + spareReadings);
+
+    for (const { report: own } of tests) {
+      attempt(() => requireUsable(own), tellAt('evaluation.downstream'));
     }
+
+    const workspace = folder ?? datasetFolder(config);
+    const inspection = { model, problems: [] as [] };
+    const rows = split?.trained;
+    const place = { workspace };
+    const checking = preflight({ config, inspection, modelKey, rows, place, thorough: false });
+    const { findings: found, requests, provider } = await whileWanted(checking, wanted);
+    findings.push(...found);
+    const first = findings.find(({ severity }) => severity === 'error');
+    const facts = {
+      model: modelFacts(model),
+      dataset: report,
+      findings: findings.map(findingRecord),
+      ...(first ? { problem: errorRecord(first.problem) } : {}),
+    };
+    // What stands in the way of a mix is among the findings already.
+    const mix =
+      rows &&
+      attempt(
+        () => previewRun(config, model, rows, report),
+        () => undefined,
+      );
+    if (!mix) return facts;
+    const drawn = { ...facts, mix: withoutExcess(mix) };
+    if (!provider || requests.length < config.evaluation.tasks.length) return drawn;
+    const estimating = estimator.estimate({
+      config,
+      model,
+      modelKey,
+      rows,
+      downstream: split.heldOut ?? joinStores(tests.map(({ rows: own }) => own)),
+      tasks: requests,
+      provider,
+      folder: workspace,
+    });
+    return { ...drawn, estimate: await whileWanted(estimating, wanted) };
   };
 
   return {
@@ -151,15 +182,6 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
     }),
   };
 }
-
-/** Stands in for a model's own template where conversations are checked without a model. */
-const anyChat: ChatOptions = {
-  template:
-    '{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}' +
-    '{% if add_generation_prompt %}<assistant>{% endif %}',
-  bosToken: '',
-  eosToken: '',
-};
 
 function modelFacts({ folder, architecture, tokenizer, bos }: Model): ModelFacts {
   const { family, layers, vocabSize, contextLength } = architecture;

@@ -63,6 +63,7 @@ function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
         writer.close();
       }
     },
+    checkRunCommand: () => Promise.resolve(),
     generateCommand: ({ count, onSample }) => {
       madeUpSamples(Array.from({ length: count ?? 2 }, () => 'a\u001b[31m b')).forEach(onSample);
       return Promise.resolve({
@@ -85,6 +86,23 @@ function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
     validateCommand: () =>
       Promise.resolve({
         bos: { id: 1, token: '<s>', reason: 'tokenizer_config.json' },
+        findings: [
+          {
+            severity: 'error',
+            field: 'training.batchRows',
+            error: { code: 'BATCH_TOO_SMALL', message: 'Too few.', remedy: 'Raise it.', place: {} },
+          },
+          {
+            severity: 'warning',
+            field: 'model',
+            error: { code: 'X', message: 'Odd.', remedy: 'Look.', place: { file: '/m' } },
+          },
+        ],
+        tasks: [
+          { file: '/a/facts.yaml', own: 'facts', name: 'facts (a/facts.yaml)' },
+          { file: '/sums.yaml', own: 'sums', name: 'sums' },
+        ],
+        licenses: ['LICENSE'],
         dataset: {
           files: [{ file: 'd.jsonl', columns: ['a'], unusedColumns: [], rows: 2 }],
           rows: 2,
@@ -221,6 +239,13 @@ describe('exit codes', () => {
   it('is 1 when validation finds errors and when no provider works', async () => {
     expect(await cli(['validate', 'run.yaml'])).toBe(1);
     expect(out).toContain('d.jsonl:2 (response): error FIELD_MISSING: No response.');
+    expect(out).toContain(
+      '/a/facts.yaml: its task is called “facts (a/facts.yaml)” in this run\n' +
+        `${join(workspace, 'run.yaml')} (training.batchRows): error BATCH_TOO_SMALL: Too few.\n` +
+        '  → Raise it.\n/m: warning X: Odd.\n  → Look.\n',
+    );
+    expect(out).toContain('license, copied to the model: LICENSE\n');
+    expect(out).not.toContain('sums.yaml');
     expect(await cli(['doctor'])).toBe(0);
     expect(await cli(['doctor'], fakeEngine('fail'))).toBe(1);
     expect(out).toContain('no library → get it');

@@ -41,8 +41,9 @@ function asker() {
 
 describe('a preview', () => {
   it('says the model, the dataset, the mix and an estimate', async () => {
-    const { model, dataset, mix, estimate, problem } = await asker()();
+    const { model, dataset, findings, mix, estimate, problem } = await asker()();
     expect(problem).toBeUndefined();
+    expect(findings).toMatchObject([{ severity: 'warning', field: 'model' }]);
     expect(model).toMatchObject({ architecture: 'llama', layers: 1, vocabulary: 1024 });
     // Table, attention, feed-forward, norms.
     const attention = 2 * 48 * 48 + 2 * 24 * 48;
@@ -103,9 +104,25 @@ describe('a preview', () => {
     expect(broken.mix?.steps).toBe(12);
     expect(broken.estimate).toBeUndefined();
     expect(broken.problem).toMatchObject({ code: 'TASK_INVALID', place: { file: missing } });
+    expect(broken.findings).toContainEqual({
+      severity: 'error',
+      field: 'evaluation.tasks[0]',
+      error: broken.problem,
+    });
     const small = await asker()({ training: { batchRows: 1 } });
     expect(small.mix).toBeUndefined();
     expect(small).toMatchObject({ dataset: { kept: 40 }, problem: { code: 'BATCH_TOO_SMALL' } });
+  });
+
+  it('finds held-out rows that cannot be used', async () => {
+    const downstream = [{ path: join(workspace, 'gone.jsonl') }];
+    const { findings } = await asker()({ evaluation: { downstream } });
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        field: 'evaluation.downstream',
+        error: expect.objectContaining({ code: 'DATASET_EMPTY' }) as unknown,
+      }),
+    );
   });
 
   it('has only the report of a dataset without a usable row', async () => {

@@ -170,7 +170,7 @@ describe('a run with it', () => {
     const phrases = { name: 'phrases', hash: phraseRows.hash(), size: '10 rows' };
     expect(identity.get('sources')).toContainEqual(phrases);
     expect(identity.get('tasks')?.map(({ name }) => name)).toEqual([
-      ...['choice.yaml', 'choice.yaml: choice.jsonl'],
+      ...['choice', 'choice: choice.jsonl'],
     ]);
     expect(lossParts([runCurves(events)]).map(({ label }) => label)).toEqual([
       ...['total', 'dataset (SFT)', 'context-free samples (CFS)', 'phrase book'],
