@@ -4,6 +4,7 @@
  */
 import { formatBytes, formatNumber } from '../protocol/format.js';
 import type { DoctorReport } from '../protocol/providers.js';
+import { own } from '../own.js';
 
 /** What a provider is, for people who never heard of it. */
 const about: Record<string, string> = {
@@ -69,7 +70,7 @@ function sentence(text: string): string {
 }
 
 function nameOf(provider: string): string {
-  const words = about[provider];
+  const words = own(about, provider);
   return words === undefined ? `\`${provider}\`` : `${words} (\`${provider}\`)`;
 }
 

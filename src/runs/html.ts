@@ -3,18 +3,18 @@
  * whatever a person typed.
  */
 
-const entities: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
+const entities = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+  ["'", '&#39;'],
+]);
 
 /** `text` as HTML text or attribute value; control characters become U+FFFD. */
 export function escapeHtml(text: string): string {
   return text
-    .replace(/[&<>"']/g, (character) => entities[character] ?? character)
+    .replace(/[&<>"']/g, (character) => entities.get(character) ?? character)
     .replace(/\p{Cc}/gu, (character) => (/[\n\t]/.test(character) ? character : '\uFFFD'));
 }
 

@@ -6,6 +6,7 @@ import { outcomeOf, type Outcome } from '../protocol/outcome.js';
 import type { RunResults, TaskResult } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
 import { escapeHtml } from './html.js';
+import { own } from '../own.js';
 
 /** What the tables need of a run. */
 export interface TableRun {
@@ -76,7 +77,7 @@ export function renderTimings(runs: readonly TableRun[]): string {
   if (names.length === 0) return '';
   const rows = names.map((name) => {
     const cells = finished.map(({ results }) => {
-      const seconds = results?.timings[name];
+      const seconds = own(results?.timings ?? {}, name);
       return `<td>${seconds === undefined ? '–' : formatSeconds(seconds)}</td>`;
     });
     return `<tr><th scope="row">${escapeHtml(name)}</th>${cells.join('')}</tr>`;
