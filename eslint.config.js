@@ -3,6 +3,7 @@ import js from '@eslint/js';
 import importX from 'eslint-plugin-import-x';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import tseslint from 'typescript-eslint';
+import { outsideNames } from './scripts/lint/outsideNames.js';
 
 /** For each room under src/, the rooms it may import besides itself and `errors.ts`. */
 const allowed = {
@@ -73,6 +74,11 @@ export default tseslint.config(
     files: ['src/**', 'scripts/**', 'bench/**'],
     ignores: ['src/host/**', 'src/extension.ts'],
     rules: { 'no-restricted-imports': ['error', 'vscode'] },
+  },
+  {
+    files: ['src/**/*.ts', 'webview-ui/**/*.ts'],
+    plugins: { cfs: { rules: { 'outside-names': outsideNames } } },
+    rules: { 'cfs/outside-names': 'error' },
   },
   {
     files: ['src/methods/**'],
