@@ -5,6 +5,7 @@
 import type { Engine, Io } from './io.js';
 import { interrupted } from './interrupt.js';
 import { runCli } from './program.js';
+import { createTerminal } from './terminal.js';
 
 async function loadEngine(): Promise<Engine> {
   const [job, commands] = await Promise.all([
@@ -20,8 +21,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const io: Io = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
+  ...createTerminal({
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+  }),
   tty: process.stdout.isTTY,
   get columns() {
     return process.stdout.columns;
@@ -29,6 +32,6 @@ const io: Io = {
   cwd: process.cwd(),
   debug: process.env['CFS_DEBUG'] === '1',
   loadEngine,
-  interrupted,
+  interrupted: () => interrupted(io),
 };
 process.exitCode = await runCli(process.argv.slice(2), io);

@@ -2,6 +2,7 @@
  * Making HTML out of text that nobody has checked: samples are whatever a model wrote, names
  * whatever a person typed.
  */
+import { visible } from '../text.js';
 
 const entities = new Map([
   ['&', '&amp;'],
@@ -11,11 +12,9 @@ const entities = new Map([
   ["'", '&#39;'],
 ]);
 
-/** `text` as HTML text or attribute value; control characters become U+FFFD. */
+/** `text` as HTML text or attribute value. */
 export function escapeHtml(text: string): string {
-  return text
-    .replace(/[&<>"']/g, (character) => entities.get(character) ?? character)
-    .replace(/\p{Cc}/gu, (character) => (/[\n\t]/.test(character) ? character : '\uFFFD'));
+  return visible(text).replace(/[&<>"']/g, (character) => entities.get(character) ?? character);
 }
 
 /** A value as JSON that may stand in a `<script>` element. */

@@ -18,6 +18,8 @@ import type {
 import type { Handlers } from '../../protocol/rpc.js';
 import { checkFields, fieldName } from '../../runs/configCheck.js';
 import type { DatasetSource, RunConfig } from '../../runs/configSchema.js';
+import { writeReport } from '../../runs/report.js';
+import { openRun } from '../../runs/runFolder.js';
 import { doctorCommand } from '../commands.js';
 import { addReports, maxRowLength, splitRows } from '../dataset.js';
 import { parameterCount } from '../../model/parameters.js';
@@ -140,6 +142,10 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
       newest.abort();
       newest = new AbortController();
       return preview(config, folder, newest.signal);
+    },
+    drawReport: ({ folder }) => {
+      writeReport(openRun(folder));
+      return {};
     },
     doctor: () => doctorCommand(),
     followSamples: ({ file }) => {
