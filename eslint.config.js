@@ -49,6 +49,58 @@ const zones = rooms
     message: 'webview-ui may import only src/protocol, src/methods and src/errors.ts.',
   });
 
+/** What shows text to a person, and the one file that may call it: text of others is text there. */
+const raw = {
+  editor: [
+    'showInformationMessage',
+    'showWarningMessage',
+    'showErrorMessage',
+    'showQuickPick',
+    'showInputBox',
+    'createQuickPick',
+    'createInputBox',
+    'createStatusBarItem',
+    'setStatusBarMessage',
+    'createOutputChannel',
+    'withProgress',
+    'TreeItem',
+    'MarkdownString',
+    'Diagnostic',
+  ].map((name) => [
+    // Also taken out of `vscode.window` by its name; as a type it shows nothing.
+    `:matches(MemberExpression > .property, Property > .key)[name='${name}']`,
+    `Text of others must be no link and no icon: call the function of src/host/ui.ts instead of ${name}.`,
+  ]),
+  terminal: [
+    [
+      "MemberExpression[object.object.name='process'][object.property.name=/^std(out|err)$/][property.name='write']",
+      'Text of others must not move the cursor: write through `Io` (src/cli/terminal.ts).',
+    ],
+  ],
+  html: [
+    [
+      ':matches(MemberExpression > .property, Property > .key)[name=/^(innerHTML|outerHTML|insertAdjacentHTML|srcdoc|createContextualFragment|setHTMLUnsafe)$/]',
+      'Text of others must be no HTML: use a lit-html template or textContent.',
+    ],
+    [
+      "MemberExpression[object.name='document'][property.name=/^write/]",
+      'Use a lit-html template.',
+    ],
+    [
+      'Identifier[name=/^unsafe(HTML|SVG|MathML|Static)$/]',
+      'Text of others must be no HTML: use a lit-html template or textContent.',
+    ],
+    [
+      "AssignmentExpression[left.property.name='html']",
+      'The HTML of a webview is set in src/host/pages/webview.ts, and for reports in src/host/reportView.ts.',
+    ],
+  ],
+};
+const restricted = (...lists) => [
+  'error',
+  ...lists.flat().map(([selector, message]) => ({ selector, message })),
+];
+
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', '.cfs'] },
   js.configs.recommended,
@@ -79,6 +131,24 @@ export default tseslint.config(
     files: ['src/**/*.ts', 'webview-ui/**/*.ts'],
     plugins: { cfs: { rules: { 'outside-names': outsideNames } } },
     rules: { 'cfs/outside-names': 'error' },
+  },
+  { files: ['src/**'], rules: { 'no-console': 'error' } },
+  {
+    files: ['src/**', 'webview-ui/**'],
+    rules: { 'no-restricted-syntax': restricted(raw.editor, raw.terminal, raw.html) },
+  },
+  {
+    files: ['src/host/ui.ts'],
+    rules: { 'no-restricted-syntax': restricted(raw.terminal, raw.html) },
+  },
+  {
+    // `main.ts` hands its streams to `createTerminal`; the preview process writes to the host's log.
+    files: ['src/cli/main.ts', 'src/engine/preview/main.ts'],
+    rules: { 'no-restricted-syntax': restricted(raw.editor, raw.html) },
+  },
+  {
+    files: ['src/host/pages/webview.ts', 'src/host/reportView.ts'],
+    rules: { 'no-restricted-syntax': restricted(raw.editor, raw.terminal, raw.html.slice(0, -1)) },
   },
   {
     files: ['src/methods/**'],

@@ -71,7 +71,7 @@ export function pickMany<T extends vscode.QuickPickItem>(
 /** A list that changes while it is open; what is chosen is a copy of what `setItems` was given. */
 export function openPicker<T extends vscode.QuickPickItem>(): {
   picker: vscode.QuickPick<T>;
-  setItems(items: readonly T[]): void;
+  setItems: (items: readonly T[]) => void;
 } {
   const picker = vscode.window.createQuickPick<T>();
   return { picker, setItems: (items) => (picker.items = items.map(inertItem)) };

@@ -133,7 +133,7 @@ function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): numb
 /** A key as the data has it: all are text there, `null` the empty one. */
 function keyText(key: unknown): string | undefined {
   if (!isScalar(key)) return undefined;
-  return key.value === null ? '' : String(key.value);
+  return key.value === null ? '' : String(key);
 }
 
 function startOf(node: unknown): number | undefined {

@@ -19,5 +19,5 @@ export function escapeHtml(text: string): string {
 
 /** A value as JSON that may stand in a `<script>` element. */
 export function jsonForScript(value: unknown): string {
-  return JSON.stringify(value).replaceAll('<', '\\u003c');
+  return visible(JSON.stringify(value)).replaceAll('<', '\\u003c');
 }

@@ -79,7 +79,7 @@ describe.each(hostileTexts)('%j', (text) => {
   };
 
   it.each(Object.keys(surfaces))('is text in %s', async (surface) => {
-    await surfaces[surface as keyof typeof surfaces]?.();
+    await surfaces[surface]?.();
     const given = shown.filter((each) => each !== 'Yes');
     expect(given.length).toBeGreaterThan(0);
     for (const each of surface === 'errors' ? given.slice(1) : given) {
