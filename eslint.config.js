@@ -142,8 +142,8 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': restricted(raw.terminal, raw.html) },
   },
   {
-    // `main.ts` hands its streams to `createTerminal`; the preview process writes to the host's log.
-    files: ['src/cli/main.ts', 'src/engine/preview/main.ts'],
+    // The one place of the terminal; the preview process writes to the host's log.
+    files: ['src/cli/terminal.ts', 'src/engine/preview/main.ts'],
     rules: { 'no-restricted-syntax': restricted(raw.editor, raw.html) },
   },
   {

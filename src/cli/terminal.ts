@@ -25,3 +25,9 @@ export function createTerminal(streams: Streams): Terminal {
     redraw: (text) => streams.out(`\r\u001b[K${visibleLine(text)}`),
   };
 }
+
+/** Of this process. */
+export const processTerminal = createTerminal({
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+});
