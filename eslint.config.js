@@ -4,6 +4,7 @@ import importX from 'eslint-plugin-import-x';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import tseslint from 'typescript-eslint';
 import { outsideNames } from './scripts/lint/outsideNames.js';
+import { raw, restricted } from './scripts/lint/rawCalls.js';
 
 /** For each room under src/, the rooms it may import besides itself and `errors.ts`. */
 const allowed = {
@@ -48,58 +49,6 @@ const zones = rooms
     from: rooms.filter((room) => !pageRooms.includes(room)).map((room) => `./src/${room}`),
     message: 'webview-ui may import only src/protocol, src/methods and src/errors.ts.',
   });
-
-/** What shows text to a person, and the one file that may call it: text of others is text there. */
-const raw = {
-  editor: [
-    'showInformationMessage',
-    'showWarningMessage',
-    'showErrorMessage',
-    'showQuickPick',
-    'showInputBox',
-    'createQuickPick',
-    'createInputBox',
-    'createStatusBarItem',
-    'setStatusBarMessage',
-    'createOutputChannel',
-    'withProgress',
-    'TreeItem',
-    'MarkdownString',
-    'Diagnostic',
-  ].map((name) => [
-    // Also taken out of `vscode.window` by its name; as a type it shows nothing.
-    `:matches(MemberExpression > .property, Property > .key)[name='${name}']`,
-    `Text of others must be no link and no icon: call the function of src/host/ui.ts instead of ${name}.`,
-  ]),
-  terminal: [
-    [
-      "MemberExpression[object.object.name='process'][object.property.name=/^std(out|err)$/][property.name='write']",
-      'Text of others must not move the cursor: write through `Io` (src/cli/terminal.ts).',
-    ],
-  ],
-  html: [
-    [
-      ':matches(MemberExpression > .property, Property > .key)[name=/^(innerHTML|outerHTML|insertAdjacentHTML|srcdoc|createContextualFragment|setHTMLUnsafe)$/]',
-      'Text of others must be no HTML: use a lit-html template or textContent.',
-    ],
-    [
-      "MemberExpression[object.name='document'][property.name=/^write/]",
-      'Use a lit-html template.',
-    ],
-    [
-      'Identifier[name=/^unsafe(HTML|SVG|MathML|Static)$/]',
-      'Text of others must be no HTML: use a lit-html template or textContent.',
-    ],
-    [
-      "AssignmentExpression[left.property.name='html']",
-      'The HTML of a webview is set in src/host/pages/webview.ts, and for reports in src/host/reportView.ts.',
-    ],
-  ],
-};
-const restricted = (...lists) => [
-  'error',
-  ...lists.flat().map(([selector, message]) => ({ selector, message })),
-];
 
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', '.cfs'] },

@@ -4,6 +4,7 @@ import tseslint from 'typescript-eslint';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { outsideNames } from '../../scripts/lint/outsideNames.js';
+import { raw, restricted } from '../../scripts/lint/rawCalls.js';
 
 /** The problems of `code` as `[line, message]`; types are those that it declares itself. */
 function problemsOf(code: string): number[] {
@@ -59,6 +60,36 @@ describe('cfs/outside-names', () => {
     'lets %s pass',
     (code) => {
       expect(problemsOf(`${declared}\n${code};`)).toEqual([]);
+    },
+  );
+});
+
+describe('raw calls', () => {
+  const count = (code: string): number => {
+    const rules = { 'no-restricted-syntax': restricted(raw.editor, raw.terminal, raw.html) };
+    return new Linter({ configType: 'flat' }).verify(code, [{ rules }]).length;
+  };
+
+  it.each([
+    'vscode.window.showErrorMessage(text)',
+    'const { showInformationMessage } = vscode.window',
+    'vscode.window.withProgress(options, work)',
+    'new vscode.TreeItem(text)',
+    'new vscode.MarkdownString(text)',
+    'process.stdout.write(text)',
+    'element.innerHTML = text',
+    'element.insertAdjacentHTML("beforeend", text)',
+    'panel.webview.html = text',
+    'document.write(text)',
+    'const { unsafeHTML } = lit',
+  ])('refuses %s', (code) => {
+    expect(count(code)).toBeGreaterThan(0);
+  });
+
+  it.each(['showInfo(text)', 'io.out(text)', 'element.textContent = text', 'html`${text}`'])(
+    'lets %s pass',
+    (code) => {
+      expect(count(code)).toBe(0);
     },
   );
 });
