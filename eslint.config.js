@@ -3,6 +3,8 @@ import js from '@eslint/js';
 import importX from 'eslint-plugin-import-x';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import tseslint from 'typescript-eslint';
+import { outsideNames } from './scripts/lint/outsideNames.js';
+import { raw, restricted } from './scripts/lint/rawCalls.js';
 
 /** For each room under src/, the rooms it may import besides itself and `errors.ts`. */
 const allowed = {
@@ -73,6 +75,29 @@ export default tseslint.config(
     files: ['src/**', 'scripts/**', 'bench/**'],
     ignores: ['src/host/**', 'src/extension.ts'],
     rules: { 'no-restricted-imports': ['error', 'vscode'] },
+  },
+  {
+    files: ['src/**/*.ts', 'webview-ui/**/*.ts'],
+    plugins: { cfs: { rules: { 'outside-names': outsideNames } } },
+    rules: { 'cfs/outside-names': 'error' },
+  },
+  { files: ['src/**'], rules: { 'no-console': 'error' } },
+  {
+    files: ['src/**', 'webview-ui/**'],
+    rules: { 'no-restricted-syntax': restricted(raw.editor, raw.terminal, raw.html) },
+  },
+  {
+    files: ['src/host/ui.ts'],
+    rules: { 'no-restricted-syntax': restricted(raw.terminal, raw.html) },
+  },
+  {
+    // The one place of the terminal; the preview process writes to the host's log.
+    files: ['src/cli/terminal.ts', 'src/engine/preview/main.ts'],
+    rules: { 'no-restricted-syntax': restricted(raw.editor, raw.html) },
+  },
+  {
+    files: ['src/host/pages/webview.ts', 'src/host/reportView.ts'],
+    rules: { 'no-restricted-syntax': restricted(raw.editor, raw.terminal, raw.html.slice(0, -1)) },
   },
   {
     files: ['src/methods/**'],

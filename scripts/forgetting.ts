@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { z } from 'zod';
 import { interrupted } from '../src/cli/interrupt.js';
+import { processTerminal } from '../src/cli/terminal.js';
 import { CfsError, formatError } from '../src/errors.js';
 import { writeFileAtomic } from '../src/files.js';
 import { resultsPage } from './forgetting/document.js';
@@ -89,7 +90,7 @@ async function main(): Promise<number> {
   const say = (line: string): void => console.log(line);
   if (!reportOnly) {
     writeItems(experiment);
-    if (!(await makeRuns(experiment, interrupted(), say))) {
+    if (!(await makeRuns(experiment, interrupted(processTerminal), say))) {
       say('stopped; the same command resumes from here');
       return 130;
     }

@@ -4,6 +4,7 @@
  * the Problems panel, a notification and stderr can each show it without a stack.
  */
 import type { ErrorCode } from './errorCodes.js';
+import { own } from './own.js';
 
 /** Where an error is: any part may be missing. `line` and `column` count from 1. */
 export interface Place {
@@ -88,7 +89,7 @@ export function messageOf(thrown: unknown): string {
   const { code = '', syscall, path }: SystemError = thrown;
   if (code === 'ENOENT' && syscall?.startsWith('spawn')) return `there is no program “${path}”`;
   // Others as Node has them, without their code and what follows: `EXDEV: cross-device link …, rename`.
-  return refusals[code] ?? /^E[A-Z0-9]+: (.+?), \w+/.exec(thrown.message)?.[1] ?? thrown.message;
+  return own(refusals, code) ?? /^E[A-Z0-9]+: (.+?), \w+/.exec(thrown.message)?.[1] ?? thrown.message;
 }
 
 /** What `work` gives; undefined where it threw a `CfsError`, which `tell` hears of. */

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { CfsError, messageOf } from './errors.js';
+import { own } from './own.js';
 
 /** Writes `parts` in order to `file`, atomically. Creates the folder. Throws `WRITE_FAILED`. */
 export function writeFileAtomic(file: string, ...parts: (string | Uint8Array)[]): void {
@@ -95,7 +96,7 @@ export function writeError(file: string, cause: unknown): CfsError {
   return new CfsError({
     code: 'WRITE_FAILED',
     message: `Could not write: ${messageOf(cause)}.`,
-    remedy: remedies[code ?? ''] ?? 'Check that the folder exists and can be written to.',
+    remedy: own(remedies, code ?? '') ?? 'Check that the folder exists and can be written to.',
     place: { file },
     cause,
   });
@@ -112,7 +113,7 @@ export function readError(file: string, cause: unknown): CfsError {
   return new CfsError({
     code: 'READ_FAILED',
     message: `Could not read: ${messageOf(cause)}.`,
-    remedy: remedies[code ?? ''] ?? 'Check that you have permission to read this file.',
+    remedy: own(remedies, code ?? '') ?? 'Check that you have permission to read this file.',
     place: { file },
     cause,
   });

@@ -6,6 +6,7 @@
 import { join, relative, resolve } from 'node:path';
 import { formatTable } from '../../src/cli/table.js';
 import { createProgress } from '../../src/cli/progress.js';
+import { processTerminal } from '../../src/cli/terminal.js';
 import { runJob } from '../../src/engine/job.js';
 import { CfsError, defined, formatError } from '../../src/errors.js';
 import { formatChange, formatNumber } from '../../src/protocol/format.js';
@@ -21,7 +22,7 @@ async function fineTune(file: string): Promise<RunFolder> {
   const run = createRun('.', readRunConfig(join(demoFolder, file)));
   console.log(`\n${run.config.name}  (${relative('.', run.paths.config)})`);
   const progress = createProgress({
-    out: (text) => void process.stdout.write(text),
+    ...processTerminal,
     tty: process.stdout.isTTY,
     columns: process.stdout.columns,
   });

@@ -9,6 +9,7 @@ import type {
   validateCommand,
 } from '../engine/commands.js';
 import type { runJob } from '../engine/job.js';
+import type { Terminal } from './terminal.js';
 
 /** The engine's functions; they are loaded on first use, as ONNX Runtime takes its time. */
 export interface Engine {
@@ -20,9 +21,7 @@ export interface Engine {
   doctorCommand: typeof doctorCommand;
 }
 
-export interface Io {
-  out(text: string): void;
-  err(text: string): void;
+export interface Io extends Terminal {
   /** Whether `out` is a terminal, and how wide. */
   tty: boolean;
   columns: number;

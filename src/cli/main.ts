@@ -5,6 +5,7 @@
 import type { Engine, Io } from './io.js';
 import { interrupted } from './interrupt.js';
 import { runCli } from './program.js';
+import { processTerminal } from './terminal.js';
 
 async function loadEngine(): Promise<Engine> {
   const [job, commands] = await Promise.all([
@@ -20,8 +21,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const io: Io = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
+  ...processTerminal,
   tty: process.stdout.isTTY,
   get columns() {
     return process.stdout.columns;
@@ -29,6 +29,6 @@ const io: Io = {
   cwd: process.cwd(),
   debug: process.env['CFS_DEBUG'] === '1',
   loadEngine,
-  interrupted,
+  interrupted: () => interrupted(processTerminal),
 };
 process.exitCode = await runCli(process.argv.slice(2), io);

@@ -5,6 +5,7 @@
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
 import type { RunEvent, RunEventOf, TaskScore } from '../protocol/records.js';
 import type { Io } from './io.js';
+import { visibleLine } from '../text.js';
 
 export interface Progress {
   show(event: RunEvent): void;
@@ -16,14 +17,14 @@ export interface Progress {
 const logIntervalMs = 10_000;
 const barWidth = 20;
 
-export function createProgress(io: Pick<Io, 'out' | 'tty' | 'columns'>): Progress {
+export function createProgress(io: Pick<Io, 'out' | 'redraw' | 'tty' | 'columns'>): Progress {
   let totalSteps = 0;
   let lastKind = '';
   let lastTime = -Infinity;
   let drawn = false;
 
   const clear = (): void => {
-    if (drawn) io.out('\r\u001b[K');
+    if (drawn) io.redraw('');
     drawn = false;
   };
   const line = (text: string): void => {
@@ -32,7 +33,7 @@ export function createProgress(io: Pick<Io, 'out' | 'tty' | 'columns'>): Progres
   };
   const status = (kind: string, text: string, time: string): void => {
     if (io.tty) {
-      io.out(`\r\u001b[K${[...text].slice(0, io.columns - 1).join('')}`);
+      io.redraw([...visibleLine(text)].slice(0, io.columns - 1).join(''));
       drawn = true;
       return;
     }

@@ -50,7 +50,7 @@ export async function generate(io: Io, file: string, flags: GenerateFlags): Prom
   else {
     for (const { index, text, tokens, entropy } of samples) {
       const facts = `${tokens.length} tokens, mean entropy ${formatNumber(entropy, 3)} nats`;
-      io.out(`--- sample ${index}: ${facts}\n${visible(text)}\n`);
+      io.out(`--- sample ${index}: ${facts}\n${text}\n`);
     }
     const { perplexity, distinct2, exactDuplicates, verdict } = diagnostics;
     io.out(
@@ -196,7 +196,7 @@ function describePreview(preview: NonNullable<ValidateData['preview']>): string 
 }
 
 function describeStart({ token, id, reason }: BosToken): string {
-  return `BOS token ${visible(token)} (id ${id}): ${reason}\n`;
+  return `BOS token ${token} (id ${id}): ${reason}\n`;
 }
 
 function describeMachine({ versions, system, providers }: DoctorReport): string {
@@ -214,11 +214,4 @@ function describeMachine({ versions, system, providers }: DoctorReport): string 
     works ? (chosen ? 'chosen by auto' : '') : [reason, remedy].filter(Boolean).join(' → '),
   ]);
   return `${formatTable(facts)}\n${formatTable([['provider', '', '', ''], ...checks])}`;
-}
-
-/** Text of a model must not move the cursor or colour the terminal. */
-function visible(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) =>
-    character === '\n' || character === '\t' ? character : '\uFFFD',
-  );
 }

@@ -109,12 +109,12 @@ export function wantedSamples({ generation }: RunConfig, datasetRows: number): n
 export function addReports(reports: readonly DatasetReport[]): DatasetReport {
   const sum = (value: (report: DatasetReport) => number): number =>
     reports.reduce((total, report) => total + value(report), 0);
-  const counts: Record<string, number> = {};
+  const counts = new Map<string, number>();
   for (const [code, count] of reports.flatMap((report) => Object.entries(report.counts))) {
-    counts[code] = (counts[code] ?? 0) + count;
+    counts.set(code, (counts.get(code) ?? 0) + count);
   }
   return {
-    counts,
+    counts: Object.fromEntries(counts),
     files: reports.flatMap(({ files }) => files),
     problems: reports.flatMap(({ problems }) => problems),
     errors: sum(({ errors }) => errors),

@@ -4,9 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, isNode, parseDocument } from 'yaml';
+import { LineCounter, isMap, isNode, parseDocument } from 'yaml';
 import type { Document as YamlDocument } from 'yaml';
-import { z } from 'zod';
 import { CfsError, defined, messageOf } from '../errors.js';
 import type { Place } from '../errors.js';
 import { createRandom, permutation } from '../random.js';
@@ -15,6 +14,7 @@ import { readDocuments, readLines } from './documents.js';
 import { preprocessDocument } from './preprocess.js';
 import { taskSchema } from './taskSchema.js';
 import type { TaskDefinition } from './taskSchema.js';
+import { setOwn } from '../own.js';
 
 export interface TaskItem {
   /** Position in the task's data, from 0: the same in every evaluation and every subset. */
@@ -53,7 +53,7 @@ export function loadTask(file: string, overrides: Record<string, unknown> = {}):
     ([name, path]) => [name, columnOf(beside(path), documents.length)] as const,
   );
   for (const [name, values] of columns) {
-    for (const [i, document] of documents.entries()) document[name] = values[i];
+    for (const [i, document] of documents.entries()) setOwn(document, name, values[i]);
   }
   const examples =
     fewshot === undefined || definition.num_fewshot === 0
@@ -113,9 +113,12 @@ export function parseDefinition(
     const start = fault.linePos?.[0];
     throw invalid(fault.message, { file, line: start?.line, column: start?.col });
   }
-  const fields = z.record(z.string(), z.unknown()).safeParse(yaml.toJS());
-  if (!fields.success) throw invalid('The file is not a list of fields.', { file });
-  const parsed = taskSchema.safeParse({ ...fields.data, ...overrides });
+  // Not `z.record`, which would drop a field named `__proto__` instead of refusing it.
+  const fields: unknown = yaml.toJS();
+  if (!isMap(yaml.contents) || typeof fields !== 'object') {
+    throw invalid('The file is not a list of fields.', { file });
+  }
+  const parsed = taskSchema.safeParse({ ...fields, ...overrides });
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => {
     const keys = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];

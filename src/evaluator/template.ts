@@ -7,6 +7,7 @@ import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { z } from 'zod';
 import { CfsError, messageOf } from '../errors.js';
 import type { Document } from './documents.js';
+import { own } from '../own.js';
 
 type Statement = Parameters<Interpreter['evaluate']>[0];
 type Value = ReturnType<Interpreter['evaluate']>;
@@ -17,7 +18,7 @@ const texts = z.array(z.union([z.string(), z.number().transform(String)]));
 /** The text of a field name or template. Throws `TASK_TEMPLATE_FAILED`. */
 export function renderText(template: string, document: Document, field: string): string {
   if (!Object.hasOwn(document, template)) return render(template, document, field);
-  const value = document[template];
+  const value = own(document, template);
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   throw failed(field, `the field "${template}" holds no text`);
@@ -26,7 +27,7 @@ export function renderText(template: string, document: Document, field: string):
 /** A list of texts: a field that holds one, or a template that writes one (`{{ [a, b] }}`). */
 export function renderList(template: string, document: Document, field: string): string[] {
   const value = Object.hasOwn(document, template)
-    ? document[template]
+    ? own(document, template)
     : parseList(render(template, document, field));
   const parsed = texts.safeParse(value);
   if (parsed.success && parsed.data.length > 0) return parsed.data;
@@ -55,20 +56,24 @@ export function renderChoiceIndex(
 
 function rawTarget(target: string | number, document: Document, field: string): string | number {
   if (typeof target === 'number') return target;
-  const value = document[target];
-  if (Object.hasOwn(document, target) && typeof value === 'number') return value;
+  const value = own(document, target);
+  if (typeof value === 'number') return value;
   return renderText(target, document, field);
 }
+
+/** As in Python's Jinja, where they are words of the language. */
+const constants = Object.entries({ true: true, false: false, none: null });
 
 const programs = new Map<string, Program>();
 
 function render(template: string, document: Document, field: string): string {
   try {
     const environment = new Environment();
-    for (const [name, value] of Object.entries({ true: true, false: false, none: null })) {
+    for (const [name, value] of [...Object.entries(document), ...constants]) {
+      // A field may be called `namespace`, which is there already, or like a constant.
+      environment.variables.delete(name);
       environment.set(name, value);
     }
-    for (const [name, value] of Object.entries(document)) environment.set(name, value);
     return new StrictInterpreter(environment).run(programOf(template)).toString();
   } catch (error) {
     throw failed(field, messageOf(error), error);

@@ -6,6 +6,7 @@
 import type { Dim, Shape } from './dims.js';
 import { elementBytes } from './elements.js';
 import { readBy, type Graph, type Node } from './graph.js';
+import { own } from '../own.js';
 
 export interface GraphCost {
   /** Floating-point operations of the matrix products. */
@@ -128,7 +129,7 @@ function elements(shape: Shape, sizes: Sizes): number {
 function sizeOf(dim: Dim, sizes: Sizes): number {
   if (typeof dim === 'number') return dim;
   const star = dim.indexOf('*');
-  const size = sizes[dim.slice(star + 1)];
+  const size = own(sizes, dim.slice(star + 1));
   if (size === undefined) throw new Error(`Internal error: no size ${dim}`);
   return (star < 0 ? 1 : Number(dim.slice(0, star))) * size;
 }

@@ -12,12 +12,10 @@ import { registerRunProgress } from './runProgress.js';
 import { createRunService } from './runService.js';
 import { registerRunsTree } from './runsTree.js';
 import type { Studio } from './studio.js';
+import type { LogChannel } from './ui.js';
 import { requireWorkspace, setting, workspaceFolder } from './workspace.js';
 
-export function createStudio(
-  context: vscode.ExtensionContext,
-  log: vscode.LogOutputChannel,
-): Parts {
+export function createStudio(context: vscode.ExtensionContext, log: LogChannel): Parts {
   const bundle = (name: string): string => join(context.extensionPath, 'dist', name);
   const nodePath = (): string | undefined => setting('nodePath') || undefined;
   const library = createRunLibrary({

@@ -8,6 +8,7 @@ import type { DatasetReport } from '../protocol/datasetReport.js';
 import { problemNotes, type ProblemNote } from './datasetProblems.js';
 import { showError } from './errors.js';
 import type { Studio } from './studio.js';
+import { diagnostic } from './ui.js';
 
 export interface DatasetDiagnostics extends vscode.Disposable {
   /**
@@ -49,7 +50,7 @@ export function createDatasetDiagnostics(
       { timeoutMs },
     );
     for (const [file, notes] of problemNotes(report, files)) {
-      if (newest.get(file) === self) collection.set(vscode.Uri.file(file), notes.map(diagnostic));
+      if (newest.get(file) === self) collection.set(vscode.Uri.file(file), notes.map(diagnosticOf));
     }
     return report;
   };
@@ -108,9 +109,9 @@ export function createDatasetDiagnostics(
   };
 }
 
-function diagnostic({ severity, message, code, line, column }: ProblemNote): vscode.Diagnostic {
+function diagnosticOf({ severity, message, code, line, column }: ProblemNote): vscode.Diagnostic {
   const range = new vscode.Range(line, column, line, endOfLine);
-  const result = new vscode.Diagnostic(
+  const result = diagnostic(
     range,
     message,
     severity === 'error' ? vscode.DiagnosticSeverity.Error : vscode.DiagnosticSeverity.Warning,

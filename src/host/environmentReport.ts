@@ -3,7 +3,9 @@
  * use, and what to do about what does not work.
  */
 import { formatBytes, formatNumber } from '../protocol/format.js';
+import { markdownCode, markdownText } from '../text.js';
 import type { DoctorReport } from '../protocol/providers.js';
+import { own } from '../own.js';
 
 /** What a provider is, for people who never heard of it. */
 const about: Record<string, string> = {
@@ -28,7 +30,7 @@ export function describeEnvironment({ versions, system, providers }: DoctorRepor
     table(
       ['Provider', 'What it is', 'Works', 'One small step'],
       providers.map(({ name, works, chosen: isChosen, milliseconds }) => [
-        `\`${name}\``,
+        markdownCode(name),
         about[name] ?? '',
         works ? (isChosen ? 'yes, chosen' : 'yes') : 'no',
         milliseconds === undefined ? '' : `${formatNumber(milliseconds, 3)} ms`,
@@ -40,13 +42,16 @@ export function describeEnvironment({ versions, system, providers }: DoctorRepor
     table(
       ['', ''],
       [
-        ['System', system.platform],
-        ['Processor', `${system.cpu}, ${system.cores} cores`],
+        ['System', markdownText(system.platform)],
+        ['Processor', `${markdownText(system.cpu)}, ${system.cores} cores`],
         ['Memory', `${formatBytes(system.memory)}, ${formatBytes(system.freeMemory)} of it free`],
       ],
     ),
     '## Versions',
-    table(['', ''], Object.entries(versions)),
+    table(
+      ['', ''],
+      Object.entries(versions).map((row) => row.map(markdownText)),
+    ),
   ]
     .join('\n\n')
     .concat('\n');
@@ -57,35 +62,24 @@ function whatToDo(providers: DoctorReport['providers']): string[] {
   if (broken.length === 0) return [];
   const items = broken.map(({ name, reason, remedy }) => {
     const why = [reason, remedy].filter((part) => part !== undefined).map(sentence);
-    return `- \`${name}\`: ${why.length === 0 ? 'does not work here.' : why.join(' ')}`;
+    return `- ${markdownCode(name)}: ${why.length === 0 ? 'does not work here.' : why.join(' ')}`;
   });
   return ['## What does not work, and what to do', items.join('\n')];
 }
 
 /** What a runtime says may lack its full stop. */
 function sentence(text: string): string {
-  const line = oneLine(text);
+  const line = markdownText(text);
   return /[.!?]$/.test(line) ? line : `${line}.`;
 }
 
 function nameOf(provider: string): string {
-  const words = about[provider];
-  return words === undefined ? `\`${provider}\`` : `${words} (\`${provider}\`)`;
+  const words = own(about, provider);
+  return words === undefined ? markdownCode(provider) : `${words} (${markdownCode(provider)})`;
 }
 
+/** Its cells are Markdown. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-function cell(text: string): string {
-  return oneLine(text).replaceAll('|', '\\|');
-}
-
-/** A message of the runtime may hold line ends and markup of its own. */
-function oneLine(text: string): string {
-  return text
-    .replace(/\s+/g, ' ')
-    .replace(/[<>]/g, (sign) => `\\${sign}`)
-    .trim();
 }

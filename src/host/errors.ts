@@ -6,6 +6,7 @@ import * as vscode from 'vscode';
 import { CfsError, messageOf, type Place } from '../errors.js';
 import { describeFailure } from './log.js';
 import type { Studio } from './studio.js';
+import { showFailure } from './ui.js';
 
 type Logging = Pick<Studio, 'log'>;
 
@@ -15,7 +16,7 @@ export async function showError(error: unknown, { log }: Logging): Promise<void>
   log.error(describeFailure(error));
   const showLog = { title: vscode.l10n.t('Show Log'), run: () => Promise.resolve(log.show()) };
   const buttons = error instanceof CfsError ? [...buttonsFor(error), showLog] : [showLog];
-  const chosen = await vscode.window.showErrorMessage(textOf(error), ...buttons);
+  const chosen = await showFailure(textOf(error), ...buttons);
   if (chosen) await chosen.run();
 }
 

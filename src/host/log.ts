@@ -1,8 +1,11 @@
-/** The little that the parts of the host without `vscode` need of its log channel. */
-import type * as vscode from 'vscode';
+/** The log as the parts of the host write to it; `ui.ts` makes it. */
 import { CfsError, formatError, messageOf } from '../errors.js';
 
-export type Log = Pick<vscode.LogOutputChannel, 'info' | 'warn' | 'error'>;
+export interface Log {
+  info(text: string): void;
+  warn(text: string): void;
+  error(text: string): void;
+}
 
 /** A failure as the log keeps it: a `CfsError` with place and remedy, a bug with its stack. */
 export function describeFailure(thrown: unknown): string {

@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import { messageOf } from '../errors.js';
 import type { ModelFacts } from '../protocol/preview.js';
 import type { Studio } from './studio.js';
+import { openPicker } from './ui.js';
 import { findModels, workspaceFolder } from './workspace.js';
 
 interface ModelItem extends vscode.QuickPickItem {
@@ -30,14 +31,14 @@ async function pickFolder(studio: Studio): Promise<string | undefined> {
     })),
   ];
   if (items.length === 0) return browse();
-  const picker = vscode.window.createQuickPick<ModelItem>();
+  const { picker, setItems } = openPicker<ModelItem>();
   picker.title = vscode.l10n.t('Choose the base model');
   picker.placeholder = vscode.l10n.t('The model that training starts from');
   picker.matchOnDetail = true;
   const separated: ModelItem[] = [{ label: '', kind: vscode.QuickPickItemKind.Separator }];
   const browsing: ModelItem = { label: vscode.l10n.t('Browse…') };
   const draw = (): void => {
-    picker.items = [...items, ...separated, browsing];
+    setItems([...items, ...separated, browsing]);
   };
   draw();
   picker.show();
@@ -48,7 +49,8 @@ async function pickFolder(studio: Studio): Promise<string | undefined> {
     picker.onDidHide(() => resolve(undefined));
   });
   picker.dispose();
-  return picked === browsing ? browse() : picked?.folder;
+  if (picked === undefined) return undefined;
+  return picked.folder ?? browse();
 }
 
 /** One after another: each takes a moment, and the list is readable without. */

@@ -1,6 +1,7 @@
 /** Progress of work that is usually over at once: a notification only when it takes a while. */
 import * as vscode from 'vscode';
 import type { Studio } from './studio.js';
+import { withProgress } from './ui.js';
 
 const patienceMs = 400;
 
@@ -20,17 +21,14 @@ export async function withReadingProgress<T>(
   } finally {
     clearTimeout(timer);
   }
-  return vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title },
-    async (progress) => {
-      const reading = preview.onReading(({ rows }) => {
-        progress.report({ message: vscode.l10n.t('{0} rows read', rows.toLocaleString('en')) });
-      });
-      try {
-        return await result;
-      } finally {
-        reading.dispose();
-      }
-    },
-  );
+  return withProgress({ title }, async (report) => {
+    const reading = preview.onReading(({ rows }) => {
+      report(vscode.l10n.t('{0} rows read', rows.toLocaleString('en')));
+    });
+    try {
+      return await result;
+    } finally {
+      reading.dispose();
+    }
+  });
 }

@@ -1,18 +1,19 @@
 /**
- * Shows a report: in the person's browser, or in a tab of the editor if the file is on another
- * machine. A report is one file that needs nothing else, and carries its own content policy, which
- * allows its own scripts by their hashes and nothing besides.
+ * Shows a report that was drawn just now: in the person's browser, or in a tab of the editor if the
+ * file is on another machine. A report is one file that needs nothing else, and carries its own content
+ * policy, which allows its own scripts by their hashes and nothing besides.
  */
 import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { isOnThisDesktop } from './desktop.js';
+import { inert } from './ui.js';
 
 export async function showReport(file: string, runName: string): Promise<void> {
   if (isOnThisDesktop() && (await vscode.env.openExternal(vscode.Uri.file(file)))) return;
   const html = await readFile(file, 'utf8');
   const panel = vscode.window.createWebviewPanel(
     'cfs.report',
-    vscode.l10n.t('Report: {0}', runName),
+    inert(vscode.l10n.t('Report: {0}', runName)),
     vscode.ViewColumn.Active,
     { enableScripts: true, enableFindWidget: true, localResourceRoots: [] },
   );

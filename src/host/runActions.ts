@@ -7,6 +7,10 @@ import { describeFailure } from './log.js';
 import { isOnThisDesktop } from './desktop.js';
 import { showReport } from './reportView.js';
 import type { RunActions, Studio } from './studio.js';
+import { confirm } from './ui.js';
+
+/** The log of a long run takes a while to read. */
+const drawTimeoutMs = 120_000;
 
 export function createRunActions(studio: Studio): RunActions {
   const { library, service } = studio;
@@ -14,8 +18,10 @@ export function createRunActions(studio: Studio): RunActions {
     stop: (runId) => service.stop(runId),
     resume: (runId) => service.resume(runId),
     report: async (runId) => {
-      const { config, paths } = library.open(runId);
+      const { config, folder, paths } = library.open(runId);
       if (!existsSync(paths.report)) throw noReport(config.name);
+      // The file may be anybody's, in a folder that was cloned: what is shown is drawn here.
+      await studio.preview.request('drawReport', { folder }, { timeoutMs: drawTimeoutMs });
       await showReport(paths.report, config.name);
     },
     reveal: (runId) => revealFolder(folderOf(studio, runId)),
@@ -63,11 +69,6 @@ async function deleteRun(studio: Studio, runId: string): Promise<void> {
     await vscode.workspace.fs.delete(folder, { recursive: true, useTrash: false });
   }
   studio.library.refresh();
-}
-
-async function confirm(question: string, detail: string, yes: string): Promise<boolean> {
-  const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes);
-  return answer === yes;
 }
 
 /** The folder of a run whose configuration may be unreadable. Throws `RUN_NOT_FOUND`. */

@@ -8,6 +8,7 @@ import type { RunInfo } from '../protocol/runInfo.js';
 import { showError } from './errors.js';
 import { phaseText, progressText, runsToOffer } from './runText.js';
 import type { RunEnd, Studio } from './studio.js';
+import { showFailure, showInfo, statusItem, withProgress } from './ui.js';
 
 /** Kept for the workspace: runs under way or waiting in this window, and those offered already. */
 const underWayKey = 'cfs.runsUnderWay';
@@ -23,8 +24,7 @@ export function registerRunProgress(studio: Studio): vscode.Disposable {
 }
 
 function registerStatusBar({ library, service }: Studio): vscode.Disposable {
-  const item = vscode.window.createStatusBarItem('cfs.run', vscode.StatusBarAlignment.Left, 50);
-  item.name = vscode.l10n.t('CFS Studio: run');
+  const item = statusItem('cfs.run', vscode.l10n.t('CFS Studio: run'));
   const update = (): void => {
     const runs = library.list();
     const run =
@@ -32,22 +32,24 @@ function registerStatusBar({ library, service }: Studio): vscode.Disposable {
       runs.find(({ state }) => state === 'running');
     if (run === undefined) return item.hide();
     const waiting = service.queue.length;
-    item.text = `$(sync~spin) CFS: ${progressText(run)}`;
-    item.tooltip = [
-      `${run.name}: ${phaseText(run)}`,
-      ...(run.secondsWorked < 60
-        ? []
-        : [vscode.l10n.t('Time so far: {0}', formatSeconds(run.secondsWorked))]),
-      ...(waiting === 0 ? [] : [vscode.l10n.t('Runs waiting: {0}', waiting)]),
-      vscode.l10n.t('Click to show the forgetting curves.'),
-    ].join('\n');
-    item.accessibilityInformation = { label: `CFS Studio, ${run.name}, ${phaseText(run)}` };
-    item.command = {
-      command: 'cfs.showCurves',
-      title: vscode.l10n.t('Show Forgetting Curves'),
-      arguments: [run.id],
-    };
-    item.show();
+    item.show({
+      icon: 'sync~spin',
+      text: `CFS: ${progressText(run)}`,
+      tooltip: [
+        `${run.name}: ${phaseText(run)}`,
+        ...(run.secondsWorked < 60
+          ? []
+          : [vscode.l10n.t('Time so far: {0}', formatSeconds(run.secondsWorked))]),
+        ...(waiting === 0 ? [] : [vscode.l10n.t('Runs waiting: {0}', waiting)]),
+        vscode.l10n.t('Click to show the forgetting curves.'),
+      ].join('\n'),
+      spoken: `CFS Studio, ${run.name}, ${phaseText(run)}`,
+      command: {
+        command: 'cfs.showCurves',
+        title: vscode.l10n.t('Show Forgetting Curves'),
+        arguments: [run.id],
+      },
+    });
   };
   update();
   return vscode.Disposable.from(library.onDidChange(update), service.onDidChange(update), item);
@@ -68,20 +70,19 @@ function registerNotification(studio: Studio): vscode.Disposable {
 
 async function showProgress(studio: Studio, runId: string): Promise<void> {
   const { library, service } = studio;
-  await vscode.window.withProgress(
+  await withProgress(
     {
-      location: vscode.ProgressLocation.Notification,
       // A run that was made just now is not in the list before its folder has been looked at.
       title: library.get(runId)?.name ?? library.open(runId).config.name,
       cancellable: true,
     },
-    (progress, cancelled) =>
+    (tell, cancelled) =>
       new Promise<void>((resolve) => {
         let stopping = false;
         const report = (): void => {
           const run = library.get(runId);
-          if (stopping) progress.report({ message: vscode.l10n.t('Stopping after a checkpoint…') });
-          else if (run !== undefined) progress.report({ message: phaseText(run) });
+          if (stopping) tell(vscode.l10n.t('Stopping after a checkpoint…'));
+          else if (run !== undefined) tell(phaseText(run));
         };
         const subscriptions = vscode.Disposable.from(
           library.onDidChange(report),
@@ -111,31 +112,26 @@ async function tellEnd(studio: Studio, { runId, outcome, error }: RunEnd): Promi
     vscode.l10n.t('Resume'),
     vscode.l10n.t('Show Log'),
   ];
-  const { showInformationMessage, showErrorMessage } = vscode.window;
   const ask = (): Thenable<string | undefined> => {
     const why = error === undefined ? '' : `${error.message} ${error.remedy}`;
     switch (outcome) {
       case 'finished':
-        return showInformationMessage(vscode.l10n.t('“{0}” has finished.', name), curves, report);
+        return showInfo(vscode.l10n.t('“{0}” has finished.', name), curves, report);
       case 'samples':
-        return showInformationMessage(
+        return showInfo(
           vscode.l10n.t('The samples of “{0}” are ready. Read them, then train.', name),
           inspect,
           train,
         );
       case 'stopped':
-        return showInformationMessage(
+        return showInfo(
           vscode.l10n.t('“{0}” was stopped. It can be resumed at any time.', name),
           resume,
         );
       case 'failed':
-        return showErrorMessage(vscode.l10n.t('“{0}” failed. {1}', name, why), showLog);
+        return showFailure(vscode.l10n.t('“{0}” failed. {1}', name, why), showLog);
       case 'crashed':
-        return showErrorMessage(
-          vscode.l10n.t('“{0}” was interrupted. {1}', name, why),
-          resume,
-          showLog,
-        );
+        return showFailure(vscode.l10n.t('“{0}” was interrupted. {1}', name, why), resume, showLog);
     }
   };
   const run = (command: string): Thenable<unknown> =>
@@ -194,7 +190,7 @@ function registerResumeOffer({ context, library, service, log }: Studio): vscode
             found.length,
           );
     const later = vscode.l10n.t('Not Now');
-    if ((await vscode.window.showInformationMessage(message, resume, later)) !== resume) return;
+    if ((await showInfo(message, resume, later)) !== resume) return;
     try {
       for (const { id } of found) service.resume(id);
     } catch (error) {

@@ -5,6 +5,7 @@ import type { RunInfo } from '../protocol/runInfo.js';
 import { stateWords } from '../protocol/runWords.js';
 import { canResume, describeRun, runFacts, speakRun, stateIcons } from './runText.js';
 import type { Studio } from './studio.js';
+import { factsTooltip, inert, treeItem, type TreeItemOptions } from './ui.js';
 
 interface RunNode {
   kind: 'run';
@@ -119,7 +120,7 @@ function childrenOf(node: Node, run: RunInfo): Node[] {
 
 function itemOf(node: Node, run: RunInfo | undefined): vscode.TreeItem {
   // Deleted between two looks: the tree is drawn again at once.
-  if (run === undefined) return new vscode.TreeItem(node.runId);
+  if (run === undefined) return treeItem({ label: node.runId });
   if (node.kind === 'run') return runItem(run);
   const item = partItem(node, run);
   item.id = `${run.id}/${node.kind}${node.kind === 'checkpoint' ? `/${node.step}` : ''}`;
@@ -130,38 +131,27 @@ function itemOf(node: Node, run: RunInfo | undefined): vscode.TreeItem {
 function runItem(run: RunInfo): vscode.TreeItem {
   const hasChildren = childrenOf({ kind: 'run', runId: run.id, run }, run).length > 0;
   const { icon, color } = stateIcons[run.state];
-  const item = new vscode.TreeItem(
-    run.name,
-    hasChildren ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None,
-  );
+  const { None, Collapsed } = vscode.TreeItemCollapsibleState;
+  const item = treeItem({
+    label: run.name,
+    state: hasChildren ? Collapsed : None,
+    icon: new vscode.ThemeIcon(icon, new vscode.ThemeColor(color)),
+    description: describeRun(run),
+    tooltip: factsTooltip(run.name, stateWords[run.state], runFacts(run)),
+  });
   item.id = run.id;
   item.contextValue = `run.${run.state}`;
-  item.description = describeRun(run);
-  item.iconPath = new vscode.ThemeIcon(icon, new vscode.ThemeColor(color));
-  item.tooltip = tooltipOf(run);
-  item.accessibilityInformation = { label: speakRun(run), role: 'treeitem' };
+  item.accessibilityInformation = { label: inert(speakRun(run)), role: 'treeitem' };
   return item;
-}
-
-function tooltipOf(run: RunInfo): vscode.MarkdownString {
-  const text = new vscode.MarkdownString();
-  // Names, paths and messages are not ours: appended as text, they are never taken for Markdown.
-  text
-    .appendMarkdown('**')
-    .appendText(run.name)
-    .appendMarkdown(`** (${stateWords[run.state]})\n\n`);
-  for (const [name, value] of runFacts(run)) {
-    text.appendMarkdown(`- ${name}: `).appendText(value).appendMarkdown('\n');
-  }
-  return text;
 }
 
 function partItem(node: PartNode | CheckpointNode, run: RunInfo): vscode.TreeItem {
   const { None, Collapsed } = vscode.TreeItemCollapsibleState;
   switch (node.kind) {
     case 'samples': {
-      const item = partOf(vscode.l10n.t('Samples'), 'list-flat', None);
-      item.description = run.samples.toLocaleString('en');
+      const item = partOf(vscode.l10n.t('Samples'), 'list-flat', None, {
+        description: run.samples.toLocaleString('en'),
+      });
       item.command = {
         command: 'cfs.inspectSamples',
         title: vscode.l10n.t('Inspect Samples'),
@@ -169,11 +159,10 @@ function partItem(node: PartNode | CheckpointNode, run: RunInfo): vscode.TreeIte
       };
       return item;
     }
-    case 'checkpoints': {
-      const item = partOf(vscode.l10n.t('Checkpoints'), 'history', Collapsed);
-      item.description = String(run.checkpoints.length);
-      return item;
-    }
+    case 'checkpoints':
+      return partOf(vscode.l10n.t('Checkpoints'), 'history', Collapsed, {
+        description: String(run.checkpoints.length),
+      });
     case 'checkpoint':
       return partOf(vscode.l10n.t('Step {0}', node.step), 'git-commit', None);
     case 'report': {
@@ -186,9 +175,8 @@ function partItem(node: PartNode | CheckpointNode, run: RunInfo): vscode.TreeIte
       return item;
     }
     case 'model': {
-      const item = partOf(vscode.l10n.t('Model'), 'package', None);
       const folder = vscode.Uri.file(join(run.folder, 'model'));
-      item.tooltip = folder.fsPath;
+      const item = partOf(vscode.l10n.t('Model'), 'package', None, { tooltip: folder.fsPath });
       item.command = {
         command: 'revealInExplorer',
         title: vscode.l10n.t('Show the Model Folder'),
@@ -203,8 +191,7 @@ function partOf(
   label: string,
   icon: string,
   state: vscode.TreeItemCollapsibleState,
+  more: Pick<TreeItemOptions, 'description' | 'tooltip'> = {},
 ): vscode.TreeItem {
-  const item = new vscode.TreeItem(label, state);
-  item.iconPath = new vscode.ThemeIcon(icon);
-  return item;
+  return treeItem({ label, state, icon: new vscode.ThemeIcon(icon), ...more });
 }

@@ -12,10 +12,11 @@ import type { ErrorRecord, RunEvent } from '../protocol/records.js';
 import type { RunAction, RunInfo } from '../protocol/runInfo.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { RunFolder } from '../runs/runFolder.js';
+import type { LogChannel } from './ui.js';
 
 export interface Studio {
   context: vscode.ExtensionContext;
-  log: vscode.LogOutputChannel;
+  log: LogChannel;
   /** The folder whose `.cfs/runs` is meant. Throws `WORKSPACE_MISSING`. */
   workspace(): string;
   library: RunLibrary;

@@ -14,10 +14,11 @@ export function meanOfEachSource(
   const totals = new Map<string, number>();
   step.sources.forEach((id, row) => totals.set(id, (totals.get(id) ?? 0) + (counts[row] ?? 0)));
   const weights = new Float32Array([...totals.values()].reduce((sum, count) => sum + count, 0));
+  const factorOf = new Map(Object.entries(factors));
   let at = 0;
   step.sources.forEach((id, row) => {
     const next = at + (counts[row] ?? 0);
-    weights.fill((factors[id] ?? 0) / (totals.get(id) ?? 0), at, next);
+    weights.fill((factorOf.get(id) ?? 0) / (totals.get(id) ?? 0), at, next);
     at = next;
   });
   return weights;

@@ -23,6 +23,7 @@ import {
 import { createChatFormatter, type ChatOptions } from './chat.js';
 import type { Example } from './example.js';
 import { compileRowTemplate, type RowTemplate } from './rowTemplate.js';
+import { own } from '../own.js';
 
 export interface Format {
   shape: ShapeName;
@@ -110,7 +111,7 @@ export function resolveFormat(
   }
   if (shape.name === 'messages') {
     const toExample = chatFormatter(chat);
-    return format('messages', columns, used, (record) => toExample(record[main], main));
+    return format('messages', columns, used, (record) => toExample(own(record, main), main));
   }
   if (answer === undefined) {
     return format('text', columns, used, (record) => ({
@@ -167,7 +168,8 @@ function separate(prompt: string, response: string): string {
 
 interface NamedColumns {
   mapped: Partial<Record<ColumnName, string>>;
-  own: Partial<Record<ColumnName, string>>;
+  /** Columns that bear the name themselves. */
+  found: Partial<Record<ColumnName, string>>;
 }
 
 function nameColumns(
@@ -184,12 +186,12 @@ function nameColumns(
       place: { field: `columns.${name}` },
     });
   }
-  const own: Partial<Record<ColumnName, string>> = {};
+  const found: Partial<Record<ColumnName, string>> = {};
   for (const name of columnNames) {
     const column = columns.find((candidate) => candidate.toLowerCase() === name);
-    if (column !== undefined) own[name] = column;
+    if (column !== undefined) found[name] = column;
   }
-  return { mapped: mapping, own };
+  return { mapped: mapping, found };
 }
 
 interface Match {
@@ -200,8 +202,8 @@ interface Match {
 }
 
 /** What was mapped decides alone if it is enough; else the columns' own names help. */
-function matchShape({ mapped, own }: NamedColumns): Match | undefined {
-  for (const names of [mapped, { ...own, ...mapped }]) {
+function matchShape({ mapped, found }: NamedColumns): Match | undefined {
+  for (const names of [mapped, { ...found, ...mapped }]) {
     for (const shape of SHAPES) {
       const pick = (options: ColumnName[] | undefined): string | undefined =>
         options?.map((name) => names[name]).find((column) => column !== undefined);
@@ -222,15 +224,15 @@ function templateOf(
   options: DatasetFormat,
   part: 'prompt' | 'response',
   columns: readonly string[],
-  { mapped, own }: NamedColumns,
+  { mapped, found }: NamedColumns,
 ): BoundTemplate | undefined {
   const text = options.template?.[part];
   if (text === undefined) return undefined;
   const field = `template.${part}`;
   const template: RowTemplate = compileRowTemplate(text, field);
-  const names: Record<string, string | undefined> = { ...own, ...mapped };
+  const names = new Map<string, string | undefined>(Object.entries({ ...found, ...mapped }));
   const columnOf = (name: string): string => {
-    const column = columns.includes(name) ? name : names[name];
+    const column = columns.includes(name) ? name : names.get(name);
     if (column !== undefined) return column;
     throw new CfsError({
       code: 'TEMPLATE_FIELD',
@@ -245,7 +247,10 @@ function templateOf(
     columns: [...required, ...optional].map(([, column]) => column),
     render: (record) => {
       for (const [, column] of required) present(record, column);
-      const values = [...required, ...optional].map(([name, column]) => [name, record[column]]);
+      const values = [...required, ...optional].map(([name, column]) => [
+        name,
+        own(record, column),
+      ]);
       return template.render(Object.fromEntries(values) as Row);
     },
   };
@@ -271,7 +276,7 @@ function asRow(record: unknown): Row {
 }
 
 function present(record: Row, column: string): unknown {
-  const value = record[column];
+  const value = own(record, column);
   if (value !== undefined && value !== null) return value;
   throw new CfsError({
     code: 'FIELD_MISSING',
@@ -294,7 +299,7 @@ function textOf(record: Row, column: string): string {
 }
 
 function optionalTextOf(record: Row, column: string): string {
-  return record[column] === undefined || record[column] === null ? '' : textOf(record, column);
+  return (own(record, column) ?? null) === null ? '' : textOf(record, column);
 }
 
 function filled(text: string, field: string): string {

@@ -6,6 +6,7 @@
 import { defined } from '../errors.js';
 import { float32, floats, type Feeds, type Tensor } from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
+import { own } from '../own.js';
 
 export interface DecoderCache {
   /** Tokens of each row that are in the cache; set one to 0 to forget the row. `[batch]` */
@@ -57,7 +58,7 @@ export function createDecoderCache(architecture: Architecture, batch: number): D
     },
     append: (outputs, n, counts) => {
       for (const [name, target] of stored) {
-        const fresh = floats(outputs[outputName(name)]);
+        const fresh = floats(own(outputs, outputName(name)));
         for (let line = 0; line < lines; line++) {
           const row = Math.floor(line / kvHeads);
           const from = line * n * headDim;

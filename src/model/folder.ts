@@ -11,6 +11,7 @@ import { firstNonFinite } from './dtype.js';
 import { fileInFolder, readJsonInFolder } from './jsonFile.js';
 import { openSafetensors } from './safetensors.js';
 import type { SafetensorsFile, TensorInfo } from './safetensors.js';
+import { own } from '../own.js';
 
 export interface ModelTensors {
   names(): string[];
@@ -109,7 +110,7 @@ function openShards(folder: string, weightMap: Record<string, string>): ModelTen
     }
     located.set(name, shard);
   }
-  const pathOf = (name: string): string => defined(weightMap[name], `shard of ${name}`);
+  const pathOf = (name: string): string => defined(own(weightMap, name), `shard of ${name}`);
   return tensorsOf(located, join(folder, indexFile), pathOf);
 }
 

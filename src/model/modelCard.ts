@@ -4,6 +4,7 @@
  */
 import { basename } from 'node:path';
 import { stringify } from 'yaml';
+import { markdownCode, markdownText } from '../text.js';
 
 /** One line of the results: a task's score before and after fine-tuning. */
 export interface CardResult {
@@ -37,8 +38,8 @@ export function modelCard({ baseModel, method, settings, results = [] }: CardCon
   });
   const sections = [
     `---\n${frontMatter}---`,
-    `# ${name}, fine-tuned`,
-    `Fine-tuned from \`${name}\` with CFS Studio, method \`${method}\`.`,
+    `# ${markdownText(name)}, fine-tuned`,
+    `Fine-tuned from ${markdownCode(name)} with CFS Studio, method ${markdownCode(method)}.`,
     '## Settings',
     table(['setting', 'value'], Object.entries(settings)),
   ];
@@ -55,9 +56,5 @@ function table(head: string[], rows: readonly (readonly unknown[])[]): string {
 }
 
 function cellText(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-  return text
-    .replaceAll('\\', '\\\\')
-    .replaceAll('|', '\\|')
-    .replaceAll(/\s*\n\s*/g, ' ');
+  return markdownText(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 }

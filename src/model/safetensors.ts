@@ -13,6 +13,7 @@ import { assert, CfsError, defined, messageOf } from '../errors.js';
 import { writeFileAtomicFrom } from '../files.js';
 import { decodeFloats, encodeFloats, firstNonFinite, floatBytes, isFloatDtype } from './dtype.js';
 import type { FloatDtype } from './dtype.js';
+import { own } from '../own.js';
 
 export interface TensorInfo {
   /** As written in the file: `F32`, `BF16`, `I64`, … */
@@ -153,7 +154,7 @@ function encodeHeader(tensors: readonly TensorSpec[]): Uint8Array {
 }
 
 function sizeOf(tensor: TensorSpec): number {
-  return defined(elementBytes[tensor.dtype], `element size of ${tensor.dtype}`);
+  return defined(own(elementBytes, tensor.dtype), `element size of ${tensor.dtype}`);
 }
 
 function byteLength(tensor: TensorSpec): number {
@@ -214,7 +215,7 @@ function checkEntry(
     throw invalid(file, `tensor "${name}", ${path}: ${issue?.message ?? 'is malformed'}`, name);
   }
   const { dtype, shape, data_offsets: offsets } = parsed.data;
-  const bytesPerElement = Object.hasOwn(elementBytes, dtype) ? elementBytes[dtype] : undefined;
+  const bytesPerElement = own(elementBytes, dtype);
   if (bytesPerElement === undefined) {
     throw invalid(file, `tensor "${name}" has the unknown dtype "${dtype}"`, name);
   }

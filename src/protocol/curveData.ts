@@ -5,6 +5,7 @@
 import { eventsOf, trueHistory } from './history.js';
 import type { RunEvent, RunEventOf, TaskScore } from './records.js';
 import { sourceLabel } from './sourceRoles.js';
+import { own } from '../own.js';
 
 /** What of a run's events is drawn. */
 export interface RunCurves {
@@ -85,7 +86,7 @@ export function lossPoints(
   { source }: Pick<LossPart, 'source'>,
 ): [number, number][] {
   return steps.flatMap((event): [number, number][] => {
-    const value = source === undefined ? event.loss : (event.losses[source] ?? null);
+    const value = source === undefined ? event.loss : (own(event.losses, source) ?? null);
     return value === null ? [] : [[event.step, value]];
   });
 }

@@ -145,6 +145,8 @@ export const previewContract = {
       }),
       result: previewDataSchema,
     },
+    /** Writes the report of a run into its folder, from the run's own data. */
+    drawReport: { params: z.object({ folder: z.string() }), result: z.object({}) },
     doctor: { params: z.object({}), result: doctorReportSchema },
     /**
      * `samples` follow as events while the file is written, in place of those of another file; of

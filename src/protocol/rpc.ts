@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { CfsError } from '../errors.js';
 import { errorRecord, recordedError } from './errorRecord.js';
 import { errorRecordSchema } from './records.js';
+import { own } from '../own.js';
 
 export interface Contract {
   /** What this side answers when asked. */
@@ -174,11 +175,6 @@ export function createRpc<Mine extends Contract, Theirs extends Contract>(
 
 type Handler = (params: unknown) => unknown;
 type Listener = (payload: unknown) => void;
-
-/** Only what the contract itself names: a message may say “constructor”. */
-function own<T>(record: Record<string, T>, key: string): T | undefined {
-  return Object.hasOwn(record, key) ? record[key] : undefined;
-}
 
 function describe(error: z.ZodError | undefined): string {
   const issue = error?.issues[0];

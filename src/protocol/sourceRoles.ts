@@ -2,6 +2,7 @@
  * The kinds of rows that a run trains on, and the words for each, in one place. A run has at most one
  * source of a role; events and checkpoints know it by its id.
  */
+import { own } from '../own.js';
 
 export interface SourceRole {
   /** The name of the source on disk. */
@@ -34,7 +35,7 @@ export const sourceRoles: Record<string, SourceRole> = {
 
 /** The words for a role; for one of a newer version its own name. */
 export function sourceRole(role: string): SourceRole {
-  return sourceRoles[role] ?? { id: role, label: role, name: role, rows: role, row: role };
+  return own(sourceRoles, role) ?? { id: role, label: role, name: role, rows: role, row: role };
 }
 
 /** What the loss of a source is called; for one of a newer version its id. */

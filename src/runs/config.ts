@@ -15,6 +15,7 @@ import { checkFields, fieldName, shapeOf } from './configCheck.js';
 import { runConfigSchema } from './configSchema.js';
 import type { RunConfig } from './configSchema.js';
 import { mapPaths } from './paths.js';
+import { own } from '../own.js';
 
 /** The configuration of a file, or every problem it has (`CONFIG_INVALID`, with line and field). */
 export type ConfigCheck = { config: RunConfig; problems: [] } | { problems: CfsError[] };
@@ -115,7 +116,7 @@ function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): numb
   let offset = 0;
   for (const part of path) {
     if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && key.value === part);
+      const pair = node.items.find(({ key }) => keyText(key) === String(part));
       // A single source stands for a list of one, and `part` is then its index.
       if (pair === undefined && typeof part === 'number') continue;
       if (pair === undefined) break;
@@ -129,6 +130,12 @@ function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): numb
   return offset;
 }
 
+/** A key as the data has it: all are text there, `null` the empty one. */
+function keyText(key: unknown): string | undefined {
+  if (!isScalar(key)) return undefined;
+  return key.value === null ? '' : String(key);
+}
+
 function startOf(node: unknown): number | undefined {
   return isNode(node) ? node.range?.[0] : undefined;
 }
@@ -138,7 +145,7 @@ function addComments(map: YAMLMap, schema: z.core.$ZodType, depth = 0): void {
   map.items.forEach((pair, index) => {
     const key = pair.key;
     if (!isScalar(key)) return;
-    const field = shape[String(key.value)];
+    const field = own(shape, String(key.value));
     const about = field instanceof z.ZodType ? field.description : undefined;
     const value = pair.value as Node | null;
     if (about !== undefined) key.commentBefore = about.replace(/^/gm, ' ');

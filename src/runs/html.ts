@@ -2,23 +2,22 @@
  * Making HTML out of text that nobody has checked: samples are whatever a model wrote, names
  * whatever a person typed.
  */
+import { visible } from '../text.js';
 
-const entities: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
+const entities = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+  ["'", '&#39;'],
+]);
 
-/** `text` as HTML text or attribute value; control characters become U+FFFD. */
+/** `text` as HTML text or attribute value. */
 export function escapeHtml(text: string): string {
-  return text
-    .replace(/[&<>"']/g, (character) => entities[character] ?? character)
-    .replace(/\p{Cc}/gu, (character) => (/[\n\t]/.test(character) ? character : '\uFFFD'));
+  return visible(text).replace(/[&<>"']/g, (character) => entities.get(character) ?? character);
 }
 
 /** A value as JSON that may stand in a `<script>` element. */
 export function jsonForScript(value: unknown): string {
-  return JSON.stringify(value).replaceAll('<', '\\u003c');
+  return visible(JSON.stringify(value)).replaceAll('<', '\\u003c');
 }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { CfsError } from '../errors.js';
+import { own } from '../own.js';
 import { fieldHintsSchema, type FieldHints } from '../protocol/form.js';
 import { runIdentitySchema, type InputGroup, type RunInput } from '../protocol/identity.js';
 import type { RunIdentity } from '../protocol/identity.js';
@@ -164,7 +165,7 @@ function hintsOf(field: string): FieldHints | undefined {
   let schema: z.core.$ZodType | undefined = runConfigSchema;
   for (const key of field.split('.')) {
     const shape: Record<string, z.core.$ZodType> = shapeOf(schema);
-    schema = Object.hasOwn(shape, key) ? shape[key] : undefined;
+    schema = own(shape, key);
     if (schema === undefined) return undefined;
   }
   return fieldHintsSchema.safeParse(z.globalRegistry.get(schema)).data;

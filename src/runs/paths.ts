@@ -7,6 +7,7 @@ import { fieldHintsSchema } from '../protocol/form.js';
 import { shapeOf } from './configCheck.js';
 import { runConfigSchema } from './configSchema.js';
 import { isRecord } from './fields.js';
+import { own } from '../own.js';
 
 /** Changes a path; `field` is the dotted name of the field that is picked, as in `dataset`. */
 type ChangePath = (path: string, field: string) => string;
@@ -42,11 +43,11 @@ function mapField(
   }
   if (!isRecord(value)) return value;
   const entries = Object.entries(value).map(([key, entry]) => {
-    const field = shape[key];
+    const field = own(shape, key);
     if (field === undefined || (picked !== undefined && !isPicked(field))) return [key, entry];
     const name = prefix + key;
-    const own = picked ?? (isPicked(field) ? name : undefined);
-    return [key, mapField(field, entry, own, `${name}.`, change)];
+    const inside = picked ?? (isPicked(field) ? name : undefined);
+    return [key, mapField(field, entry, inside, `${name}.`, change)];
   });
   return Object.fromEntries(entries) as unknown;
 }

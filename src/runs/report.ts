@@ -3,6 +3,7 @@
  * other file, to be kept, mailed and opened in ten years. Everything in it comes from run folders.
  */
 import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
 import { writeFileAtomic } from '../files.js';
 import { methodLabel } from '../methods/index.js';
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
@@ -17,6 +18,7 @@ import { mostSamples, renderSamples } from './reportSamples.js';
 import { key, renderScores, renderSettings, renderTimings } from './reportTables.js';
 import { readEvents, readResults, readSamples } from './runFolder.js';
 import type { RunFolder } from './runFolder.js';
+import { pathShortener, withShortPaths } from './withoutPaths.js';
 
 export interface ReportRun {
   config: RunConfig;
@@ -25,11 +27,13 @@ export interface ReportRun {
   samples: readonly SampleRecord[];
   /** Absent while the run has not finished. */
   results?: RunResults;
+  /** The folder of the workspace, which paths are told from. */
+  root?: string;
 }
 
 /** The page for one run; with `compare`, its curves and scores beside those of other runs. */
 export function renderReport(run: ReportRun, compare: readonly ReportRun[] = []): string {
-  const runs = labelled([run, ...compare]);
+  const runs = labelled([run, ...compare].map(withoutPaths));
   const title = runs.map(({ label }) => label).join(' and ');
   const charts = buildCharts(runs);
   const samples = runs.find((each) => each.samples.length > 0)?.samples ?? [];
@@ -89,7 +93,31 @@ function reportOf(run: RunFolder): ReportRun {
     samples.push(sample);
     if (samples.length === mostSamples) break;
   }
-  return { config: run.config, events: readEvents(run), samples, results: readResults(run) };
+  return {
+    config: run.config,
+    events: readEvents(run),
+    samples,
+    results: readResults(run),
+    // A run lies in `.cfs/runs` of its workspace.
+    root: dirname(dirname(dirname(run.folder))),
+  };
+}
+
+/** Neither settings nor messages of a report say where on a disk something lies. */
+function withoutPaths(run: ReportRun): ReportRun {
+  const shorten = pathShortener(run.config, run.root);
+  const events = run.events.map((event): RunEvent => {
+    if (event.type === 'warning') {
+      return { ...event, message: shorten(event.message), remedy: shorten(event.remedy) };
+    }
+    if (event.type !== 'run_failed') return event;
+    const { message, remedy } = event.error;
+    return {
+      ...event,
+      error: { ...event.error, message: shorten(message), remedy: shorten(remedy) },
+    };
+  });
+  return { ...run, config: withShortPaths(run.config, run.root), events };
 }
 
 interface LabelledRun extends ReportRun {

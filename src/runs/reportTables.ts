@@ -7,6 +7,7 @@ import { outcomeOf, type Outcome } from '../protocol/outcome.js';
 import { phases, type RunEvent, type RunResults, type TaskResult } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
 import { escapeHtml } from './html.js';
+import { own } from '../own.js';
 
 /** What the tables need of a run. */
 export interface TableRun {
@@ -74,10 +75,10 @@ export function renderTimings(runs: readonly TableRun[]): string {
   const finished = runs.filter(({ results }) => results !== undefined);
   if (finished.length === 0) return '';
   const times = finished.map(({ events }) => timeWorked(events));
-  const names = [...phases, 'total'].filter((name) => times.some((time) => name in time));
+  const names = [...phases, 'total'].filter((name) => times.some((time) => own(time, name) !== undefined));
   const rows = names.map((name) => {
     const cells = times.map((time) => {
-      const seconds = time[name];
+      const seconds = own(time, name);
       return `<td>${seconds === undefined ? '–' : formatSeconds(seconds)}</td>`;
     });
     return `<tr><th scope="row">${escapeHtml(name)}</th>${cells.join('')}</tr>`;

@@ -25,6 +25,7 @@ import {
 import { createRandom } from '../random.js';
 import { kernelsOf, providers, type Provider } from './providers.js';
 import { float32, floats, int32, openDevice, type Feeds } from './session.js';
+import { own, setOwn } from '../own.js';
 
 /** What a probe found. */
 export type ProbeResult = Omit<ProviderCheck, 'chosen'>;
@@ -124,14 +125,14 @@ async function probeStep(provider: Provider): Promise<{ numbers: number[]; milli
       [count],
     );
   const feeds: Feeds = { at: integers(rows / 2, rows), targets: integers(rows / 2, vocab) };
-  for (const [name, { values, dims }] of data) feeds[name] = float32(values, dims);
+  for (const [name, { values, dims }] of data) setOwn(feeds, name, float32(values, dims));
   let milliseconds = Infinity;
   let numbers: number[] = [];
   for (let attempt = 0; attempt < 4; attempt++) {
     const started = performance.now();
     const outputs = await session.run(feeds);
     numbers = ['loss', ...weights.map((_, i) => `sum${i}`)].map((name) =>
-      defined(floats(outputs[name])[0], name),
+      defined(floats(own(outputs, name))[0], name),
     );
     milliseconds = Math.min(milliseconds, performance.now() - started);
   }

@@ -7,6 +7,7 @@ import * as ort from 'onnxruntime-node';
 import { CfsError, defined, messageOf } from '../errors.js';
 import { encodeIdentity } from '../graph/index.js';
 import { providers, type Provider } from './providers.js';
+import { own } from '../own.js';
 
 // What goes wrong is thrown; the library's own printing of it would only confuse.
 ort.env.logLevel = 'fatal';
@@ -101,7 +102,7 @@ function openHostDevice(provider: Provider): Device {
       return {
         run: (feeds, into = {}) => {
           const fetches = Object.fromEntries(
-            session.outputNames.map((name) => [name, into[name]?.tensor ?? null]),
+            session.outputNames.map((name) => [name, own(into, name)?.tensor ?? null]),
           );
           return session.run(feeds, fetches);
         },
@@ -146,7 +147,7 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
           const outputs = await session.run(feeds);
           for (const [name, target] of Object.entries(into)) {
             target.tensor.dispose();
-            target.tensor = defined(outputs[name], `output ${name}`);
+            target.tensor = defined(own(outputs, name), `output ${name}`);
             target.maker = session;
           }
           return outputs;

@@ -15,6 +15,7 @@ import {
 } from '../runtime/index.js';
 import type { ParameterStore, Piece } from './store.js';
 import type { StateKind } from './storePlan.js';
+import { setOwn } from '../own.js';
 
 /** What is known when a piece is updated. */
 export interface UpdateContext {
@@ -87,7 +88,7 @@ export async function createOptimizer(
       const ofVectors = scalars({ ...at, vector: true });
       for (const piece of store.pieces) {
         const into: Record<string, Held> = { [newName('weight')]: piece.weight };
-        for (const kind of written) into[newName(kind)] = defined(piece.state[kind], kind);
+        for (const kind of written) setOwn(into, newName(kind), defined(piece.state[kind], kind));
         await session.run(
           { ...(piece.vector ? ofVectors : ofMatrices), ...tensorsOf(piece) },
           into,

@@ -20,6 +20,7 @@ import {
 } from '../runtime/index.js';
 import type { ParameterStore } from './store.js';
 import { trainedTensors } from './storePlan.js';
+import { own, setOwn } from '../own.js';
 
 export interface StepShape {
   /** Tokens per line: no row may be longer. */
@@ -93,7 +94,7 @@ export function createGradientComputer(
     return session;
   };
   const into: Record<string, Held> = {};
-  for (const [name, held] of store.gradients) into[gradientName(name)] = held;
+  for (const [name, held] of store.gradients) setOwn(into, gradientName(name), held);
 
   const run = async (batch: Batch, weights: Float32Array, first: boolean): Promise<Passed> => {
     const session = await sessionFor(!first);
@@ -108,7 +109,7 @@ export function createGradientComputer(
     const gather = (name: string): Float32Array => {
       const values = new Float32Array(batch.targetIds.length);
       chunkTargets(batch, chunks).forEach(({ from, to }, i) => {
-        values.set(floats(outputs[name + i]).subarray(0, to - from), from);
+        values.set(floats(own(outputs, name + i)).subarray(0, to - from), from);
       });
       return values;
     };

@@ -18,6 +18,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { listRuns } from '../../src/runs/runFolder.js';
 import { buildPrograms, start, type Ended } from '../support/build.js';
+import { unseen } from '../support/hostileTexts.js';
 import { jsonLines, pairs, temporaryFolder, writeWorkspace } from '../support/tinyModel.js';
 
 const { cli } = buildPrograms();
@@ -264,6 +265,28 @@ describe('a broken input gives one error and leaves nothing half-written', () =>
     const folder = temporaryFolder();
     const error = onlyError(await runJob(folder), 2);
     expect(error.code).toBe('CONFIG_UNREADABLE');
+  });
+});
+
+describe('a cloned workspace whose names are no mere text', () => {
+  it('shows them as text, and knows no family that objects inherit', async () => {
+    const folder = copy();
+    const name = '\u001b]0;mine\u0007\u001b[2Jred\u202E';
+    edit(join(folder, 'run.yaml'), (text) =>
+      JSON.stringify({ ...(JSON.parse(text) as object), name }),
+    );
+    edit(join(folder, 'model', 'config.json'), (text) =>
+      JSON.stringify({ ...(JSON.parse(text) as object), model_type: 'constructor' }),
+    );
+    const error = onlyError(await runJob(folder));
+    expect(error.code).toBe('MODEL_UNSUPPORTED');
+    expect(error.message).toContain('“constructor”');
+
+    const listed = await start(cli, ['runs', '-C', folder], folder).ended;
+    expect(listed.out).toContain('\\u001b]0;mine\\u0007\\u001b[2Jred\\u202e');
+    const json = await start(cli, ['runs', '-C', folder, '--json'], folder).ended;
+    expect(JSON.parse(json.out)).toMatchObject({ name, state: 'failed' });
+    for (const { out } of [listed, json]) expect(unseen.test(out), out).toBe(false);
   });
 });
 

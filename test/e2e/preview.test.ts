@@ -1,6 +1,6 @@
 /** The preview process as the editor starts it: the bundle, forked, asked over IPC. */
 import { fork, type ChildProcess } from 'node:child_process';
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import type { CfsError } from '../../src/errors.js';
@@ -8,6 +8,7 @@ import type { SampleSummary } from '../../src/protocol/inspector.js';
 import { previewContract, previewHostContract } from '../../src/protocol/preview.js';
 import { createRpc } from '../../src/protocol/rpc.js';
 import { readRunConfig } from '../../src/runs/config.js';
+import { createRun } from '../../src/runs/runFolder.js';
 import { madeUpSamples } from '../unit/runs/madeUpRun.js';
 import { jsonLines, pairs, temporaryFolder, writeWorkspace } from '../support/tinyModel.js';
 
@@ -82,6 +83,10 @@ describe('the preview process', () => {
     });
     const doctor = await rpc.request('doctor', {});
     expect(doctor.providers.find(({ name }) => name === 'cpu')?.works).toBe(true);
+    const run = createRun(workspace, config);
+    writeFileSync(run.paths.report, 'not ours');
+    await rpc.request('drawReport', { folder: run.folder });
+    expect(readFileSync(run.paths.report, 'utf8')).toContain('Content-Security-Policy');
     expect(problems).toEqual([]);
   });
 

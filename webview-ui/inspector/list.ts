@@ -12,6 +12,7 @@ import { guessHeight, sampleRow } from './sample.js';
 import { createTokenCursor } from './tokenCursor.js';
 import type { TokenSource } from './tokens.js';
 import { oncePerFrame } from '../shared/oncePerFrame.js';
+import { own } from '../../src/own.js';
 
 export interface ListContent {
   samples: readonly SampleSummary[];
@@ -225,7 +226,7 @@ export function createSampleList(options: ListOptions): SampleList {
       // On one of the row's buttons, Enter is that button's.
       ...(event.target instanceof HTMLButtonElement ? {} : { Enter: () => onToggle(index) }),
     };
-    const action = actions[event.key];
+    const action = own(actions, event.key);
     if (!action) return;
     event.preventDefault();
     action();

@@ -18,6 +18,7 @@ import { chosenMethod } from '../method.js';
 import { describeChosen } from '../samples.js';
 import { versions } from '../versions.js';
 import type { Phase } from './phase.js';
+import { own } from '../../own.js';
 
 export interface SaveInput {
   base: Scores;
@@ -95,7 +96,7 @@ async function saveModel(
     source: model.folder,
     target: run.paths.model,
     // What the source stores a second time must not keep its old values.
-    weights: (name) => weights.get(name) ?? weights.get(aliases[name] ?? ''),
+    weights: (name) => weights.get(name) ?? weights.get(own(aliases, name) ?? ''),
     card,
   });
 }

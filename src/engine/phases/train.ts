@@ -26,6 +26,7 @@ import { createRate, now } from '../progress.js';
 import { drawSteps } from './drawnSteps.js';
 import { measure, measuringWork } from './measure.js';
 import type { Phase } from './phase.js';
+import { own } from '../../own.js';
 
 export interface TrainingInput {
   sources: readonly Source[];
@@ -196,7 +197,7 @@ function trainStep(
     time: now(),
     step: step.step,
     loss: finite(step.loss),
-    losses: Object.fromEntries(sources.map(({ id }) => [id, finite(step.losses[id])])),
+    losses: Object.fromEntries(sources.map(({ id }) => [id, finite(own(step.losses, id))])),
     learningRate: step.learningRate,
     gradNorm: finite(step.norm),
     tokens: step.tokens,

@@ -17,6 +17,8 @@ import type {
 import type { Handlers } from '../../protocol/rpc.js';
 import { checkFields, fieldName } from '../../runs/configCheck.js';
 import type { DatasetSource, RunConfig } from '../../runs/configSchema.js';
+import { writeReport } from '../../runs/report.js';
+import { openRun } from '../../runs/runFolder.js';
 import { doctorCommand } from '../commands.js';
 import { addReports, anyChat, datasetFolder, maxRowLength, splitRows } from '../dataset.js';
 import { parameterCount } from '../../model/parameters.js';
@@ -171,6 +173,10 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
       newest.abort();
       newest = new AbortController();
       return preview(config, folder, newest.signal);
+    },
+    drawReport: ({ folder }) => {
+      writeReport(openRun(folder));
+      return {};
     },
     doctor: () => doctorCommand(),
     followSamples: ({ file }) => {

@@ -1,6 +1,7 @@
 /** “Check Environment”: what this machine can do, as a page to read. */
 import * as vscode from 'vscode';
 import { describeEnvironment } from '../environmentReport.js';
+import { withProgress } from '../ui.js';
 import type { Parts } from './parts.js';
 
 const scheme = 'cfs-environment';
@@ -21,11 +22,8 @@ export function createEnvironmentPage(): EnvironmentPage {
   });
   return {
     check: async ({ studio }) => {
-      const report = await vscode.window.withProgress(
-        {
-          location: vscode.ProgressLocation.Notification,
-          title: vscode.l10n.t('Checking what this machine can do'),
-        },
+      const report = await withProgress(
+        { title: vscode.l10n.t('Checking what this machine can do') },
         () => studio.preview.request('doctor', {}, { timeoutMs }),
       );
       text = describeEnvironment(report);

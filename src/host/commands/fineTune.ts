@@ -5,6 +5,7 @@ import type { DatasetReport } from '../../protocol/datasetReport.js';
 import { makeDraft, tasksFolder } from '../draft.js';
 import { withReadingProgress } from '../progress.js';
 import type { Draft, Studio } from '../studio.js';
+import { pickMany, showWarning } from '../ui.js';
 import { findDatasets, namesIn, preferredModel, requireWorkspace, setting } from '../workspace.js';
 import type { Parts } from './parts.js';
 
@@ -48,10 +49,9 @@ async function pickDatasets(): Promise<string[] | undefined> {
   const items = (await findDatasets()).map((path) => ({ label: relative(folder, path), path }));
   // An empty list would only be in the way.
   if (items.length === 0) return browseDatasets(folder);
-  const picked = await vscode.window.showQuickPick([...items, browse], {
+  const picked = await pickMany([...items, browse], {
     title: vscode.l10n.t('Choose the dataset to fine-tune on'),
     placeHolder: vscode.l10n.t('Several files are combined into one dataset'),
-    canPickMany: true,
   });
   if (picked === undefined || picked.length === 0) return undefined;
   const paths = picked.flatMap(({ path }) => (path === undefined ? [] : [path]));
@@ -88,7 +88,7 @@ async function tellProblems(report: DatasetReport, files: readonly string[]): Pr
       ? vscode.l10n.t('{0} has a mistake.', names)
       : vscode.l10n.t('{0} has {1} mistakes.', names, errors.toLocaleString('en'));
   const remedy = vscode.l10n.t('Correct and save the file; training cannot start before that.');
-  const chosen = await vscode.window.showWarningMessage(`${mistakes} ${remedy}`, show);
+  const chosen = await showWarning(`${mistakes} ${remedy}`, show);
   if (chosen === show) await vscode.commands.executeCommand('workbench.actions.view.problems');
 }
 

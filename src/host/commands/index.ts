@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import { openDemo } from '../demoWorkspace.js';
 import { guard } from '../errors.js';
+import type { LogChannel } from '../ui.js';
 import { requireTrust } from '../workspace.js';
 import { createEnvironmentPage } from './environment.js';
 import { fineTune } from './fineTune.js';
@@ -13,7 +14,7 @@ import { configureMix, generateSamples, inspectSamples } from './samples.js';
 
 export interface CommandOptions {
   context: vscode.ExtensionContext;
-  log: vscode.LogOutputChannel;
+  log: LogChannel;
   /** There once the folder is trusted. */
   parts: () => Parts | undefined;
 }

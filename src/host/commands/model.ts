@@ -2,6 +2,7 @@
 import { isAbsolute, relative } from 'node:path';
 import * as vscode from 'vscode';
 import { describeModel, pickModel } from '../modelPicker.js';
+import { showInfo } from '../ui.js';
 import { workspaceFolder } from '../workspace.js';
 import type { Parts } from './parts.js';
 
@@ -11,7 +12,7 @@ export async function selectModel({ studio }: Parts): Promise<void> {
   await keep(model.folder);
   const mix = vscode.l10n.t('Configure Mix');
   const words = vscode.l10n.t('Base model: {0}.', describeModel(model));
-  const chosen = await vscode.window.showInformationMessage(words, mix);
+  const chosen = await showInfo(words, mix);
   if (chosen === mix) {
     studio.panel.show('mix', { draft: { ...studio.panel.draft, model: model.folder } });
   }

@@ -1,7 +1,8 @@
 /** Which run a command is about: the one it was called on, the only one, or the one people pick. */
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import type { RunInfo } from '../../protocol/runInfo.js';
 import { runLabels, stateWords } from '../../protocol/runWords.js';
+import { pickMany, pickOne, showInfo } from '../ui.js';
 
 export interface Question {
   title: string;
@@ -15,11 +16,11 @@ export async function pickRun(
   { title, none }: Question,
 ): Promise<string | undefined> {
   if (runs.length === 0) {
-    void vscode.window.showInformationMessage(none);
+    void showInfo(none);
     return undefined;
   }
   if (runs.length === 1) return runs[0]?.id;
-  return (await vscode.window.showQuickPick(itemsOf(runs), { title }))?.runId;
+  return (await pickOne(itemsOf(runs), { title }))?.runId;
 }
 
 /** Several runs; `chosen` are ticked already. */
@@ -29,7 +30,7 @@ export async function pickRuns(
   chosen: readonly string[],
 ): Promise<string[] | undefined> {
   const items = itemsOf(runs).map((item) => ({ ...item, picked: chosen.includes(item.runId) }));
-  const picked = await vscode.window.showQuickPick(items, { title, canPickMany: true });
+  const picked = await pickMany(items, { title });
   return picked?.map(({ runId }) => runId);
 }
 

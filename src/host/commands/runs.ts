@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { RunAction, RunInfo } from '../../protocol/runInfo.js';
 import { runIdOf } from '../runsTree.js';
 import { canResume } from '../runText.js';
+import { showInfo } from '../ui.js';
 import type { Command, Parts } from './parts.js';
 import { pickRun, pickRuns, type Question } from './runPicker.js';
 
@@ -23,7 +24,7 @@ export async function compareRuns(
 ): Promise<void> {
   const runs = studio.library.list();
   if (runs.length < 2) {
-    void vscode.window.showInformationMessage(
+    void showInfo(
       vscode.l10n.t('Comparing needs two runs. Run the same dataset again with other settings.'),
     );
     return;

@@ -4,6 +4,7 @@ import { checkConfigData } from '../../runs/configForm.js';
 import type { RunConfig } from '../../runs/configSchema.js';
 import type { Draft, Studio } from '../studio.js';
 import { runIdOf } from '../runsTree.js';
+import { showInfo } from '../ui.js';
 import { requireWorkspace } from '../workspace.js';
 import { draftFor } from './fineTune.js';
 import type { Parts } from './parts.js';
@@ -15,7 +16,7 @@ export async function generateSamples({ studio }: Parts): Promise<void> {
   const config = configOf(studio.panel.draft) ?? newestConfig(studio);
   if (config === undefined) {
     studio.panel.show('mix', await firstDraft(studio));
-    void vscode.window.showInformationMessage(
+    void showInfo(
       vscode.l10n.t('Choose a base model and a dataset here; then generate the samples.'),
     );
     return;

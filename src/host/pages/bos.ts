@@ -1,6 +1,7 @@
 /** Asks which BOS token the samples are to be generated from. */
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import type { ModelFacts } from '../../protocol/preview.js';
+import { openPicker } from '../ui.js';
 import { parseBos, bosChoices } from './bosChoices.js';
 
 interface TokenItem extends vscode.QuickPickItem {
@@ -18,11 +19,11 @@ export function pickBos(
     detail,
     token: id,
   }));
-  const pick = vscode.window.createQuickPick<TokenItem>();
+  const { picker: pick, setItems } = openPicker<TokenItem>();
   pick.title = 'BOS Token for the Samples';
   pick.placeholder = 'Choose a token, or type its text or id';
   pick.matchOnDescription = true;
-  pick.items = items;
+  setItems(items);
   pick.onDidChangeValue((value) => {
     const typed = parseBos(value);
     const isListed = items.some(({ label, token }) => label === typed || token === typed);
@@ -30,7 +31,7 @@ export function pickBos(
       typed === undefined || isListed
         ? []
         : [{ label: `Use “${typed}”`, alwaysShow: true, token: typed }];
-    pick.items = [...items, ...own];
+    setItems([...items, ...own]);
   });
   return new Promise((resolve) => {
     pick.onDidAccept(() => {

@@ -9,6 +9,7 @@ import type { FieldProblem } from '../../protocol/panel.js';
 import { flattenFields, isRecord, valueAt, withValue } from '../../runs/fields.js';
 import { mapPaths, pathsIn } from '../../runs/paths.js';
 import type { Draft } from '../studio.js';
+import { own, setOwn } from '../../own.js';
 
 const keptDraftSchema = z.object({
   values: z.record(z.string(), z.unknown()),
@@ -41,9 +42,9 @@ export function applySuggestions(
   const suggested: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(fields)) {
     const current = valueAt(values, field);
-    if (current !== undefined && !same(current, draft.suggested[field])) continue;
+    if (current !== undefined && !same(current, own(draft.suggested, field))) continue;
     values = withValue(values, field, value);
-    suggested[field] = value;
+    setOwn(suggested, field, value);
   }
   return { values, suggested, suggestedFor };
 }

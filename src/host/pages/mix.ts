@@ -27,6 +27,7 @@ import {
 } from './draft.js';
 import type { PageSide, Tell } from './side.js';
 import { logProblem } from './webview.js';
+import { own } from '../../own.js';
 
 const draftKey = 'cfs.mixDraft';
 /** A first look at a large dataset takes its time. */
@@ -151,7 +152,7 @@ export function createMixSide(
           canSelectFolders: kind === 'folder',
           canSelectMany: kind === 'files',
           defaultUri: startFolder(studio, store.read().values, field),
-          ...(kind === 'folder' ? {} : { filters: filters[withoutIndex(field)] }),
+          ...(kind === 'folder' ? {} : { filters: own(filters, withoutIndex(field)) }),
         });
         const paths = (chosen ?? []).map(({ fsPath }) => fsPath);
         return { paths: inFolder((folder) => paths.map((path) => shownPath(path, folder)), paths) };

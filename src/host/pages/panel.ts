@@ -14,6 +14,7 @@ import {
 import type { Handlers } from '../../protocol/rpc.js';
 import { guard, openPlace } from '../errors.js';
 import type { PanelHost, RunActions, Studio } from '../studio.js';
+import { showInfo } from '../ui.js';
 import { createCompareSide } from './compare.js';
 import { createCurvesSide } from './curves.js';
 import { createDraftStore, createMixSide, type MixSide } from './mix.js';
@@ -69,7 +70,7 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
       vscode.workspace.asRelativePath(file),
     );
     const offer = guard(async () => {
-      const chosen = await vscode.window.showInformationMessage(told, open);
+      const chosen = await showInfo(told, open);
       if (chosen === open) await openPlace({ file });
     }, studio);
     void offer();

@@ -13,6 +13,7 @@ import {
   type Handlers,
   type Rpc,
 } from '../../protocol/rpc.js';
+import { describeFailure, type Log } from '../log.js';
 import type { Studio } from '../studio.js';
 import { webviewShell } from './shell.js';
 
@@ -53,12 +54,12 @@ export function connectWebview<Host extends Contract, Page extends Contract>(
 }
 
 /** Writes what went wrong into the log: a user's mistake in words, our own with its stack. */
-export function logProblem(log: vscode.LogOutputChannel, where: string, error: unknown): void {
+export function logProblem(log: Log, where: string, error: unknown): void {
   if (error instanceof CfsError) log.warn(`${where}: ${formatError(error)}`);
-  else log.error(where, error);
+  else log.error(`${where}: ${describeFailure(error)}`);
 }
 
-function endpointOf(webview: vscode.Webview, log: vscode.LogOutputChannel): Endpoint {
+function endpointOf(webview: vscode.Webview, log: Log): Endpoint {
   return {
     post: (message) => {
       webview.postMessage(message).then(undefined, (error: unknown) => {
@@ -75,10 +76,7 @@ function endpointOf(webview: vscode.Webview, log: vscode.LogOutputChannel): Endp
 /** An answer that another one has overtaken is no problem of anyone. */
 const expected = new Set<ErrorCode>(['PREVIEW_SUPERSEDED']);
 
-function logged<Host extends Contract>(
-  handlers: Handlers<Host>,
-  log: vscode.LogOutputChannel,
-): Handlers<Host> {
+function logged<Host extends Contract>(handlers: Handlers<Host>, log: Log): Handlers<Host> {
   const wrapped = Object.entries<(params: never) => unknown>(handlers).map(([name, handle]) => [
     name,
     async (params: never) => {

@@ -4,6 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { CfsError, messageOf } from '../../errors.js';
+import { own } from '../../own.js';
 
 /** One row as it is in the file, or why that row could not be read (the others still can). */
 export type RawRow =
@@ -74,7 +75,7 @@ function readError(file: string, cause: unknown): CfsError {
   return new CfsError({
     code: 'DATASET_UNREADABLE',
     message: `Could not read the dataset: ${messageOf(cause)}.`,
-    remedy: remedies[code] ?? 'Check that the disk is connected and the file can be read.',
+    remedy: own(remedies, code) ?? 'Check that the disk is connected and the file can be read.',
     place: { file },
     cause,
   });

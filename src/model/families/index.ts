@@ -5,6 +5,7 @@ import type { Architecture, FamilySource } from '../architecture.js';
 import type { ModelFolder } from '../folder.js';
 import { traceParameters } from '../parameters.js';
 import { families } from './list.js';
+import { own } from '../../own.js';
 
 /** The architecture of a model folder. Throws what `architectureOf` throws. */
 export function folderArchitecture({ folder, config, tensors }: ModelFolder): Architecture {
@@ -18,7 +19,7 @@ export function folderArchitecture({ folder, config, tensors }: ModelFolder): Ar
  */
 export function architectureOf(source: FamilySource): Architecture {
   const type = String(source.config.model_type);
-  const make = Object.hasOwn(families, type) ? families[type] : undefined;
+  const make = own(families, type);
   if (make === undefined) throw unsupported(type, source.file);
   const family = make(source);
   return { ...family, parameters: traceParameters(family) };

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine, Io } from '../../../src/cli/io.js';
 import { runCli } from '../../../src/cli/program.js';
+import { createTerminal } from '../../../src/cli/terminal.js';
 import { CfsError } from '../../../src/errors.js';
 import { errorRecord } from '../../../src/protocol/errorRecord.js';
 import { listRuns, openRunWriter } from '../../../src/runs/runFolder.js';
@@ -142,8 +143,7 @@ function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
 
 function cli(args: string[], engine = fakeEngine(), world: Partial<Io> = {}): Promise<number> {
   return runCli(args, {
-    out: (text) => (out += text),
-    err: (text) => (err += text),
+    ...createTerminal({ out: (text) => (out += text), err: (text) => (err += text) }),
     tty: false,
     columns: 80,
     cwd: workspace,
@@ -322,7 +322,7 @@ describe('interrupted', () => {
     const module = fileURLToPath(new URL('../../../src/cli/interrupt.ts', import.meta.url));
     const code = `
       const { interrupted } = await import(${JSON.stringify(module)});
-      interrupted().addEventListener('abort', () => {
+      interrupted({ err: () => undefined }).addEventListener('abort', () => {
         console.log('aborted');
         setTimeout(() => { for (;;); });
       });

@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { renderReport } from '../../../src/runs/report.js';
 import type { ReportRun } from '../../../src/runs/report.js';
 import { buildCharts } from '../../../src/runs/reportCharts.js';
 import type { Chart } from '../../../src/runs/reportCharts.js';
+import type { TaskResult } from '../../../src/protocol/records.js';
+import { parseRunConfig } from '../../../src/runs/config.js';
+import { hostileTexts, unseen } from '../../support/hostileTexts.js';
 import { madeUpConfig, madeUpEvents, madeUpResults, madeUpSamples, timeAt } from './madeUpRun.js';
 
 const attack = '</pre><script>alert("sample")</script><img src=x onerror=alert(1)>';
@@ -55,6 +60,44 @@ describe('renderReport', () => {
     expect(bodyOf(html)).not.toMatch(/<script|<img|<b>/);
     expect(html.slice(0, html.indexOf('<style>'))).toContain('<title>&quot;&gt;&lt;script&gt;');
     expect(html.match(/<script/g)).toHaveLength(3);
+  });
+
+  it.each(hostileTexts)('takes %j for text', (text) => {
+    const run = reportRun('cfs', text);
+    const task = { ...madeUpResults('cfs').tasks[0], task: text, metric: text } as TaskResult;
+    const results = { ...madeUpResults('cfs'), tasks: [task], versions: { [text]: text } };
+    const warning = { type: 'warning', time: timeAt(0), code: 'A', message: text, remedy: text };
+    const events = [...run.events, { ...warning, type: 'warning' as const }];
+    const html = renderReport({ ...run, events, results, samples: madeUpSamples([text]) });
+    const ours = bodyOf(renderReport(reportRun('cfs')));
+    const elements = (page: string): string[] => [
+      ...new Set([...page.matchAll(/<\/?[a-z0-9]+/g)].map(([tag]) => tag)),
+    ];
+    expect(elements(ours)).toEqual(expect.arrayContaining(elements(bodyOf(html))));
+    expect(unbalancedTags(bodyOf(html))).toEqual([]);
+    expect(bodyOf(html).replace(/="[^"]*"/g, '=')).not.toMatch(/<[^>]* (on\w+|href|src)=/);
+    expect(html.match(/<script/g)).toHaveLength(3);
+    expect(html).not.toContain('<!--');
+    expect(unseen.test(bodyOf(html))).toBe(false);
+    expect(chartsOf(html).length).toBeGreaterThan(0);
+  });
+
+  it('says nothing of where the files of this machine lie', () => {
+    const home = join(homedir(), 'secret place');
+    const root = join(home, 'work');
+    const config = parseRunConfig(
+      `model: ${home}/models/base\ndataset: data/poems.jsonl\n`,
+      join(root, 'run.yaml'),
+    );
+    const place = `${home}/models/base/config.json`;
+    const error = { code: 'A', message: `No ${place}.`, remedy: `Look at ${root}/x.`, place: {} };
+    const events = [{ type: 'run_failed' as const, time: timeAt(0), step: 0, error }];
+    const html = renderReport({ config, events, samples: [], root });
+    expect(html).toContain('No …/base/config.json. → Look at ./x.');
+    expect(html).toContain('>…/base<');
+    expect(html).toContain('>data/poems.jsonl<');
+    expect(html).not.toContain(homedir());
+    expect(html).not.toContain('secret place');
   });
 
   it('allows exactly its own scripts and style, and no network', () => {

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { fieldHintsSchema, type FieldHints } from '../../../src/protocol/form.js';
 import type { FieldProblem } from '../../../src/protocol/panel.js';
 import { dotted, getAt, isRecord, type Path, type Values } from './values.js';
+import { own } from '../../../src/own.js';
 
 export type Pick = NonNullable<FieldHints['pick']>;
 
@@ -134,7 +135,7 @@ export function formOf(schema: SchemaNode, values: Values, problems: FieldProble
  */
 export function withLists(schema: SchemaNode, values: Values): Values {
   const entries = Object.entries(values).map(([name, value]): [string, unknown] => {
-    const node = schema.properties?.[name];
+    const node = own(schema.properties ?? {}, name);
     if (node?.properties && isRecord(value)) return [name, withLists(node, value)];
     if (node?.type !== 'array' || value === undefined) return [name, value];
     const list: unknown[] = Array.isArray(value) ? (value as unknown[]) : [value];
@@ -206,7 +207,7 @@ function fieldOf(node: SchemaNode, path: Path, values: Values, parent: SchemaNod
 function controlOf(node: SchemaNode, path: Path, values: Values, value: unknown): Control {
   if (node.enum) {
     const choices = node.enum.map(String).map((each) => {
-      const { label = each, about = '' } = node.choices?.[each] ?? {};
+      const { label = each, about = '' } = own(node.choices ?? {}, each) ?? {};
       return { value: each, label, about };
     });
     return { kind: 'choice', choices };

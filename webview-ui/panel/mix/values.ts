@@ -1,4 +1,5 @@
 /** The values of the form: nested plain data, never changed in place, read and set by path. */
+import { own, setOwn } from '../../../src/own.js';
 
 export type Values = Record<string, unknown>;
 export type Path = readonly (string | number)[];
@@ -18,7 +19,7 @@ export function dotted(path: Path): string {
 export function getAt(data: unknown, path: Path): unknown {
   return path.reduce<unknown>((at, part) => {
     if (Array.isArray(at)) return typeof part === 'number' ? (at as unknown[])[part] : undefined;
-    return isRecord(at) && Object.hasOwn(at, part) ? at[part] : undefined;
+    return isRecord(at) ? own(at, String(part)) : undefined;
   }, data);
 }
 
@@ -37,10 +38,10 @@ function change(data: unknown, [head, ...rest]: Path, value: unknown): unknown {
     return list.length === 0 ? undefined : list;
   }
   const next: Values = isRecord(data) ? { ...data } : {};
-  const part = change(next[head], rest, value);
+  const part = change(own(next, head), rest, value);
   const isEmpty = part === undefined || (isRecord(part) && Object.keys(part).length === 0);
-  if (isEmpty) delete next[head];
-  else next[head] = part;
+  if (isEmpty) return Object.fromEntries(Object.entries(next).filter(([name]) => name !== head));
+  setOwn(next, head, part);
   return next;
 }
 

@@ -23,6 +23,14 @@ export const editor = {
       editor.Uri.file([base.fsPath, ...parts].join('/')),
   },
   ViewColumn: { Active: -1 },
+  UIKind: { Desktop: 1 },
+  env: {
+    uiKind: 1,
+    remoteName: undefined,
+    openExternal: vi.fn<(file: { fsPath: string }) => Promise<boolean>>(() =>
+      Promise.resolve(true),
+    ),
+  },
   l10n: { t: (text: string, ...parts: string[]) => text.replace('{0}', parts[0] ?? '') },
   commands: { executeCommand: vi.fn(() => Promise.resolve()) },
   workspace: {
