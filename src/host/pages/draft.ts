@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { CfsError } from '../../errors.js';
 import type { FieldProblem } from '../../protocol/panel.js';
 import { flattenFields, isRecord, valueAt, withValue } from '../../runs/fields.js';
-import { mapPaths, pathsIn } from '../../runs/paths.js';
+import { mapPaths } from '../../runs/paths.js';
 import type { Draft } from '../studio.js';
 
 const keptDraftSchema = z.object({
@@ -79,20 +79,18 @@ export function shownPath(path: string, workspace: string): string {
   return relative(workspace, path).split(sep).join('/') || '.';
 }
 
-/** The problem beside the field it belongs to: by the file it is in, else by its own field. */
-export function fieldProblem({ message, remedy, place }: CfsError, values: Draft): FieldProblem {
+/** The problem beside the field it belongs to; with an empty one where it belongs to none. */
+export function fieldProblem({
+  message,
+  remedy,
+  place,
+}: Pick<CfsError, 'message' | 'remedy' | 'place'>): FieldProblem {
+  // The field of a place in a file is one of that file, as is a column of a dataset.
+  const own = place.file === undefined ? place.field : undefined;
   return {
-    field: fieldOfFile(place.file, values) ?? place.field ?? '',
+    field: place.setting ?? own ?? '',
     message: `${[position(place), message].filter((part) => part !== '').join(': ')} ${remedy}`,
   };
-}
-
-function fieldOfFile(file: string | undefined, values: Draft): string | undefined {
-  if (file === undefined) return undefined;
-  const paths = pathsIn(values);
-  const found =
-    paths.find(({ path }) => path === file) ?? paths.find(({ path }) => isInside(file, path));
-  return found?.field;
 }
 
 function position({ file, line }: CfsError['place']): string {

@@ -140,7 +140,7 @@ export function createMixSide(
           return { problems: [], preview };
         } catch (error) {
           if (!(error instanceof CfsError)) throw error;
-          const problem = fieldProblem(error, values);
+          const problem = fieldProblem(error);
           if (problem.field === '') throw error;
           return { problems: [problem] };
         }

@@ -69,27 +69,19 @@ describe('the dataset of a draft', () => {
 });
 
 describe('the field of a problem', () => {
-  const values = {
-    model: '/models/base',
-    dataset: [{ path: '/data/a.jsonl' }],
-    evaluation: { tasks: ['/tasks/facts.yaml'] },
-  };
   const problem = (place: CfsError['place']) =>
     fieldProblem(
       new CfsError({ code: 'CONFIG_INVALID', message: 'It is wrong.', remedy: 'Mend it.', place }),
-      values,
     );
 
-  it('is that of the file it is in', () => {
-    expect(problem({ file: '/models/base/config.json' }).field).toBe('model');
-    expect(problem({ file: '/models/base' }).field).toBe('model');
-    expect(problem({ file: '/models/base2' }).field).toBe('');
-    expect(problem({ file: '/tasks/facts.yaml' }).field).toBe('evaluation.tasks');
-    // The field of a row is no field of the form.
-    expect(problem({ file: '/data/a.jsonl', line: 3, field: 'prompt' })).toEqual({
-      field: 'dataset',
-      message: 'a.jsonl, line 3: It is wrong. Mend it.',
+  it('is the setting it comes from', () => {
+    const file = '/data/config.json';
+    // The field of a place in a file is no field of the form.
+    expect(problem({ file, line: 3, field: 'model_type', setting: 'model' })).toEqual({
+      field: 'model',
+      message: 'config.json, line 3: It is wrong. Mend it.',
     });
+    expect(problem({ file, field: 'model_type' }).field).toBe('');
   });
 
   it('is its own where it names no file, else the whole', () => {

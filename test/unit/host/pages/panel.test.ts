@@ -160,7 +160,7 @@ describe('the mix page', () => {
 
   it('puts errors beside their field, and passes on those that have none', async () => {
     const request = fake.parts.request;
-    const place = { file: '/models/base/config.json' };
+    const place = { file: '/models/base/config.json', setting: 'model' };
     request.mockRejectedValueOnce(
       new CfsError({ code: 'MODEL_UNSUPPORTED', message: 'Unknown.', remedy: 'Choose.', place }),
     );
