@@ -19,6 +19,8 @@ export const fieldHintsSchema = z.object({
   basic: z.boolean().optional(),
   /** A path, and what the file dialog offers; at a list: what is added to it. */
   pick: z.enum(pickKinds).optional(),
+  /** The field of the same section that takes its place where it is set. */
+  replacedBy: z.string().optional(),
   /**
    * The methods that use it; all when left out. Of a section: holds for its fields. What methods say
    * of themselves, filled in by `src/runs/configForm.ts`.

@@ -39,7 +39,7 @@ const generationSchema = z.strictObject({
     .gt(0)
     .default(0.1)
     .describe('Samples to generate, as a fraction of the dataset rows (0.1 = 10 %).')
-    .meta(form({ basic: true, label: 'Generation budget', unit: '× rows' })),
+    .meta(form({ basic: true, label: 'Generation budget', unit: '× rows', replacedBy: 'count' })),
   count: positive
     .optional()
     .describe('Number of samples to generate; replaces the budget.')
@@ -131,7 +131,7 @@ const trainingSchema = z.strictObject({
     .gt(0)
     .default(1)
     .describe('Passes over the dataset.')
-    .meta(form({ basic: true, unit: 'passes' })),
+    .meta(form({ basic: true, unit: 'passes', replacedBy: 'steps' })),
   steps: positive
     .optional()
     .describe('Optimizer steps; replaces the epochs.')
@@ -238,6 +238,7 @@ const evaluationSchema = z.strictObject({
         basic: true,
         label: 'Hold out',
         unit: '× rows',
+        replacedBy: 'downstream',
         hint: 'Holds out some rows of the dataset if you have no separate file of held-out rows.',
       }),
     ),

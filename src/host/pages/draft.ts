@@ -2,6 +2,7 @@
  * The form of the mix page as data: values by dotted field, what was filled in for the person and
  * what the person chose, and which field a problem belongs to.
  */
+import { randomUUID } from 'node:crypto';
 import { basename, isAbsolute, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import type { CfsError } from '../../errors.js';
@@ -11,41 +12,45 @@ import { mapPaths } from '../../runs/paths.js';
 import type { Draft } from '../studio.js';
 
 const keptDraftSchema = z.object({
+  /** Tells it from the drafts before and after it: pages answer late. */
+  id: z.string(),
   values: z.record(z.string(), z.unknown()),
-  /** By dotted field: what was filled in, and for which model and dataset. */
+  /** By dotted field: what suits the model and the dataset that `suggestedFor` names. */
   suggested: z.record(z.string(), z.unknown()),
   suggestedFor: z.string().optional(),
+  /** The run that was last made of it, and the request that asked for it. */
+  run: z.object({ id: z.string(), request: z.string().optional() }).optional(),
 });
 /** The draft as it outlives a reload. */
 export type KeptDraft = z.infer<typeof keptDraftSchema>;
 
-export const emptyDraft: KeptDraft = { values: {}, suggested: {} };
+/** A draft that has nothing of another one. */
+export function newDraft(values: Draft): KeptDraft {
+  return { id: randomUUID(), values, suggested: {} };
+}
 
-/** What was kept, or an empty draft where an older version kept something else. */
-export function readDraft(kept: unknown): KeptDraft {
-  const parsed = keptDraftSchema.safeParse(kept);
-  return parsed.success ? parsed.data : emptyDraft;
+/** What was kept; undefined where there is nothing, or what an older version kept. */
+export function readDraft(kept: unknown): KeptDraft | undefined {
+  return keptDraftSchema.safeParse(kept).data;
 }
 
 /**
  * Fills the fields that nobody touched: those without a value, and those that still hold what was
- * filled in before. `settings` is nested as `run.yaml` is.
+ * suggested before. `settings` is nested as `run.yaml` is.
  */
 export function applySuggestions(
   draft: KeptDraft,
   settings: Draft,
   suggestedFor: string,
 ): KeptDraft {
-  const fields = flattenFields(settings);
+  const suggested = flattenFields(settings);
   let { values } = draft;
-  const suggested: Record<string, unknown> = {};
-  for (const [field, value] of Object.entries(fields)) {
+  for (const [field, value] of Object.entries(suggested)) {
     const current = valueAt(values, field);
     if (current !== undefined && !same(current, draft.suggested[field])) continue;
     values = withValue(values, field, value);
-    suggested[field] = value;
   }
-  return { values, suggested, suggestedFor };
+  return { ...draft, values, suggested, suggestedFor };
 }
 
 /** What suggestions depend on: the model and the dataset. */

@@ -4,8 +4,8 @@ import {
   absoluteDraft,
   applySuggestions,
   datasetPaths,
-  emptyDraft,
   fieldProblem,
+  newDraft,
   readDraft,
   shownDraft,
   suggestionKey,
@@ -16,14 +16,19 @@ const large = { training: { learningRate: 5e-6, epochs: 1 } };
 
 describe('suggestions', () => {
   it('fill what is empty and stay out of what the person chose', () => {
-    const draft = { ...emptyDraft, values: { model: 'm', training: { epochs: 7 } } };
+    const draft = newDraft({ model: 'm', training: { epochs: 7 } });
     const filled = applySuggestions(draft, small, 'first');
     expect(filled.values).toEqual({ model: 'm', training: { learningRate: 1e-4, epochs: 7 } });
     expect(filled.suggestedFor).toBe('first');
   });
 
+  it('are told also where they are not filled in', () => {
+    const filled = applySuggestions(newDraft({ training: { epochs: 7 } }), small, 'a');
+    expect(filled.suggested).toEqual({ 'training.learningRate': 1e-4, 'training.epochs': 3 });
+  });
+
   it('are replaced for another model, but not where they were changed since', () => {
-    const filled = applySuggestions(emptyDraft, small, 'first');
+    const filled = applySuggestions(newDraft({}), small, 'first');
     const changed = { ...filled, values: { training: { learningRate: 1e-4, epochs: 4 } } };
     expect(applySuggestions(changed, large, 'second').values).toEqual({
       training: { learningRate: 5e-6, epochs: 4 },
@@ -31,7 +36,7 @@ describe('suggestions', () => {
   });
 
   it('leave what the person chose alone for good', () => {
-    const draft = { ...emptyDraft, values: { training: { epochs: 7 } } };
+    const draft = newDraft({ training: { epochs: 7 } });
     const twice = applySuggestions(applySuggestions(draft, small, 'a'), large, 'b');
     expect(twice.values).toEqual({ training: { learningRate: 5e-6, epochs: 7 } });
   });
@@ -39,13 +44,13 @@ describe('suggestions', () => {
 
 describe('what is kept over a reload', () => {
   it('comes back as it was', () => {
-    const kept = applySuggestions(emptyDraft, small, 'first');
+    const kept = applySuggestions(newDraft({}), small, 'first');
     expect(readDraft(JSON.parse(JSON.stringify(kept)))).toEqual(kept);
   });
 
-  it('is empty where another version kept something else', () => {
-    expect(readDraft({ values: 3 })).toEqual(emptyDraft);
-    expect(readDraft(undefined)).toEqual(emptyDraft);
+  it('is nothing where another version kept something else', () => {
+    expect(readDraft({ values: 3 })).toBeUndefined();
+    expect(readDraft(undefined)).toBeUndefined();
   });
 });
 
