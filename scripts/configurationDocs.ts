@@ -17,7 +17,7 @@ const nodeSchema = z.looseObject({
   exclusiveMinimum: z.number().optional(),
   exclusiveMaximum: z.number().optional(),
   required: z.array(z.string()).optional(),
-  mayChange: z.boolean().optional(),
+  mayChange: z.enum(['always', 'until-training']).optional(),
   properties: z.record(z.string(), z.unknown()).optional(),
 });
 type Node = z.infer<typeof nodeSchema>;
@@ -37,7 +37,7 @@ export function configurationPage(): string {
   const groups = sections.filter(({ node }) => node.properties);
   return [
     '# run.yaml',
-    'Written by `npm run docs` from the schema that checks the file. Paths are relative to the file. Fields marked ↻ may be changed while a run is stopped; a run is not resumed with other values of the rest, nor with other files.',
+    'Written by `npm run docs` from the schema that checks the file. Paths are relative to the file. A run that has started is not resumed with other files or settings than it began with, with two exceptions: fields marked ↻ may be changed whenever it is stopped, fields marked ⇥ until it begins to train, for instance after reading its samples.',
     table(plain.map(({ name, node }) => row(name, node, schema.required))),
     ...groups.flatMap(({ name, node }) => [
       `## ${name}`,
@@ -55,7 +55,8 @@ export function configurationPage(): string {
 function row(name: string, node: Node, required: string[] = []): string {
   const standard = required.includes(name) ? 'required' : code(node.default);
   const about = (node.description ?? '').replaceAll('\n', '<br>').replaceAll('|', '\\|');
-  const mark = node.mayChange ? ' ↻' : '';
+  const marks = { always: ' ↻', 'until-training': ' ⇥' };
+  const mark = node.mayChange === undefined ? '' : marks[node.mayChange];
   return `| \`${name}\` | ${kind(node)} | ${standard} | ${about}${mark} |`;
 }
 

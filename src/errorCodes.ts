@@ -127,6 +127,7 @@ export const errorCodes = [
   'RUN_TAKEN_OVER', // Warning: the run was that of a process that gave no sign of life.
   'LOCK_UNSUPPORTED', // The drive of the run folder cannot lock files.
   'RUN_REMOVED', // The run folder went away while the run was under way.
+  'RUN_SETTLED', // The settings of a run can no longer be changed.
   'SAMPLES_SETTLED', // Training has started, so its samples can no longer be changed.
 
   // engine
@@ -142,6 +143,7 @@ export const errorCodes = [
   'SAMPLES_NOT_WANTED', // A run that writes no samples was asked to stop after them.
 
   // host
+  'DRAFT_REPLACED', // The mix page holds the settings of something else by now.
   'ENGINE_DIED', // The engine process ended without a word.
   'ENGINE_KILLED', // The engine did not stop in time and was ended.
   'PREVIEW_DIED', // The preview process ended without a word.

@@ -12,6 +12,8 @@ export interface Place {
   line?: number;
   column?: number;
   field?: string;
+  /** The field of `run.yaml` that the file was named in, or the value came from. */
+  setting?: string;
 }
 
 export interface ErrorDetails {

@@ -146,19 +146,22 @@ async function runOn(job: Job, files: FileInputs, until: Until): Promise<void> {
     report({ type: 'run_stopped', time: now(), step: lastStep(run.paths.checkpoints) });
 
   const { rows, downstream } = await prepare.run(job, undefined);
+  const { model, tasks } = await files.inputs;
   identity.settle([
     ['dataset', [rowsInput('dataset', rows)]],
     ['held-out rows', downstream ? [rowsInput('held-out rows', downstream)] : []],
-    ...(await files.groups),
+    ['model', model],
   ]);
   const { chooseSources, klSamples } = await write.run(job, rows);
   if (signal.aborted) return stop();
-  identity.settle([
-    ['samples', samplesInput('samples', readSamples(run))],
-    ['KL samples', samplesInput('KL samples', klSamples)],
-  ]);
+  identity.settle([['samples', samplesInput('samples', readSamples(run))]]);
   if (until === 'samples') return stop();
 
+  // From here on the settings of training and measuring are settled too.
+  identity.settle([
+    ['tasks', tasks],
+    ['KL samples', samplesInput('KL samples', klSamples)],
+  ]);
   const evaluator = createJobEvaluator(job, klSamples, downstream);
   const base = await measureBase.run(job, evaluator);
   if (signal.aborted) return stop();

@@ -5,7 +5,9 @@
 import { CfsError, formatPlace } from '../errors.js';
 import { engineMessageSchema, type EngineRequest, type Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
-import { createRun, runState } from '../runs/runFolder.js';
+import type { RunConfig } from '../runs/configSchema.js';
+import { reviseRun, settingChanges } from '../runs/reviseRun.js';
+import { createRun, runState, type RunFolder } from '../runs/runFolder.js';
 import { startProgram, type Exit, type Program } from './childProcess.js';
 import { createEmitter } from './emitter.js';
 import { describeFailure, type Log } from './log.js';
@@ -155,7 +157,7 @@ export function createRunService(options: RunServiceOptions): RunService {
   const isOurs = (runId: string): boolean =>
     work?.job.runId === runId || queue.some((job) => job.runId === runId);
 
-  const start = (config: Parameters<RunService['start']>[0], until: Until) => {
+  const start = (config: RunConfig, until: Until): RunFolder => {
     const workspace = options.workspace();
     if (workspace === undefined) throw noWorkspace();
     const run = createRun(workspace, config);
@@ -163,18 +165,35 @@ export function createRunService(options: RunServiceOptions): RunService {
     return run;
   };
 
-  const resume = (runId: string, until: Until = 'end'): void => {
-    if (isOurs(runId)) return;
+  const requireResumable = (runId: string): RunFolder => {
     const run = library.open(runId);
     const state = runState(run);
     if (state === 'running') throw elsewhere('RUN_LOCKED', run.config.name);
     if (state === 'finished') throw finished(run.config.name);
-    enqueue({ runId, request: { type: 'resume', runFolder: run.folder, until } });
+    return run;
+  };
+
+  const resume = (runId: string, until: Until = 'end'): void => {
+    if (isOurs(runId)) return;
+    const { folder } = requireResumable(runId);
+    enqueue({ runId, request: { type: 'resume', runFolder: folder, until } });
+  };
+
+  const resumeWith = (runId: string, config: RunConfig): void => {
+    const run = isOurs(runId) ? library.open(runId) : requireResumable(runId);
+    // Its engine may not hold the lock yet, and may have read the settings all the same.
+    const isUnderWay = work?.job.runId === runId;
+    if (isUnderWay && settingChanges(run.config, config).settings.length > 0) {
+      throw underWay(run.config.name);
+    }
+    reviseRun(run, config);
+    resume(runId);
   };
 
   return {
     start,
     resume,
+    resumeWith,
     stop: async (runId) => {
       if (work?.job.runId === runId) return stopWork(work);
       if (isOurs(runId)) {
@@ -246,6 +265,14 @@ function elsewhere(code: 'RUN_LOCKED' | 'RUN_ELSEWHERE', name: string): CfsError
     code,
     message: `“${name}” is being run by another window or a terminal.`,
     remedy: 'Stop it there, or wait until it ends.',
+  });
+}
+
+function underWay(name: string): CfsError {
+  return new CfsError({
+    code: 'RUN_LOCKED',
+    message: `“${name}” is under way with the settings in its run.yaml.`,
+    remedy: 'Start a new run with other settings, or stop this one first.',
   });
 }
 

@@ -52,6 +52,11 @@ export interface RunService extends vscode.Disposable {
   /** To the end where nothing else is said. Throws `RUN_FINISHED`, `RUN_LOCKED`, `RUN_NOT_FOUND`. */
   resume(runId: string, until?: Until): void;
   /**
+   * Resumes to the end with other settings. Throws what `resume` throws, and `RUN_SETTLED` where the
+   * settings can no longer be changed.
+   */
+  resumeWith(runId: string, config: RunConfig): void;
+  /**
    * Ends a run of this window after a checkpoint, or takes it out of the queue; resolves when it has
    * ended. Throws `RUN_ELSEWHERE`.
    */
@@ -98,11 +103,26 @@ export interface PreviewService extends vscode.Disposable {
 /** A configuration in the making: `run.yaml` as data, paths absolute, fields still missing. */
 export type Draft = Record<string, unknown>;
 
+export interface ShowOptions {
+  runIds?: readonly string[];
+  /** The mix page begins anew with these settings: none of those before remains. */
+  draft?: Draft;
+  /** The mix page holds what it held, but for these settings. */
+  change?: Draft;
+}
+
 export interface PanelHost extends vscode.Disposable {
-  /** Opens the panel or brings it to the front; `draft` fills the mix page. */
-  show(page: Page, options?: { runIds?: readonly string[]; draft?: Draft }): void;
+  /** Opens the panel or brings it to the front. */
+  show(page: Page, options?: ShowOptions): void;
   /** What the mix page holds, or held when it was last open. */
   readonly draft: Draft;
+  /**
+   * The run of the mix page's settings whose samples are there or come, started where there is none;
+   * undefined while these settings cannot be started.
+   */
+  generateSamples(): string | undefined;
+  /** The mix page, where it is about the run `runId`, is about `next` from now on. */
+  follow(runId: string, next: RunFolder): void;
 }
 
 export interface InspectorHost extends vscode.Disposable {

@@ -66,12 +66,18 @@ export function setting(name: 'baseModel' | 'provider' | 'nodePath'): string {
   return vscode.workspace.getConfiguration('cfs', scope).get(name, '');
 }
 
-/** The setting, else the model of the newest run, else the only one in the workspace. */
+/**
+ * The setting, else the model that was chosen last, on the mix page or for a run, else the only one
+ * in the workspace.
+ */
 export async function preferredModel({
   library,
-}: Pick<Studio, 'library'>): Promise<string | undefined> {
+  panel,
+}: Pick<Studio, 'library' | 'panel'>): Promise<string | undefined> {
   const chosen = setting('baseModel');
   if (chosen !== '') return isAbsolute(chosen) ? chosen : resolve(workspaceFolder() ?? '', chosen);
+  const { model } = panel.draft;
+  if (typeof model === 'string' && model !== '') return model;
   const last = library.list().find(({ model }) => model !== undefined)?.model;
   if (last !== undefined && existsSync(join(last, 'config.json'))) return last;
   const models = await findModels();

@@ -19,8 +19,13 @@ export const fieldHintsSchema = z.object({
   basic: z.boolean().optional(),
   /** A path, and what the file dialog offers; at a list: what is added to it. */
   pick: z.enum(pickKinds).optional(),
-  /** It may change between stopping a run and resuming it; all others decide what the run is. */
-  mayChange: z.boolean().optional(),
+  /**
+   * Until when the settings of a run that has started may change: as long as it can be resumed, or
+   * until the base model is measured and training begins. All others decide which samples it has.
+   */
+  mayChange: z.enum(['always', 'until-training']).optional(),
+  /** The field of the same section that takes its place where it is set. */
+  replacedBy: z.string().optional(),
   /**
    * The methods that use it; all when left out. Of a section: holds for its fields. What methods say
    * of themselves, filled in by `src/runs/configForm.ts`.

@@ -26,6 +26,8 @@ const fieldProblemSchema = z.object({
 export type FieldProblem = z.infer<typeof fieldProblemSchema>;
 
 const mixStateSchema = z.object({
+  /** The draft that the values are of; another dataset, or the settings of a run, begin another. */
+  draft: z.string(),
   /** The JSON Schema of `run.yaml`, from which the form is drawn. */
   schema: z.record(z.string(), z.unknown()),
   /**
@@ -33,6 +35,10 @@ const mixStateSchema = z.object({
    * the workspace are told from there, here and in every message of the page.
    */
   values: configDataSchema,
+  /** By dotted field: what suits model and dataset, as soon as these have been looked at. */
+  suggested: configDataSchema,
+  /** The run that was last made of this draft, with its `run.yaml`. */
+  run: z.object({ id: runId, file: z.string() }).optional(),
   /** Why nothing can be started here (no folder, not trusted); absent when it can. */
   blocked: z.string().optional(),
 });
@@ -42,6 +48,14 @@ export type MixState = z.infer<typeof mixStateSchema>;
 const mixAnswerSchema = z.object({
   problems: z.array(fieldProblemSchema),
   preview: previewDataSchema.optional(),
+  /** The dotted fields in which the values differ from the `run.yaml` of the draft's run. */
+  changes: z
+    .object({
+      settings: z.array(z.string()),
+      /** Those of them that make other samples. */
+      samples: z.array(z.string()),
+    })
+    .optional(),
 });
 export type MixAnswer = z.infer<typeof mixAnswerSchema>;
 
@@ -64,6 +78,10 @@ const itemComparisonSchema = itemRecordSchema
   .extend({ from: itemRecordSchema.shape.base, to: itemRecordSchema.shape.final });
 export type ItemComparison = z.infer<typeof itemComparisonSchema>;
 
+/** The values of a draft as the page has them. */
+const draftSchema = z.object({ draft: z.string(), values: configDataSchema });
+const startedSchema = z.object({ runId, file: z.string() });
+
 /** What the host answers and tells. */
 export const panelHostContract = {
   requests: {
@@ -77,17 +95,22 @@ export const panelHostContract = {
     // Mix.
     mixState: { params: none, result: mixStateSchema },
     /** Takes note of the values (they survive a reload) and previews them. */
-    preview: { params: z.object({ values: configDataSchema }), result: mixAnswerSchema },
+    preview: { params: draftSchema, result: mixAnswerSchema },
     /** A file dialog; no paths when it was dismissed. */
     pickPaths: {
       params: z.object({ kind: z.enum(pickKinds), field: z.string() }),
       result: z.object({ paths: z.array(z.string()) }),
     },
-    /** Writes `run.yaml` into a new run folder and starts it, or queues it. */
+    /**
+     * Writes `run.yaml` into a new run folder and starts it, or queues it. However often it is asked
+     * with one `request`, there is one run.
+     */
     start: {
-      params: z.object({ values: configDataSchema, until: untilSchema }),
-      result: z.object({ runId, file: z.string() }),
+      params: draftSchema.extend({ request: z.string(), until: untilSchema }),
+      result: startedSchema,
     },
+    /** Resumes the draft's run to its end, with these values in its `run.yaml`. */
+    continueRun: { params: draftSchema, result: startedSchema },
     openFile: { params: z.object({ file: z.string(), line: count.optional() }), result: none },
 
     // Curves. After `watch`, the events of these runs follow, past ones first.

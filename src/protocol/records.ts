@@ -25,6 +25,7 @@ export const errorRecordSchema = z.object({
     line: z.int().optional(),
     column: z.int().optional(),
     field: z.string().optional(),
+    setting: z.string().optional(),
   }),
 });
 export type ErrorRecord = z.infer<typeof errorRecordSchema>;

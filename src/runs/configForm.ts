@@ -17,14 +17,8 @@ import { isRecord, valueAt, withValue, type Values } from './fields.js';
  * only some methods use says which: fields and sections that a method names, and its own section.
  */
 export function configFormSchema(): Record<string, unknown> {
-  const users = new Map<string, string[]>();
-  for (const { name, settings } of methods) {
-    for (const field of [...settings.uses, ...(settings.own ? [name] : [])]) {
-      users.set(field, [...(users.get(field) ?? []), name]);
-    }
-  }
   let schema: Values = { ...z.toJSONSchema(runConfigSchema, { io: 'output' }) };
-  for (const [field, names] of users) {
+  for (const [field, names] of fieldUsers()) {
     const node = `properties.${field.replaceAll('.', '.properties.')}`;
     assert(isRecord(valueAt(schema, node)), `run.yaml has the field ${field} of a method`);
     schema = withValue(schema, `${node}.methods`, names);
@@ -32,11 +26,14 @@ export function configFormSchema(): Record<string, unknown> {
   return schema;
 }
 
-/** Checks the values of a form; paths are taken as they are, so they must be absolute. */
+/**
+ * Checks the values of a form; paths are taken as they are, so they must be absolute. What the form
+ * does not show, because the method does not use it, is left at its default.
+ */
 export function checkConfigData(
-  values: unknown,
+  values: Values,
 ): { config: RunConfig } | { problems: FieldProblem[] } {
-  const check = checkFields(values);
+  const check = checkFields(usedValues(values));
   if ('config' in check) return check;
   return {
     problems: check.problems.map(({ path, short }) => ({
@@ -44,4 +41,26 @@ export function checkConfigData(
       message: short,
     })),
   };
+}
+
+/** The methods that use a field or a section, for those that not all do. */
+function fieldUsers(): Map<string, string[]> {
+  const users = new Map<string, string[]>();
+  for (const { name, settings } of methods) {
+    for (const field of [...settings.uses, ...(settings.own ? [name] : [])]) {
+      users.set(field, [...(users.get(field) ?? []), name]);
+    }
+  }
+  return users;
+}
+
+/** `values` without what their method does not use; all of them where there is no such method. */
+function usedValues(values: Values): Values {
+  const wanted = values.method ?? runConfigSchema.shape.method.parse(undefined);
+  const method = methods.find(({ name }) => name === wanted);
+  if (method === undefined) return values;
+  const unused = [...fieldUsers()].filter(([, names]) => !names.includes(method.name));
+  return unused.reduce((kept, [field]) => {
+    return valueAt(kept, field) === undefined ? kept : withValue(kept, field, undefined);
+  }, values);
 }

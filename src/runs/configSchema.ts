@@ -39,7 +39,7 @@ const generationSchema = z.strictObject({
     .gt(0)
     .default(0.1)
     .describe('Samples to generate, as a fraction of the dataset rows (0.1 = 10 %).')
-    .meta(form({ basic: true, label: 'Generation budget', unit: '× rows' })),
+    .meta(form({ basic: true, label: 'Generation budget', unit: '× rows', replacedBy: 'count' })),
   count: positive
     .optional()
     .describe('Number of samples to generate; replaces the budget.')
@@ -73,7 +73,7 @@ const generationSchema = z.strictObject({
   batchSize: positive
     .default(32)
     .describe('Samples generated in parallel.')
-    .meta(form({ mayChange: true, unit: 'samples' })),
+    .meta(form({ mayChange: 'always', unit: 'samples' })),
   bos: z
     .union([z.int().nonnegative(), z.string().min(1)])
     .optional()
@@ -94,6 +94,7 @@ const mixSchema = z.strictObject({
     .describe('Weight of the loss on context-free samples: L = L_SFT + lambda · L_CFS.')
     .meta(
       form({
+        mayChange: 'until-training',
         basic: true,
         label: 'Lambda (λ)',
         hint: '1: samples count as much as your rows; 0.5: half as much; 0: not at all.',
@@ -102,16 +103,15 @@ const mixSchema = z.strictObject({
   mode: z
     .enum(mixModes)
     .default('per-batch')
-    .describe(
-      'per-batch: every batch holds rows and samples; shuffled: all are shuffled together.',
-    ),
+    .describe('per-batch: every batch holds rows and samples; shuffled: all are shuffled together.')
+    .meta(form({ mayChange: 'until-training' })),
   cfsShare: z
     .number()
     .gt(0)
     .lt(1)
     .optional()
     .describe('Fraction of each batch that is samples; proportional if omitted.')
-    .meta(form({ label: 'Share of samples', unit: '× batch' })),
+    .meta(form({ mayChange: 'until-training', label: 'Share of samples', unit: '× batch' })),
 });
 
 const trainingSchema = z.strictObject({
@@ -122,6 +122,7 @@ const trainingSchema = z.strictObject({
     .describe('Peak learning rate.')
     .meta(
       form({
+        mayChange: 'until-training',
         basic: true,
         hint: 'How far each step moves the weights; if too high, the model forgets more.',
       }),
@@ -131,15 +132,15 @@ const trainingSchema = z.strictObject({
     .gt(0)
     .default(1)
     .describe('Passes over the dataset.')
-    .meta(form({ mayChange: true, basic: true, unit: 'passes' })),
+    .meta(form({ mayChange: 'always', basic: true, unit: 'passes', replacedBy: 'steps' })),
   steps: positive
     .optional()
     .describe('Optimizer steps; replaces the epochs.')
-    .meta(form({ mayChange: true, unit: 'steps' })),
+    .meta(form({ mayChange: 'always', unit: 'steps' })),
   batchRows: positive
     .default(16)
     .describe('Rows per optimizer step, samples included.')
-    .meta(form({ label: 'Rows per batch', unit: 'rows' })),
+    .meta(form({ mayChange: 'until-training', label: 'Rows per batch', unit: 'rows' })),
   maxLength: positive
     .default(512)
     .describe('Maximum row length, in tokens; longer rows are truncated.')
@@ -147,37 +148,60 @@ const trainingSchema = z.strictObject({
   maxTokensPerMicroBatch: positive
     .default(2048)
     .describe('Maximum number of tokens processed at once; limits the memory needed.')
-    .meta(form({ mayChange: true, label: 'Tokens per micro-batch', unit: 'tokens' })),
+    .meta(form({ mayChange: 'always', label: 'Tokens per micro-batch', unit: 'tokens' })),
   warmup: share
     .default(0.03)
     .describe('Fraction of the steps over which the learning rate rises.')
-    .meta(form({ label: 'Warm-up', unit: '× steps' })),
+    .meta(form({ mayChange: 'until-training', label: 'Warm-up', unit: '× steps' })),
   schedule: z
     .enum(scheduleNames)
     .default('cosine')
-    .describe('How the learning rate falls after the warm-up.'),
-  weightDecay: z.number().nonnegative().default(0).describe('Decoupled weight decay of AdamW.'),
-  beta1: z.number().min(0).lt(1).default(0.9).describe('Decay of the first moment of AdamW.'),
-  beta2: z.number().min(0).lt(1).default(0.999).describe('Decay of the second moment of AdamW.'),
-  epsilon: z.number().gt(0).default(1e-8).describe('Added to the denominator of AdamW.'),
+    .describe('How the learning rate falls after the warm-up.')
+    .meta(form({ mayChange: 'until-training' })),
+  weightDecay: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe('Decoupled weight decay of AdamW.')
+    .meta(form({ mayChange: 'until-training' })),
+  beta1: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.9)
+    .describe('Decay of the first moment of AdamW.')
+    .meta(form({ mayChange: 'until-training' })),
+  beta2: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.999)
+    .describe('Decay of the second moment of AdamW.')
+    .meta(form({ mayChange: 'until-training' })),
+  epsilon: z
+    .number()
+    .gt(0)
+    .default(1e-8)
+    .describe('Added to the denominator of AdamW.')
+    .meta(form({ mayChange: 'until-training' })),
   clipNorm: z
     .number()
     .gt(0)
     .default(1)
     .describe('Maximum global L2 norm of the gradient.')
-    .meta(form({ label: 'Gradient clipping' })),
+    .meta(form({ mayChange: 'until-training', label: 'Gradient clipping' })),
   lossChunks: positive
     .optional()
     .describe('Chunks in which the loss is computed; depends on the vocabulary size if omitted.')
-    .meta(form({ mayChange: true })),
+    .meta(form({ mayChange: 'always' })),
   checkpointEvery: positive
     .default(200)
     .describe('Steps between checkpoints.')
-    .meta(form({ mayChange: true, unit: 'steps' })),
+    .meta(form({ mayChange: 'always', unit: 'steps' })),
   keepCheckpoints: positive
     .default(2)
     .describe('Latest checkpoints to keep, in addition to the best.')
-    .meta(form({ mayChange: true, unit: 'checkpoints' })),
+    .meta(form({ mayChange: 'always', unit: 'checkpoints' })),
 });
 
 const evaluationSchema = z.strictObject({
@@ -187,6 +211,7 @@ const evaluationSchema = z.strictObject({
     .describe('Task files (YAML) of pre-existing tasks, whose scores are tracked.')
     .meta(
       form({
+        mayChange: 'until-training',
         basic: true,
         pick: 'files',
         label: 'Pre-existing tasks',
@@ -198,22 +223,22 @@ const evaluationSchema = z.strictObject({
     .nonnegative()
     .default(100)
     .describe('Steps between evaluations; 0: only before and after training.')
-    .meta(form({ label: 'Evaluate every', unit: 'steps' })),
+    .meta(form({ mayChange: 'until-training', label: 'Evaluate every', unit: 'steps' })),
   subset: positive
     .default(100)
     .describe('Items per task in the evaluations during training.')
-    .meta(form({ label: 'Items during training', unit: 'items' })),
+    .meta(form({ mayChange: 'until-training', label: 'Items during training', unit: 'items' })),
   klSamples: z
     .int()
     .nonnegative()
     .default(32)
     .describe('Context-free samples for the KL estimate, not used for training; 0: no estimate.')
-    .meta(form({ label: 'KL samples', unit: 'samples' })),
+    .meta(form({ mayChange: 'until-training', label: 'KL samples', unit: 'samples' })),
   full: z
     .boolean()
     .default(true)
     .describe('Score all items of each task before and after training.')
-    .meta(form({ label: 'Full evaluation' })),
+    .meta(form({ mayChange: 'until-training', label: 'Full evaluation' })),
   downstream: sources
     .optional()
     .describe('Held-out rows of the dataset: a path, or a list as in `dataset`.')
@@ -239,6 +264,7 @@ const evaluationSchema = z.strictObject({
         basic: true,
         label: 'Hold out',
         unit: '× rows',
+        replacedBy: 'downstream',
         hint: 'Holds out some rows of the dataset if you have no separate file of held-out rows.',
       }),
     ),
@@ -246,7 +272,7 @@ const evaluationSchema = z.strictObject({
     .enum(bestByNames)
     .default('last')
     .describe('Which checkpoint is saved as the model: the last, or the best by this measure.')
-    .meta(form({ label: 'Best checkpoint by' })),
+    .meta(form({ mayChange: 'until-training', label: 'Best checkpoint by' })),
 });
 
 const methodChoices = Object.fromEntries(
@@ -271,7 +297,7 @@ export const runConfigSchema = z
       .min(1)
       .default('fine-tune')
       .describe('Display name.')
-      .meta(form({ mayChange: true, basic: true })),
+      .meta(form({ mayChange: 'always', basic: true })),
     model: path.describe('The base model: a Hugging Face folder.').meta(
       form({
         basic: true,
@@ -297,11 +323,11 @@ export const runConfigSchema = z
       .enum(providerChoices)
       .default('auto')
       .describe('Hardware to use; auto: the fastest that works.')
-      .meta(form({ mayChange: true })),
+      .meta(form({ mayChange: 'always' })),
     threads: positive
       .optional()
       .describe('CPU threads; all cores if omitted.')
-      .meta(form({ mayChange: true, unit: 'threads' })),
+      .meta(form({ mayChange: 'always', unit: 'threads' })),
     generation: generationSchema
       .prefault({})
       .describe('Context-free samples from the base model.')

@@ -8,13 +8,11 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { CfsError } from '../errors.js';
-import { own } from '../own.js';
-import { fieldHintsSchema, type FieldHints } from '../protocol/form.js';
 import { runIdentitySchema, type InputGroup, type RunInput } from '../protocol/identity.js';
 import type { RunIdentity } from '../protocol/identity.js';
 import { readSealed, writeSealed } from '../sealed.js';
-import { shapeOf } from './configCheck.js';
 import { runConfigSchema, type RunConfig } from './configSchema.js';
+import { changeRule, isPathField } from './fieldRules.js';
 import { flattenFields } from './fields.js';
 import type { RunFolder } from './runFolder.js';
 
@@ -40,7 +38,11 @@ export function openIdentity(run: RunFolder, { isNew }: { isNew: boolean }): Ide
   const settings = settingsOf(run.config);
   const known = isNew ? undefined : readIdentity(run);
   if (!isNew && known === undefined) throw missing(file);
-  const { refused, allowed } = compareSettings(known?.settings ?? settings, settings);
+  const { refused, allowed } = compareSettings(
+    known?.settings ?? settings,
+    settings,
+    known !== undefined && hasBegunToTrain(known),
+  );
   if (refused.length > 0) throw changed(run, refused);
   let identity: RunIdentity = { format: 1, settings, groups: known?.groups ?? [] };
   writeSealed(file, identity);
@@ -75,11 +77,14 @@ export function readIdentity(run: Pick<RunFolder, 'paths'>): RunIdentity | undef
   return readSealed(run.paths.identity, runIdentitySchema, { remedy: startAnew });
 }
 
+/** Whether the base model may have been measured: the tasks are settled just before. */
+export function hasBegunToTrain({ groups }: RunIdentity): boolean {
+  return groups.some(({ group }) => group === 'tasks');
+}
+
 /** Every setting but paths, of whose files the content counts. */
 function settingsOf(config: RunConfig): Record<string, unknown> {
-  const fields = Object.entries(flattenFields(config)).filter(
-    ([field]) => hintsOf(field)?.pick === undefined,
-  );
+  const fields = Object.entries(flattenFields(config)).filter(([field]) => !isPathField(field));
   // As it will be read again.
   return z
     .record(z.string(), z.unknown())
@@ -91,7 +96,7 @@ function decisive(settings: Record<string, unknown>): [string, unknown][] {
   const defaults = defaultSettings();
   return Object.entries(settings)
     .filter(([field, value]) => !isDeepStrictEqual(value, defaults.get(field)))
-    .filter(([field]) => hintsOf(field)?.mayChange !== true)
+    .filter(([field]) => changeRule(field) !== 'always')
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
@@ -103,6 +108,7 @@ function defaultSettings(): ReadonlyMap<string, unknown> {
 function compareSettings(
   before: Record<string, unknown>,
   now: Record<string, unknown>,
+  trains: boolean,
 ): { refused: string[]; allowed: string[] } {
   const [old, current] = [new Map(Object.entries(before)), new Map(Object.entries(now))];
   const defaults = defaultSettings();
@@ -112,7 +118,9 @@ function compareSettings(
     const [was, is] = [old.get(field), current.get(field)];
     // A field that came with a later version, at its default, changes nothing.
     if (isDeepStrictEqual(was ?? defaults.get(field), is)) continue;
-    const list = hintsOf(field)?.mayChange === true ? allowed : refused;
+    const rule = changeRule(field);
+    const isAllowed = rule === 'always' || (rule === 'until-training' && !trains);
+    const list = isAllowed ? allowed : refused;
     list.push(difference(field, inWords(was), inWords(is)));
   }
   return { refused, allowed };
@@ -158,17 +166,6 @@ function difference(what: string, was: string, is: string): string {
 
 function inWords(value: unknown): string {
   return value === undefined ? 'not set' : JSON.stringify(value);
-}
-
-/** What a field of `run.yaml` says about itself; undefined for one that this version does not know. */
-function hintsOf(field: string): FieldHints | undefined {
-  let schema: z.core.$ZodType | undefined = runConfigSchema;
-  for (const key of field.split('.')) {
-    const shape: Record<string, z.core.$ZodType> = shapeOf(schema);
-    schema = own(shape, key);
-    if (schema === undefined) return undefined;
-  }
-  return fieldHintsSchema.safeParse(z.globalRegistry.get(schema)).data;
 }
 
 const startAnew = "Restore the file from a backup, or start a new run from this run's run.yaml.";

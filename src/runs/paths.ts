@@ -9,45 +9,39 @@ import { runConfigSchema } from './configSchema.js';
 import { isRecord } from './fields.js';
 import { own } from '../own.js';
 
-/** Changes a path; `field` is the dotted name of the field that is picked, as in `dataset`. */
-type ChangePath = (path: string, field: string) => string;
+type ChangePath = (path: string) => string;
 
 /** `values`, a configuration or one in the making, with every path in it changed. */
 export function mapPaths<T extends object>(values: T, change: ChangePath): T {
   // Only strings are replaced, by strings, so the type stays.
-  return mapField(runConfigSchema, values, undefined, '', change) as T;
+  return mapField(runConfigSchema, values, false, change) as T;
 }
 
-/** Every path in `values` with its field. */
-export function pathsIn(values: object): { field: string; path: string }[] {
-  const found: { field: string; path: string }[] = [];
-  mapPaths(values, (path, field) => {
-    found.push({ field, path });
+/** Every path in `values`. */
+export function pathsIn(values: object): string[] {
+  const found: string[] = [];
+  mapPaths(values, (path) => {
+    found.push(path);
     return path;
   });
   return found;
 }
 
-/** `picked`: the field that `value` is a part of, once there is one that holds paths. */
+/** `picked`: whether `value` is a part of a field that holds paths. */
 function mapField(
   schema: z.core.$ZodType,
   value: unknown,
-  picked: string | undefined,
-  prefix: string,
+  picked: boolean,
   change: ChangePath,
 ): unknown {
   const shape = shapeOf(schema);
-  if (typeof value === 'string') return picked === undefined ? value : change(value, picked);
-  if (Array.isArray(value)) {
-    return value.map((entry) => mapField(schema, entry, picked, prefix, change));
-  }
+  if (typeof value === 'string') return picked ? change(value) : value;
+  if (Array.isArray(value)) return value.map((entry) => mapField(schema, entry, picked, change));
   if (!isRecord(value)) return value;
   const entries = Object.entries(value).map(([key, entry]) => {
     const field = own(shape, key);
-    if (field === undefined || (picked !== undefined && !isPicked(field))) return [key, entry];
-    const name = prefix + key;
-    const inside = picked ?? (isPicked(field) ? name : undefined);
-    return [key, mapField(field, entry, inside, `${name}.`, change)];
+    if (field === undefined || (picked && !isPicked(field))) return [key, entry];
+    return [key, mapField(field, entry, picked || isPicked(field), change)];
   });
   return Object.fromEntries(entries) as unknown;
 }

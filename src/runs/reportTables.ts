@@ -75,7 +75,9 @@ export function renderTimings(runs: readonly TableRun[]): string {
   const finished = runs.filter(({ results }) => results !== undefined);
   if (finished.length === 0) return '';
   const times = finished.map(({ events }) => timeWorked(events));
-  const names = [...phases, 'total'].filter((name) => times.some((time) => own(time, name) !== undefined));
+  const names = [...phases, 'total'].filter((name) =>
+    times.some((time) => own(time, name) !== undefined),
+  );
   const rows = names.map((name) => {
     const cells = times.map((time) => {
       const seconds = own(time, name);

@@ -18,7 +18,7 @@ export function withShortPaths<T extends object>(config: T, root?: string): T {
  */
 export function pathShortener(config: object, root?: string): (text: string) => string {
   const home = homedir();
-  const named = pathsIn(config).flatMap(({ path }) => [path, dirname(path)]);
+  const named = pathsIn(config).flatMap((path) => [path, dirname(path)]);
   const folders = named.filter((path) => isAbsolutePath(path) && !isWithin(home, path));
   const changes = [
     ...(root === undefined ? [] : [{ from: root, to: '.' }]),

@@ -165,6 +165,15 @@ it('notices before training as well, and writes nothing from the other model', a
   expect(existsSync(join(run, 'base.json'))).toBe(false);
 });
 
+it('takes other settings of training while only the samples are there', async () => {
+  const { code, out, err } = await resumeChanged(sampled, (folder, run) => {
+    edit(join(run, 'run.yaml'), /learningRate: .*/, 'learningRate: 0.002');
+    edit(join(folder, 'tasks', 'choice.jsonl'), '0+1=', '0 + 1 =');
+  });
+  expect(code, err).toBe(0);
+  expect(out + err).toContain('training.learningRate: was 0.003, is now 0.002');
+});
+
 it('refuses fewer steps than the run has taken', async () => {
   const { err } = await resumeChanged(training, (_, run) => {
     edit(join(run, 'run.yaml'), /steps: 12/, 'steps: 3');

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { CfsError } from '../../src/errors.js';
 import { formatNumber } from '../../src/protocol/format.js';
 import type { MixAnswer, MixState } from '../../src/protocol/panel.js';
 import type { PreviewData } from '../../src/protocol/preview.js';
-import { checkConfigData } from '../../src/runs/configForm.js';
 import { seriousFindings } from './axe.js';
 import {
   demoDataset,
@@ -12,27 +11,11 @@ import {
   demoValues,
   fittingEstimate,
   mixHost,
-  previewOf,
   type MixHost,
 } from './fixtures/mixHost.js';
+import { demoPreview, eventually, field, input, startButton } from './fixtures/mixPage.js';
 import { hasChromium, launchBrowser, openPage, type OpenedPage } from './harness.js';
 import type { ThemeName } from './themes.js';
-
-const field = (page: Page, label: string): Locator =>
-  page.locator(`vscode-text-field[aria-label="${label}"]`);
-const input = (page: Page, label: string): Locator => field(page, label).locator('input');
-const startButton = (page: Page): Locator =>
-  page.locator('vscode-button', { hasText: 'Start Fine-Tuning' }).locator('button');
-
-/** Previews are real and take their time on a busy machine. */
-const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
-
-/** The real preview of the demo, once for all tests that change a detail of it. */
-async function demoPreview(): Promise<PreviewData> {
-  const check = checkConfigData(demoValues);
-  if ('problems' in check) throw new Error(JSON.stringify(check.problems));
-  return previewOf(check.config);
-}
 
 async function focused(page: Page): Promise<string> {
   return page.evaluate(() => {
@@ -382,8 +365,14 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     page = await open(host, { state: opened?.state() });
     await input(page, 'Rows per batch').waitFor({ state: 'visible' });
     expect(await input(page, 'Rows per batch').inputValue()).toBe('8');
+    // Told while a person types on: what is suggested, for instance.
+    await input(page, 'Rows per batch').fill('9');
+    opened?.rpc.tell('mixState', await host.handlers.mixState({}));
+    await eventually(() => host.previewed.at(-1)?.training).toMatchObject({ batchRows: 9 });
+    expect(await input(page, 'Rows per batch').inputValue()).toBe('9');
     const state = await host.handlers.mixState({});
-    opened?.rpc.tell('mixState', { ...state, values: { name: 'from outside' } });
+    const other = { ...state, draft: 'second', values: { name: 'from outside' } };
+    opened?.rpc.tell('mixState', other);
     await page.getByText('First steps').waitFor();
     expect(await input(page, 'Name').inputValue()).toBe('from outside');
   });

@@ -96,10 +96,17 @@ export async function openPanel(browser: Browser, options: PanelOptions): Promis
           items: found.slice(params.offset, params.offset + params.limit),
         };
       },
-      mixState: () => ({ schema: {}, values: {}, blocked: 'not here' }),
+      mixState: () => ({
+        draft: 'none',
+        schema: {},
+        values: {},
+        suggested: {},
+        blocked: 'not here',
+      }),
       preview: unused,
       pickPaths: unused,
       start: unused,
+      continueRun: unused,
       openFile: unused,
     },
   });

@@ -53,7 +53,7 @@ describe.sequential('a newcomer', () => {
 
   const button = (name: string, within?: Locator): Locator =>
     (within ?? workbench.page).getByRole('button', { name, exact: true });
-  const mixPage = (): Promise<Frame> => workbench.webview('Start Fine-Tuning');
+  const mixPage = (): Promise<Frame> => workbench.webview('What to train');
   const inspector = (): Promise<Frame> => workbench.webview('Probability in %');
   const curvesPage = (): Promise<Frame> => workbench.webview('Change from base');
   /** A run in the tree, as a screen reader tells it. */
@@ -113,6 +113,10 @@ describe.sequential('a newcomer', () => {
     expect(problem).toContain(`[Ln ${mistake.line}, `);
     const page = await mixPage();
     await page.getByText('200 read, 199 used.').waitFor();
+    // Of this dataset alone: the next one's page must not have it.
+    await openAdvanced(page, 'training.steps');
+    await set(page, 'training.steps', '7');
+    await page.getByText('7 steps', { exact: true }).waitFor();
   });
 
   it('corrects the line, and the problem is gone', async () => {
@@ -165,7 +169,7 @@ describe.sequential('a newcomer', () => {
     await workbench.showView('CFS Studio');
     await workbench.webview('No samples yet');
     const page = await mixPage();
-    await button('Generate Samples First', page.locator('.start-bar')).click();
+    await button('Generate Samples First', page.locator('.start-bar')).dblclick();
     const notice = page.locator('.start-bar', { hasText: 'The settings are written to' });
     runFile = await notice.locator('vscode-link').innerText();
     await workbench.notification('first try: ').waitFor();
@@ -213,13 +217,16 @@ describe.sequential('a newcomer', () => {
     const index = Number(await sample.getAttribute('data-sample'));
     await sample.getByRole('button', { name: /^Exclude sample / }).click();
     await page.locator('.sample.excluded').waitFor();
-    await train.click();
+    const mix = await mixPage();
+    await button('Train on These Samples', mix.locator('.start-bar')).click();
     const excluded = readFileSync(join(dirname(runFile), 'excluded.json'), 'utf8');
     expect(JSON.parse(excluded)).toEqual({ excluded: [index] });
     await inTree(/^first try, Running/).waitFor();
     await expect
       .poll(() => readEvents(openRun(dirname(runFile))), { ...poll, timeout: trainingMs })
       .toContainEqual(expect.objectContaining({ type: 'samples_chosen', excluded: [index] }));
+    // Neither the double click nor this one made another.
+    expect(readdirSync(dirname(dirname(runFile)))).toEqual([basename(dirname(runFile))]);
   });
 
   it('watches the curves grow', { timeout: trainingMs }, async () => {
@@ -283,7 +290,7 @@ describe.sequential('a newcomer', () => {
     await set(page, 'training.steps', '20');
     await page.getByText('20 steps', { exact: true }).waitFor();
     expect(await page.getByRole('row', { name: /^Samples/ }).count()).toBe(0);
-    await button('Start Fine-Tuning', page.locator('.start-bar')).click();
+    await button('Start a New Run', page.locator('.start-bar')).click();
     const finished = workbench.notification('“the usual way” has finished.');
     await finished.waitFor({ timeout: trainingMs });
   });

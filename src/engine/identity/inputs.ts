@@ -7,14 +7,14 @@ import { readDefinition, taskFiles } from '../../evaluator/task.js';
 import { nameTaskFiles, type NamedTask } from '../../evaluator/taskNames.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import { modelFiles } from '../../model/folder.js';
-import type { InputGroup, RunInput } from '../../protocol/identity.js';
+import type { RunInput } from '../../protocol/identity.js';
 import type { SampleRecord } from '../../protocol/records.js';
 import type { Model } from '../model.js';
 import { hashFiles } from './hashFiles.js';
 
 export interface FileInputs {
   /** Rejects as `Hashing.hashes` does. */
-  groups: Promise<[InputGroup, RunInput[]][]>;
+  inputs: Promise<{ model: RunInput[]; tasks: RunInput[] }>;
   stop: () => void;
 }
 
@@ -31,16 +31,14 @@ export function hashInputs(
   const ofTasks = nameTaskFiles(tasks).flatMap(filesOfTask);
   const files = [...model, ...ofTasks].map(({ file }) => file);
   const { hashes, stop } = hashFiles(files, options);
-  const groups = hashes.then((known): [InputGroup, RunInput[]][] => {
-    const inputs = (group: { name: string; file: string }[]): RunInput[] =>
-      group.map(({ name, file }) => ({ name, hash: defined(known.get(file), `hash of ${file}`) }));
-    return [
-      ['model', inputs(model)],
-      ['tasks', distinctNames(inputs(ofTasks))],
-    ];
+  const inputs = hashes.then((known) => {
+    const hashed = (list: { name: string; file: string }[]): RunInput[] =>
+      list.map(({ name, file }) => ({ name, hash: defined(known.get(file), `hash of ${file}`) }));
+    return { model: hashed(model), tasks: distinctNames(hashed(ofTasks)) };
   });
-  groups.catch(() => undefined);
-  return { groups, stop };
+  // Whoever waits for them hears of a failure.
+  inputs.catch(() => undefined);
+  return { inputs, stop };
 }
 
 /** The rows of a source, in order; see `RowStore.hash`. */

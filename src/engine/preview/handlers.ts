@@ -95,7 +95,11 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
     wanted: AbortSignal,
   ): Promise<PreviewData> => {
     const config = parseConfig(data);
-    const { key: modelKey, model } = await open(config.model, config.generation.bos);
+    const { key: modelKey, model } = await open(config.model, config.generation.bos).catch(
+      (error: unknown) => {
+        throw withSetting(error);
+      },
+    );
     const keyOf = ({ path, ...how }: DatasetSource): string =>
       JSON.stringify([fileStamp(path), how, maxRowLength(config, model), modelKey]);
     const { downstream = [], holdOut } = config.evaluation;
@@ -215,6 +219,17 @@ function parseConfig(data: Record<string, unknown>): RunConfig {
     remedy: 'Correct this field to update the preview.',
     place: { field: fieldName(first?.path ?? []) },
   });
+}
+
+/**
+ * An error of opening the model with the setting it comes from. Its path does not tell: another
+ * setting may hold the same one.
+ */
+function withSetting(error: unknown): unknown {
+  if (!(error instanceof CfsError)) return error;
+  const { code, message, remedy, place } = error;
+  const setting = code.startsWith('BOS_') ? 'generation.bos' : 'model';
+  return new CfsError({ code, message, remedy, place: { ...place, setting }, cause: error });
 }
 
 function superseded(): CfsError {

@@ -2,6 +2,7 @@
 import { basename, relative } from 'node:path';
 import * as vscode from 'vscode';
 import type { DatasetReport } from '../../protocol/datasetReport.js';
+import { datasetPaths } from '../pages/draft.js';
 import { makeDraft, tasksFolder } from '../draft.js';
 import { withReadingProgress } from '../progress.js';
 import type { Draft, Studio } from '../studio.js';
@@ -17,7 +18,10 @@ export async function fineTune(parts: Parts, target?: unknown, selected?: unknow
   if (files === undefined) return;
   await saveOpen(files);
   // The page first: it shows at once what was chosen, however long the reading takes.
-  studio.panel.show('mix', { draft: await draftFor(studio, files) });
+  studio.panel.show(
+    'mix',
+    isDraftOf(studio, files) ? {} : { draft: await draftFor(studio, files) },
+  );
   const report = await withReadingProgress(
     studio,
     vscode.l10n.t('Checking {0}', namesOf(files)),
@@ -35,6 +39,11 @@ export async function draftFor(studio: Studio, datasets: readonly string[]): Pro
     provider: setting('provider'),
     taskFiles: first === undefined ? [] : namesIn(tasksFolder(first)),
   });
+}
+
+/** What was set for these datasets stays; another dataset begins anew. */
+function isDraftOf({ panel }: Studio, files: readonly string[]): boolean {
+  return datasetPaths(panel.draft).join('\n') === files.join('\n');
 }
 
 function chosenFiles(target: unknown, selected: unknown): string[] | undefined {

@@ -14,7 +14,7 @@ export async function selectModel({ studio }: Parts): Promise<void> {
   const words = vscode.l10n.t('Base model: {0}.', describeModel(model));
   const chosen = await showInfo(words, mix);
   if (chosen === mix) {
-    studio.panel.show('mix', { draft: { ...studio.panel.draft, model: model.folder } });
+    studio.panel.show('mix', { change: { model: model.folder } });
   }
 }
 

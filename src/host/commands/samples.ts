@@ -1,7 +1,5 @@
 /** The commands about samples and the mix: generate them, read them, set how they are mixed. */
 import * as vscode from 'vscode';
-import { checkConfigData } from '../../runs/configForm.js';
-import type { RunConfig } from '../../runs/configSchema.js';
 import type { Draft, Studio } from '../studio.js';
 import { runIdOf } from '../runsTree.js';
 import { showInfo } from '../ui.js';
@@ -10,19 +8,15 @@ import { draftFor } from './fineTune.js';
 import type { Parts } from './parts.js';
 import { pickRun } from './runPicker.js';
 
-/** With the settings of the mix page, else of the newest run; the mix page when neither will do. */
+/** With the settings of the mix page, which is shown where they are not complete. */
 export async function generateSamples({ studio }: Parts): Promise<void> {
   requireWorkspace();
-  const config = configOf(studio.panel.draft) ?? newestConfig(studio);
-  if (config === undefined) {
-    studio.panel.show('mix', await firstDraft(studio));
-    void showInfo(
-      vscode.l10n.t('Choose a base model and a dataset here; then generate the samples.'),
-    );
-    return;
-  }
-  const run = studio.service.start(config, 'samples');
-  studio.inspector.show(run.id);
+  const runId = studio.panel.generateSamples();
+  if (runId !== undefined) return studio.inspector.show(runId);
+  studio.panel.show('mix', await firstDraft(studio));
+  void showInfo(
+    vscode.l10n.t('Choose a base model and a dataset here; then generate the samples.'),
+  );
 }
 
 export async function inspectSamples({ studio }: Parts, target?: unknown): Promise<void> {
@@ -44,14 +38,4 @@ export async function configureMix({ studio }: Parts): Promise<void> {
 async function firstDraft(studio: Studio): Promise<{ draft?: Draft }> {
   if (Object.keys(studio.panel.draft).length > 0) return {};
   return { draft: await draftFor(studio, []) };
-}
-
-function newestConfig({ library }: Studio): RunConfig | undefined {
-  const newest = library.list().find(({ problem, model }) => model !== undefined && !problem);
-  return newest && library.open(newest.id).config;
-}
-
-function configOf(draft: Draft): RunConfig | undefined {
-  const check = checkConfigData(draft);
-  return 'config' in check ? check.config : undefined;
 }

@@ -2,51 +2,56 @@
  * The form of the mix page as data: values by dotted field, what was filled in for the person and
  * what the person chose, and which field a problem belongs to.
  */
+import { randomUUID } from 'node:crypto';
 import { basename, isAbsolute, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import type { CfsError } from '../../errors.js';
 import type { FieldProblem } from '../../protocol/panel.js';
 import { flattenFields, isRecord, valueAt, withValue } from '../../runs/fields.js';
-import { mapPaths, pathsIn } from '../../runs/paths.js';
+import { mapPaths } from '../../runs/paths.js';
 import type { Draft } from '../studio.js';
-import { own, setOwn } from '../../own.js';
+import { own } from '../../own.js';
 
 const keptDraftSchema = z.object({
+  /** Tells it from the drafts before and after it: pages answer late. */
+  id: z.string(),
   values: z.record(z.string(), z.unknown()),
-  /** By dotted field: what was filled in, and for which model and dataset. */
+  /** By dotted field: what suits the model and the dataset that `suggestedFor` names. */
   suggested: z.record(z.string(), z.unknown()),
   suggestedFor: z.string().optional(),
+  /** The run that was last made of it, and the request that asked for it. */
+  run: z.object({ id: z.string(), request: z.string().optional() }).optional(),
 });
 /** The draft as it outlives a reload. */
 export type KeptDraft = z.infer<typeof keptDraftSchema>;
 
-export const emptyDraft: KeptDraft = { values: {}, suggested: {} };
+/** A draft that has nothing of another one. */
+export function newDraft(values: Draft): KeptDraft {
+  return { id: randomUUID(), values, suggested: {} };
+}
 
-/** What was kept, or an empty draft where an older version kept something else. */
-export function readDraft(kept: unknown): KeptDraft {
-  const parsed = keptDraftSchema.safeParse(kept);
-  return parsed.success ? parsed.data : emptyDraft;
+/** What was kept; undefined where there is nothing, or what an older version kept. */
+export function readDraft(kept: unknown): KeptDraft | undefined {
+  return keptDraftSchema.safeParse(kept).data;
 }
 
 /**
  * Fills the fields that nobody touched: those without a value, and those that still hold what was
- * filled in before. `settings` is nested as `run.yaml` is.
+ * suggested before. `settings` is nested as `run.yaml` is.
  */
 export function applySuggestions(
   draft: KeptDraft,
   settings: Draft,
   suggestedFor: string,
 ): KeptDraft {
-  const fields = flattenFields(settings);
+  const suggested = flattenFields(settings);
   let { values } = draft;
-  const suggested: Record<string, unknown> = {};
-  for (const [field, value] of Object.entries(fields)) {
+  for (const [field, value] of Object.entries(suggested)) {
     const current = valueAt(values, field);
     if (current !== undefined && !same(current, own(draft.suggested, field))) continue;
     values = withValue(values, field, value);
-    setOwn(suggested, field, value);
   }
-  return { values, suggested, suggestedFor };
+  return { ...draft, values, suggested, suggestedFor };
 }
 
 /** What suggestions depend on: the model and the dataset. */
@@ -80,20 +85,18 @@ export function shownPath(path: string, workspace: string): string {
   return relative(workspace, path).split(sep).join('/') || '.';
 }
 
-/** The problem beside the field it belongs to: by the file it is in, else by its own field. */
-export function fieldProblem({ message, remedy, place }: CfsError, values: Draft): FieldProblem {
+/** The problem beside the field it belongs to; with an empty one where it belongs to none. */
+export function fieldProblem({
+  message,
+  remedy,
+  place,
+}: Pick<CfsError, 'message' | 'remedy' | 'place'>): FieldProblem {
+  // The field of a place in a file is one of that file, as is a column of a dataset.
+  const own = place.file === undefined ? place.field : undefined;
   return {
-    field: fieldOfFile(place.file, values) ?? place.field ?? '',
+    field: place.setting ?? own ?? '',
     message: `${[position(place), message].filter((part) => part !== '').join(': ')} ${remedy}`,
   };
-}
-
-function fieldOfFile(file: string | undefined, values: Draft): string | undefined {
-  if (file === undefined) return undefined;
-  const paths = pathsIn(values);
-  const found =
-    paths.find(({ path }) => path === file) ?? paths.find(({ path }) => isInside(file, path));
-  return found?.field;
 }
 
 function position({ file, line }: CfsError['place']): string {

@@ -171,12 +171,13 @@ export function createInspectorHost(studio: Studio): InspectorHost {
       if (bos === undefined) return {};
       // Says at once when there is no such token, before a run is made for it.
       await studio.preview.request('describeModel', { folder: config.model, bos });
-      const { id } = service.start(
+      const next = service.start(
         { ...config, generation: { ...config.generation, bos } },
         'samples',
       );
-      choose(id);
-      return { runId: id };
+      studio.panel.follow(runId, next);
+      choose(next.id);
+      return { runId: next.id };
     },
     openMix: () => {
       studio.panel.show('mix');

@@ -10,6 +10,7 @@ import type { MixState } from '../../protocol/panel.js';
 import type { PreviewData } from '../../protocol/preview.js';
 import { checkConfigData, configFormSchema } from '../../runs/configForm.js';
 import { valueAt } from '../../runs/fields.js';
+import type { RunFolder } from '../../runs/runFolder.js';
 import { suggestSettings } from '../../runs/suggest.js';
 import { openPlace } from '../errors.js';
 import type { Draft, Studio } from '../studio.js';
@@ -19,17 +20,14 @@ import {
   applySuggestions,
   datasetPaths,
   fieldProblem,
-  readDraft,
   shownDraft,
   shownPath,
   suggestionKey,
-  type KeptDraft,
 } from './draft.js';
+import type { DraftStore } from './draftStore.js';
 import type { PageSide, Tell } from './side.js';
-import { logProblem } from './webview.js';
 import { own } from '../../own.js';
 
-const draftKey = 'cfs.mixDraft';
 /** A first look at a large dataset takes its time. */
 const previewTimeoutMs = 10 * 60_000;
 
@@ -41,45 +39,19 @@ const filters: Record<string, Record<string, string[]>> = {
 };
 
 export interface MixSide extends PageSide<
-  'mixState' | 'preview' | 'pickPaths' | 'start' | 'openFile'
+  'mixState' | 'preview' | 'pickPaths' | 'start' | 'continueRun' | 'openFile'
 > {
   /** The form was changed from outside, or what is allowed has. */
   tellState(): void;
   dispose(): void;
 }
 
-/** The draft as this workspace remembers it. */
-export interface DraftStore {
-  read(): KeptDraft;
-  keep(draft: KeptDraft): void;
-  /** Sets fields from outside: another dataset, the settings of a run. */
-  fill(values: Draft): void;
-}
-
-export function createDraftStore({ context, log }: Studio): DraftStore {
-  const { workspaceState } = context;
-  const read = (): KeptDraft => readDraft(workspaceState.get(draftKey));
-  const keep = (draft: KeptDraft): void => {
-    workspaceState.update(draftKey, draft).then(undefined, (error: unknown) => {
-      logProblem(log, 'The settings of the mix page could not be saved', error);
-    });
-  };
-  return {
-    read,
-    keep,
-    fill: (values) => {
-      const draft = read();
-      keep({ ...draft, values: { ...draft.values, ...values } });
-    },
-  };
-}
-
-/** `started` is called for every run that was started here. */
+/** `started` is called for every run that was started or continued here. */
 export function createMixSide(
   studio: Studio,
   store: DraftStore,
   tell: Tell,
-  started: (runId: string, file: string, until: Until) => void,
+  started: (run: RunFolder, until: Until) => void,
 ): MixSide {
   let awake = false;
   const reading = studio.preview.onReading((progress) => {
@@ -91,17 +63,26 @@ export function createMixSide(
     if (awake && datasetPaths(store.read().values).includes(uri.fsPath)) tell('mixState', state());
   });
 
-  const state = (): MixState => ({
-    schema: configFormSchema(),
-    values: inFolder((folder) => shownDraft(store.read().values, folder), store.read().values),
-    blocked: blockedBy(studio),
-  });
+  const state = (): MixState => {
+    const { id, values, suggested } = store.read();
+    const run = store.run();
+    return {
+      draft: id,
+      schema: configFormSchema(),
+      values: inFolder((folder) => shownDraft(values, folder), values),
+      suggested,
+      ...(run && { run: { id: run.id, file: run.paths.config } }),
+      blocked: blockedBy(studio),
+    };
+  };
 
   /** Paths are shown from the workspace, where there is one. */
   const inFolder = <T>(change: (folder: string) => T, otherwise: T): T =>
     blockedBy(studio) === undefined ? change(studio.workspace()) : otherwise;
-  const fromPage = (values: Draft): Draft =>
-    inFolder((folder) => absoluteDraft(values, folder), values);
+  /** Keeps what the page has; throws `DRAFT_REPLACED`. */
+  const take = ({ draft, values }: { draft: string; values: Draft }): Draft =>
+    store.take({ draft, values: inFolder((folder) => absoluteDraft(values, folder), values) })
+      .values;
 
   /** Once for each model and dataset: what a person changes afterwards stays as it is. */
   const suggest = (values: Draft, { model, dataset }: PreviewData): void => {
@@ -110,7 +91,12 @@ export function createMixSide(
     if (draft.suggestedFor === key || suggestionKey(draft.values) !== key) return;
     const filled = applySuggestions(draft, { ...suggestSettings(model, dataset) }, key);
     store.keep(filled);
-    if (JSON.stringify(filled.values) !== JSON.stringify(draft.values)) tell('mixState', state());
+    tell('mixState', state());
+  };
+
+  const answer = (run: RunFolder, until: Until): { runId: string; file: string } => {
+    started(run, until);
+    return { runId: run.id, file: run.paths.config };
   };
 
   return {
@@ -119,14 +105,14 @@ export function createMixSide(
         awake = true;
         if (store.read().values.model === undefined) {
           const model = await preferredModel(studio);
-          if (model !== undefined) store.fill({ model });
+          const draft = store.read();
+          if (model !== undefined) store.keep({ ...draft, values: { ...draft.values, model } });
         }
         return state();
       },
       preview: async (asked) => {
         awake = true;
-        const values = fromPage(asked.values);
-        store.keep({ ...store.read(), values });
+        const values = take(asked);
         // The page shows why nothing is run here; neither is the preview.
         if (blockedBy(studio) !== undefined) return { problems: [] };
         const check = checkConfigData(values);
@@ -138,10 +124,10 @@ export function createMixSide(
             { timeoutMs: previewTimeoutMs },
           );
           suggest(values, preview);
-          return { problems: [], preview };
+          return { problems: [], preview, changes: store.changes(check.config) };
         } catch (error) {
           if (!(error instanceof CfsError)) throw error;
-          const problem = fieldProblem(error, values);
+          const problem = fieldProblem(error);
           if (problem.field === '') throw error;
           return { problems: [problem] };
         }
@@ -157,15 +143,15 @@ export function createMixSide(
         const paths = (chosen ?? []).map(({ fsPath }) => fsPath);
         return { paths: inFolder((folder) => paths.map((path) => shownPath(path, folder)), paths) };
       },
-      start: ({ until, ...asked }) => {
+      start: ({ until, request, ...asked }) => {
         requireTrust();
-        const values = fromPage(asked.values);
-        store.keep({ ...store.read(), values });
-        const check = checkConfigData(values);
-        if ('problems' in check) throw notReady(check.problems);
-        const { id, paths } = studio.service.start(check.config, until);
-        started(id, paths.config, until);
-        return { runId: id, file: paths.config };
+        take(asked);
+        return answer(store.start(until, request), until);
+      },
+      continueRun: (asked) => {
+        requireTrust();
+        take(asked);
+        return answer(store.continueRun(), 'end');
       },
       openFile: async ({ file, line }) => {
         await openPlace({ file: inFolder((folder) => resolve(folder, file), file), line });
@@ -207,13 +193,4 @@ function startFolder(studio: Studio, values: Draft, field: string): vscode.Uri |
 /** `dataset[0].path` belongs to `dataset`. */
 function withoutIndex(field: string): string {
   return field.replace(/\[.*$/, '');
-}
-
-function notReady([first]: readonly { field: string; message: string }[]): CfsError {
-  return new CfsError({
-    code: 'CONFIG_INVALID',
-    message: first?.message ?? 'The settings are not complete.',
-    remedy: 'Correct the field, then start again.',
-    place: { field: first?.field },
-  });
 }

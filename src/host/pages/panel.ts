@@ -13,11 +13,14 @@ import {
 } from '../../protocol/panel.js';
 import type { Handlers } from '../../protocol/rpc.js';
 import { guard, openPlace } from '../errors.js';
+import type { RunFolder } from '../../runs/runFolder.js';
 import type { PanelHost, RunActions, Studio } from '../studio.js';
 import { showInfo } from '../ui.js';
 import { createCompareSide } from './compare.js';
 import { createCurvesSide } from './curves.js';
-import { createDraftStore, createMixSide, type MixSide } from './mix.js';
+import { newDraft } from './draft.js';
+import { createDraftStore } from './draftStore.js';
+import { createMixSide, type MixSide } from './mix.js';
 import { firstSelection } from './panelState.js';
 import type { PanelRpc, Tell } from './side.js';
 import { connectWebview } from './webview.js';
@@ -61,9 +64,10 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
     opened.tell('show', { page, ...(runIds === undefined ? {} : { selected: [...runIds] }) });
   };
 
-  const started = (runId: string, file: string, until: Until): void => {
-    if (until === 'samples') return studio.inspector.show(runId);
-    showPage({ page: 'curves', runIds: [runId] });
+  const started = ({ id, paths }: RunFolder, until: Until): void => {
+    if (until === 'samples') return studio.inspector.show(id);
+    const file = paths.config;
+    showPage({ page: 'curves', runIds: [id] });
     const open = vscode.l10n.t('Open run.yaml');
     const told = vscode.l10n.t(
       'The settings of this run are in {0}.',
@@ -149,8 +153,22 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
     get draft() {
       return store.read().values;
     },
-    show: (page, { runIds, draft } = {}) => {
-      if (draft) store.fill(draft);
+    generateSamples: () => {
+      const run = store.generateSamples();
+      if (run !== undefined) tellMixState();
+      return run?.id;
+    },
+    follow: (runId, next) => {
+      if (store.read().run?.id !== runId) return;
+      store.keep({ ...newDraft(next.config), run: { id: next.id } });
+      tellMixState();
+    },
+    show: (page, { runIds, draft, change } = {}) => {
+      if (draft) store.keep(newDraft(draft));
+      if (change) {
+        const now = store.read();
+        store.keep({ ...now, values: { ...now.values, ...change } });
+      }
       if (opened === undefined) {
         wanted = { page, runIds };
         connect(vscode.window.createWebviewPanel(panelType, title, vscode.ViewColumn.Active));
@@ -158,7 +176,7 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
       }
       opened.panel.reveal();
       showPage({ page, runIds });
-      if (draft) tellMixState();
+      if (draft ?? change) tellMixState();
     },
     dispose: () => {
       // The panel itself stays: when the window is reloaded, it should come back.

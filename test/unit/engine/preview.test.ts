@@ -32,6 +32,7 @@ function asker() {
     const data = {
       ...config,
       ...changes,
+      generation: { ...config.generation, ...changes.generation },
       training: { ...config.training, ...changes.training },
       evaluation: { ...config.evaluation, ...changes.evaluation },
     };
@@ -56,6 +57,14 @@ describe('a preview', () => {
     expect(Object.values(phases).reduce((sum, seconds) => sum + seconds, 0)).toBeCloseTo(total);
     expect(Object.values(phases).every((seconds) => seconds > 0)).toBe(true);
     expect(estimate).toMatchObject({ provider: 'cpu', verdict: 'fits' });
+  });
+
+  it.each<[string, Changes, string]>([
+    // The dataset has the same path, and is right there.
+    ['model', { model: config.dataset[0]?.path }, 'MODEL_FOLDER_MISSING'],
+    ['generation.bos', { generation: { bos: '<none>' } }, 'BOS_OVERRIDE_UNKNOWN'],
+  ])('says that an error comes from the setting %s', async (setting, changes, code) => {
+    await expect(asker()(changes)).rejects.toMatchObject({ code, place: { setting } });
   });
 
   it('tells the file of a row where there are several', async () => {

@@ -156,6 +156,26 @@ test('a stopped run resumes to its samples only, or to the end', async () => {
   expect(ends.map(({ outcome }) => outcome)).toEqual(['samples', 'samples', 'finished']);
 });
 
+test('a run whose samples wait trains with other settings, and one under way does not', async () => {
+  const { service, library, start, ended, asked } = setUp();
+  const config = (id: string, steps: number) => {
+    const { config } = library.open(id);
+    return { ...config, training: { ...config.training, steps } };
+  };
+  const id = start('quick', 'samples');
+  await ended(1);
+  service.resumeWith(id, config(id, 77));
+  expect(service.current).toBe(id);
+  expect(library.open(id).config.training.steps).toBe(77);
+  // A second click.
+  service.resumeWith(id, config(id, 77));
+  expect(service.queue).toEqual([]);
+  expect(refusal(() => service.resumeWith(id, config(id, 78)))).toBe('RUN_LOCKED');
+  expect(library.open(id).config.training.steps).toBe(77);
+  await ended(2);
+  await asked(2);
+});
+
 test('an engine of another version is told apart and stopped', async () => {
   const { ends, start, ended } = setUp();
   start('gibberish');

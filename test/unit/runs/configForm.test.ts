@@ -10,7 +10,7 @@ interface Node extends Record<string, unknown> {
 
 const paths = { model: '/m', dataset: [{ path: '/d.jsonl' }] };
 
-function problemsOf(values: unknown): Record<string, string> {
+function problemsOf(values: Record<string, unknown>): Record<string, string> {
   const check = checkConfigData(values);
   if ('config' in check) return {};
   return Object.fromEntries(check.problems.map(({ field, message }) => [field, message]));
@@ -78,6 +78,18 @@ describe('checkConfigData', () => {
       'evaluation.tasks': 'Must be a list.',
       'evaluation.subset': 'Must be at least 1.',
     });
+  });
+
+  it('leaves at their defaults the fields that the method does not use', () => {
+    const hidden = { mix: { lambda: 3 }, generation: { budget: -1, temperature: 0.5 } };
+    const check = checkConfigData({ ...paths, ...hidden, method: 'sft' });
+    expect(check).toMatchObject({
+      config: { mix: { lambda: 1 }, generation: { budget: 0.1, temperature: 0.5 } },
+    });
+    expect(problemsOf({ ...paths, ...hidden })).toHaveProperty(['generation.budget']);
+    expect(problemsOf({ ...paths, ...hidden, method: 'lora' })).toHaveProperty([
+      'generation.budget',
+    ]);
   });
 
   it('tells what fields must be together', () => {

@@ -63,9 +63,17 @@ it('knows a group that was empty', async () => {
   );
 });
 
-it('refuses settings that decide what the run is', async () => {
+it('refuses settings that decide what the run is, those of training once it trains', async () => {
   const run = newRun();
-  openIdentity(run, { isNew: true });
+  const identity = openIdentity(run, { isNew: true });
+  const hotter = changeSettings(run, (config) => {
+    config.training.learningRate = 0.01;
+    config.generation.temperature = 2;
+  });
+  const early = await expectError('RUN_CHANGED', () => openIdentity(hotter, { isNew: false }));
+  expect(early.message).toContain('generation.temperature: was 1, is now 2');
+  expect(early.message).not.toContain('learningRate');
+  identity.settle([['tasks', []]]);
   const other = changeSettings(run, (config) => {
     config.training.learningRate = 0.01;
     config.mix.lambda = 0.5;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { configFormSchema } from '../../../src/runs/configForm.js';
 import {
   formOf,
+  labelsOf,
   missingFields,
   problemsWithin,
   schemaNode,
@@ -111,6 +112,49 @@ describe('formOf', () => {
         .map(({ id }) => id),
     ).toEqual(['training.epochs']);
   });
+});
+
+describe('a suggestion', () => {
+  const of = (learningRate?: number): Field =>
+    fieldOf(
+      formOf(schema, { training: { learningRate } }, [], { 'training.learningRate': 0.0008 }),
+      'training.learningRate',
+    );
+
+  it('takes the place of the default as what a field is reset to', () => {
+    expect(of(0.0008)).toMatchObject({ suggested: 0.0008, changed: false });
+    expect(of(0.1).changed).toBe(true);
+    // Left empty, the default holds, which suits larger models.
+    expect(of()).toMatchObject({ changed: true, standard: 5e-6 });
+  });
+});
+
+it('tells a setting that another one replaces', () => {
+  const replaced = (values: Record<string, unknown>): string[] =>
+    fieldsOf(formOf(schema, values, [])).flatMap(({ id, replacedBy }) =>
+      replacedBy === undefined ? [] : `${id} by ${replacedBy}`,
+    );
+  expect(replaced({ training: { epochs: 3 }, evaluation: { holdOut: 0.1 } })).toEqual([]);
+  expect(
+    replaced({
+      generation: { count: 20 },
+      training: { epochs: 3, steps: 20 },
+      evaluation: { holdOut: 0.1, downstream: [{ path: '/d.jsonl' }] },
+    }),
+  ).toEqual([
+    'generation.budget by Number of samples',
+    'training.epochs by Steps',
+    'evaluation.holdOut by Held-out rows',
+  ]);
+});
+
+it('has the labels of fields that are named', () => {
+  const form = formOf(schema, {}, []);
+  expect(labelsOf(form, ['training.learningRate', 'dataset', 'dataset', 'old.field'])).toEqual([
+    'Learning rate',
+    'Dataset',
+    'old.field',
+  ]);
 });
 
 describe('withLists', () => {

@@ -77,9 +77,10 @@ function folded(
 }
 
 function fieldView(field: Field, editor: Editor): TemplateResult {
-  const { id, label, help, unit, control, problems, missing } = field;
+  const { id, label, help, unit, control, problems, missing, replacedBy } = field;
   const isChoice = control.kind === 'checkbox';
   const isWide = ['path', 'list', 'group', 'map', 'text', 'choice'].includes(control.kind);
+  const about = replacedBy === undefined ? help : `Not used: “${replacedBy}” replaces it. ${help}`;
   const isMany = ['list', 'group', 'map'].includes(control.kind);
   return html`<div
     class="field"
@@ -106,19 +107,24 @@ function fieldView(field: Field, editor: Editor): TemplateResult {
             ${missing ? nothing : html`<span aria-hidden="true">✕ </span>`}${problems.join(' ')}
           </div>`
     }
-    ${help === '' ? nothing : html`<div class="muted help" id=${helpId(field)}>${help}</div>`}
+    ${about === '' ? nothing : html`<div class="muted help" id=${helpId(field)}>${about}</div>`}
   </div>`;
 }
 
 function resetButton(field: Field, editor: Editor): TemplateResult | typeof nothing {
-  const { changed, standard, label, path } = field;
+  const { changed, standard, suggested, label, path } = field;
   if (!changed || Array.isArray(field.value)) return nothing;
-  const text = standard === undefined ? 'Clear' : `Reset to ${standardText(field)}`;
+  const text =
+    suggested !== undefined
+      ? `Reset to ${textOf(suggested)}, as suggested`
+      : standard === undefined
+        ? 'Clear'
+        : `Reset to ${standardText(field)}`;
   return html`<button
     type="button"
     class="row-button"
     aria-label=${`${text}: ${label}`}
-    @click=${() => editor.set(path, undefined)}
+    @click=${() => editor.set(path, suggested)}
   >
     ${text}
   </button>`;

@@ -74,8 +74,12 @@ export interface Field {
   standard: unknown;
   /** Nothing is set, but something must be. */
   missing: boolean;
-  /** Set to something else than what holds anyway, and may be unset. */
+  /** What suits model and dataset; undefined where nothing is known of that. */
+  suggested: unknown;
+  /** Something else than what is suggested, or else than what holds anyway; and not required. */
   changed: boolean;
+  /** The label of the field that takes its place, where that is set. */
+  replacedBy: string | undefined;
   basic: boolean;
   problems: string[];
 }
@@ -94,8 +98,16 @@ export interface Form {
   problems: string[];
 }
 
-/** The form of a schema. Fields that the chosen method does not use are left out. */
-export function formOf(schema: SchemaNode, values: Values, problems: FieldProblem[]): Form {
+/**
+ * The form of a schema. Fields that the chosen method does not use are left out. `suggested` is by
+ * dotted field.
+ */
+export function formOf(
+  schema: SchemaNode,
+  values: Values,
+  problems: FieldProblem[],
+  suggested: Values = {},
+): Form {
   const uses = userOf(schema, values);
   const entries = Object.entries(schema.properties ?? {}).filter(([, node]) => uses(node));
   const plain = entries.filter(([, node]) => !node.properties);
@@ -107,7 +119,8 @@ export function formOf(schema: SchemaNode, values: Values, problems: FieldProble
   ].map(({ id, node, fields, root }): Section & { all: Field[] } => {
     const all = fields
       .filter(([, field]) => uses(field))
-      .map(([name, field]) => fieldOf(field, id === '' ? [name] : [id, name], values, root));
+      .map(([name, field]) => fieldOf(field, id === '' ? [name] : [id, name], values, root))
+      .map((field) => withSuggestion(field, own(suggested, field.id)));
     const about = 'description' in node ? (node.description ?? '') : '';
     const basic = all.filter((field) => field.basic);
     const advanced = all.filter((field) => !field.basic);
@@ -148,9 +161,18 @@ export function withLists(schema: SchemaNode, values: Values): Values {
 
 /** The fields that must be set and are not, in the order of the form. */
 export function missingFields(form: Form): Field[] {
-  return form.sections.flatMap(({ basic, advanced }) =>
-    [...basic, ...advanced].filter(({ missing }) => missing),
-  );
+  return fieldsOf(form).filter(({ missing }) => missing);
+}
+
+/** Dotted fields as people read them, each once; those of fields that are not shown by themselves. */
+export function labelsOf(form: Form, ids: readonly string[]): string[] {
+  const fields = fieldsOf(form);
+  const labels = ids.map((id) => fields.find((field) => field.id === id)?.label ?? id);
+  return [...new Set(labels)];
+}
+
+function fieldsOf({ sections }: Form): Field[] {
+  return sections.flatMap(({ basic, advanced }) => [...basic, ...advanced]);
 }
 
 export function problemCount(fields: readonly Field[]): number {
@@ -190,7 +212,7 @@ function fieldOf(node: SchemaNode, path: Path, values: Values, parent: SchemaNod
   return {
     path,
     id: dotted(path),
-    label: node.label ?? words(name),
+    label: nameOf(name, node),
     // A hint is the same for people; the description is written for readers of run.yaml.
     help: node.hint ?? about,
     unit: node.unit,
@@ -198,10 +220,34 @@ function fieldOf(node: SchemaNode, path: Path, values: Values, parent: SchemaNod
     value,
     standard: node.default,
     missing: isRequired && isEmpty,
+    suggested: undefined,
     changed: !isRequired && value !== undefined && !isSame(value, node.default),
+    replacedBy: replacerOf(node, path, values, parent),
     basic: node.basic ?? false,
     problems: [],
   };
+}
+
+function withSuggestion(field: Field, suggested: unknown): Field {
+  if (suggested === undefined) return field;
+  return { ...field, suggested, changed: !isSame(field.value, suggested) };
+}
+
+function replacerOf(
+  { replacedBy }: SchemaNode,
+  path: Path,
+  values: Values,
+  parent: SchemaNode,
+): string | undefined {
+  if (replacedBy === undefined) return undefined;
+  const value = getAt(values, [...path.slice(0, -1), replacedBy]);
+  return value === undefined
+    ? undefined
+    : nameOf(replacedBy, own(parent.properties ?? {}, replacedBy));
+}
+
+function nameOf(name: string, node?: SchemaNode): string {
+  return node?.label ?? words(name);
 }
 
 function controlOf(node: SchemaNode, path: Path, values: Values, value: unknown): Control {

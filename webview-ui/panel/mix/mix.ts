@@ -7,11 +7,12 @@ import { z } from 'zod';
 import type { Until } from '../../../src/protocol/engine.js';
 import type { MixAnswer, MixState } from '../../../src/protocol/panel.js';
 import { failure } from '../../shared/failure.js';
-import { button, link, progressRing } from '../../shared/toolkit.js';
+import { button, progressRing } from '../../shared/toolkit.js';
 import type { PageContext, PanelPage } from '../page.js';
 import { formView, type Editor } from './fields.js';
 import {
   formOf,
+  labelsOf,
   missingFields,
   schemaNode,
   withLists,
@@ -20,8 +21,9 @@ import {
   type SchemaNode,
 } from './formModel.js';
 import './mix.css';
+import { nextStep, stepLabel, stepNotice, type MadeRun, type NextStep } from './nextStep.js';
 import { baseName, previewView } from './preview.js';
-import { dotted, setAt, type Values } from './values.js';
+import { dotted, setAt, type Path } from './values.js';
 
 /** While a person types, nothing is asked. */
 const pauseMs = 250;
@@ -30,11 +32,11 @@ const previewTimeoutMs = 10 * 60_000;
 
 const rememberedSchema = z.object({ open: z.array(z.string()), scroll: z.number() });
 
-interface State {
+interface State extends Omit<MixState, 'schema'> {
   schema: SchemaNode;
-  values: Values;
-  blocked: string | undefined;
 }
+
+const noChanges = { settings: [], samples: [] };
 
 export function createMixPage(context: PageContext): PanelPage {
   const { rpc } = context;
@@ -52,7 +54,12 @@ export function createMixPage(context: PageContext): PanelPage {
   let problem: unknown;
   let previewProblem: unknown;
   let startProblem: unknown;
-  let started: { file: string; until: Until } | undefined;
+  /** What the host has not heard of yet. */
+  let unsent: { path: Path; value: unknown }[] = [];
+  /** Names the next start; asked again with the same name, the host makes no second run. */
+  let request = newRequest();
+  /** The run of these settings once it was in the list: when it is missing then, it was deleted. */
+  let listed: string | undefined;
   let reading: { file: string; rows: number } | undefined;
   let asked = 0;
   let isWaiting = false;
@@ -82,11 +89,20 @@ export function createMixPage(context: PageContext): PanelPage {
     }
   };
 
-  const take = ({ schema, values, blocked }: MixState): void => {
-    const parsed = schemaNode.parse(schema);
-    state = { schema: parsed, values: withLists(parsed, values), blocked };
+  const take = (told: MixState): void => {
+    const schema = schemaNode.parse(told.schema);
+    let values = withLists(schema, told.values);
+    if (told.draft === state?.draft) {
+      // Told while a person typed on.
+      for (const edit of unsent) values = setAt(values, edit.path, edit.value);
+    } else {
+      answer = undefined;
+      startProblem = undefined;
+      request = newRequest();
+      texts.clear();
+    }
+    state = { ...told, schema, values };
     problem = undefined;
-    texts.clear();
     void preview();
     redraw();
   };
@@ -96,9 +112,11 @@ export function createMixPage(context: PageContext): PanelPage {
     clearTimeout(timer);
     const mine = ++asked;
     isWaiting = true;
+    unsent = [];
     try {
-      const { values } = state;
-      const result = await rpc.request('preview', { values }, { timeoutMs: previewTimeoutMs });
+      const { draft, values } = state;
+      const asking = { draft, values };
+      const result = await rpc.request('preview', asking, { timeoutMs: previewTimeoutMs });
       if (mine !== asked) return;
       // While a field is wrong, the preview of what it was before stays in view.
       answer = { ...result, preview: result.preview ?? answer?.preview };
@@ -112,10 +130,11 @@ export function createMixPage(context: PageContext): PanelPage {
     redraw();
   };
 
-  const change = (values: Values): void => {
+  const change = (path: Path, value: unknown): void => {
     if (!state) return;
-    state = { ...state, values };
-    started = undefined;
+    state = { ...state, values: setAt(state.values, path, value) };
+    unsent.push({ path, value });
+    request = newRequest();
     startProblem = undefined;
     clearTimeout(timer);
     // What is under way answers to values that are gone.
@@ -127,10 +146,9 @@ export function createMixPage(context: PageContext): PanelPage {
 
   const editor: Editor = {
     set: (path, value, typed) => {
-      if (!state) return;
       if (typed === undefined) texts.delete(dotted(path));
       else texts.set(dotted(path), { text: typed, value });
-      change(setAt(state.values, path, value));
+      change(path, value);
     },
     typed: (path, value) => {
       const entry = texts.get(dotted(path));
@@ -164,14 +182,34 @@ export function createMixPage(context: PageContext): PanelPage {
     }
   };
 
-  const start = async (until: Until): Promise<void> => {
-    if (!state) return;
+  /** The run that was made of these settings, unless it was deleted. */
+  const madeRun = (): MadeRun | undefined => {
+    if (!state?.run) return undefined;
+    const { id, file } = state.run;
+    const info = context.runs().find((run) => run.id === id);
+    if (info) listed = id;
+    return info || listed !== id ? { file, info } : undefined;
+  };
+
+  const step = (): NextStep => nextStep(madeRun(), answer?.changes ?? noChanges);
+
+  /** One at a time, and never what was offered before there was this run: a second click is none. */
+  const go = async (wanted: NextStep, until: Until): Promise<void> => {
+    if (!state || isStarting || wanted.made?.file !== madeRun()?.file) return;
     isStarting = true;
     startProblem = undefined;
     redraw();
     try {
-      const { runId, file } = await rpc.request('start', { values: state.values, until });
-      started = { file, until };
+      const { draft, values } = state;
+      const { runId, file } =
+        wanted.kind === 'start'
+          ? await rpc.request('start', { draft, values, request, until })
+          : await rpc.request('continueRun', { draft, values });
+      if (state.draft === draft) {
+        state = { ...state, run: { id: runId, file } };
+        if (answer) answer = { ...answer, changes: noChanges };
+      }
+      request = newRequest();
       context.select([runId]);
     } catch (error) {
       startProblem = error;
@@ -258,21 +296,38 @@ export function createMixPage(context: PageContext): PanelPage {
 
   const startBar = (form: Form): TemplateResult => {
     const reason = obstacle(form);
+    const next = step();
     const disabled = reason !== undefined || isStarting;
+    const { settings, samples } = answer?.changes ?? noChanges;
+    const labels = { settings: labelsOf(form, settings), samples: labelsOf(form, samples) };
+    const notice = stepNotice(next, labels, openFile);
+    const another = { kind: 'start', made: next.made } as const;
     const writesSamples = answer?.preview?.mix?.sources.some(({ planned }) => planned) ?? false;
     return html`<div class="start-bar">
       ${startProblem === undefined ? nothing : failure(startProblem)}
-      ${started ? startedNotice(started, openFile) : nothing}
+      ${notice === undefined ? nothing : html`<div class="notice" role="status">${notice}</div>`}
       <div class="start-buttons">
-        ${button('Start Fine-Tuning', { disabled, onClick: () => void start('end') })}
+        ${button(isStarting ? 'Starting…' : stepLabel(next), {
+          disabled: disabled || next.kind === 'under-way',
+          onClick: () => void go(next, 'end'),
+        })}
         ${
-          writesSamples
+          next.kind === 'continue'
+            ? button(stepLabel(another), {
+                kind: 'secondary',
+                disabled,
+                onClick: () => void go(another, 'end'),
+              })
+            : nothing
+        }
+        ${
+          next.kind === 'start' && writesSamples
             ? button('Generate Samples First', {
                 kind: 'secondary',
                 disabled,
                 title:
                   'Generates the samples and stops, so that you can read them before training.',
-                onClick: () => void start('samples'),
+                onClick: () => void go(next, 'samples'),
               })
             : nothing
         }
@@ -288,7 +343,7 @@ export function createMixPage(context: PageContext): PanelPage {
     render: () => {
       if (problem !== undefined) return failure(problem);
       if (!state) return html`${progressRing('Loading the settings')}`;
-      const form = formOf(state.schema, state.values, answer?.problems ?? []);
+      const form = formOf(state.schema, state.values, answer?.problems ?? [], state.suggested);
       return html`<div class="mix">
         ${formView(form, editor)} ${previewPane(form)} ${startBar(form)}
       </div>`;
@@ -340,18 +395,9 @@ function firstSteps(missing: readonly Field[], editor: Editor): TemplateResult {
   </section>`;
 }
 
-function startedNotice(
-  { file, until }: { file: string; until: Until },
-  openFile: (file: string) => void,
-): TemplateResult {
-  return html`<div class="notice" role="status">
-    <strong>Started.</strong> The settings are written to ${link(file, () => openFile(file))}.
-    ${
-      until === 'samples'
-        ? 'Read the samples in the Sample Inspector, then choose “Train on These Samples” there.'
-        : 'Read the samples in the Sample Inspector as they arrive, then watch the Curves page.'
-    }
-  </div>`;
+/** Random: the host may still know the requests of this page before it was reloaded. */
+function newRequest(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join('-');
 }
 
 function list(names: readonly string[]): string {

@@ -4,8 +4,8 @@ import {
   absoluteDraft,
   applySuggestions,
   datasetPaths,
-  emptyDraft,
   fieldProblem,
+  newDraft,
   readDraft,
   shownDraft,
   suggestionKey,
@@ -16,14 +16,19 @@ const large = { training: { learningRate: 5e-6, epochs: 1 } };
 
 describe('suggestions', () => {
   it('fill what is empty and stay out of what the person chose', () => {
-    const draft = { ...emptyDraft, values: { model: 'm', training: { epochs: 7 } } };
+    const draft = newDraft({ model: 'm', training: { epochs: 7 } });
     const filled = applySuggestions(draft, small, 'first');
     expect(filled.values).toEqual({ model: 'm', training: { learningRate: 1e-4, epochs: 7 } });
     expect(filled.suggestedFor).toBe('first');
   });
 
+  it('are told also where they are not filled in', () => {
+    const filled = applySuggestions(newDraft({ training: { epochs: 7 } }), small, 'a');
+    expect(filled.suggested).toEqual({ 'training.learningRate': 1e-4, 'training.epochs': 3 });
+  });
+
   it('are replaced for another model, but not where they were changed since', () => {
-    const filled = applySuggestions(emptyDraft, small, 'first');
+    const filled = applySuggestions(newDraft({}), small, 'first');
     const changed = { ...filled, values: { training: { learningRate: 1e-4, epochs: 4 } } };
     expect(applySuggestions(changed, large, 'second').values).toEqual({
       training: { learningRate: 5e-6, epochs: 4 },
@@ -31,7 +36,7 @@ describe('suggestions', () => {
   });
 
   it('leave what the person chose alone for good', () => {
-    const draft = { ...emptyDraft, values: { training: { epochs: 7 } } };
+    const draft = newDraft({ training: { epochs: 7 } });
     const twice = applySuggestions(applySuggestions(draft, small, 'a'), large, 'b');
     expect(twice.values).toEqual({ training: { learningRate: 5e-6, epochs: 7 } });
   });
@@ -39,13 +44,13 @@ describe('suggestions', () => {
 
 describe('what is kept over a reload', () => {
   it('comes back as it was', () => {
-    const kept = applySuggestions(emptyDraft, small, 'first');
+    const kept = applySuggestions(newDraft({}), small, 'first');
     expect(readDraft(JSON.parse(JSON.stringify(kept)))).toEqual(kept);
   });
 
-  it('is empty where another version kept something else', () => {
-    expect(readDraft({ values: 3 })).toEqual(emptyDraft);
-    expect(readDraft(undefined)).toEqual(emptyDraft);
+  it('is nothing where another version kept something else', () => {
+    expect(readDraft({ values: 3 })).toBeUndefined();
+    expect(readDraft(undefined)).toBeUndefined();
   });
 });
 
@@ -69,27 +74,19 @@ describe('the dataset of a draft', () => {
 });
 
 describe('the field of a problem', () => {
-  const values = {
-    model: '/models/base',
-    dataset: [{ path: '/data/a.jsonl' }],
-    evaluation: { tasks: ['/tasks/facts.yaml'] },
-  };
   const problem = (place: CfsError['place']) =>
     fieldProblem(
       new CfsError({ code: 'CONFIG_INVALID', message: 'It is wrong.', remedy: 'Mend it.', place }),
-      values,
     );
 
-  it('is that of the file it is in', () => {
-    expect(problem({ file: '/models/base/config.json' }).field).toBe('model');
-    expect(problem({ file: '/models/base' }).field).toBe('model');
-    expect(problem({ file: '/models/base2' }).field).toBe('');
-    expect(problem({ file: '/tasks/facts.yaml' }).field).toBe('evaluation.tasks');
-    // The field of a row is no field of the form.
-    expect(problem({ file: '/data/a.jsonl', line: 3, field: 'prompt' })).toEqual({
-      field: 'dataset',
-      message: 'a.jsonl, line 3: It is wrong. Mend it.',
+  it('is the setting it comes from', () => {
+    const file = '/data/config.json';
+    // The field of a place in a file is no field of the form.
+    expect(problem({ file, line: 3, field: 'model_type', setting: 'model' })).toEqual({
+      field: 'model',
+      message: 'config.json, line 3: It is wrong. Mend it.',
     });
+    expect(problem({ file, field: 'model_type' }).field).toBe('');
   });
 
   it('is its own where it names no file, else the whole', () => {

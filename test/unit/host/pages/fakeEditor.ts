@@ -15,13 +15,20 @@ import { createRun } from '../../../../src/runs/runFolder.js';
 /** What a person saves. */
 export const saved = createEmitter<{ uri: { fsPath: string } }>();
 
+class FakeUri {
+  readonly scheme = 'file';
+  constructor(readonly fsPath: string) {}
+  static file = (fsPath: string): FakeUri => new FakeUri(fsPath);
+  static joinPath = (base: vscode.Uri, ...parts: string[]): FakeUri =>
+    new FakeUri([base.fsPath, ...parts].join('/'));
+  toString(): string {
+    return `file://${this.fsPath}`;
+  }
+}
+
 /** Stands for the module `vscode`; a test changes what it needs. */
 export const editor = {
-  Uri: {
-    file: (fsPath: string) => ({ fsPath, scheme: 'file', toString: () => `file://${fsPath}` }),
-    joinPath: (base: vscode.Uri, ...parts: string[]) =>
-      editor.Uri.file([base.fsPath, ...parts].join('/')),
-  },
+  Uri: FakeUri,
   ViewColumn: { Active: -1 },
   UIKind: { Desktop: 1 },
   env: {
@@ -36,11 +43,14 @@ export const editor = {
   workspace: {
     isTrusted: true,
     workspaceFolders: [] as unknown[],
+    textDocuments: [],
     onDidSaveTextDocument: saved.event,
     onDidGrantWorkspaceTrust: createEmitter<void>().event,
     onDidChangeWorkspaceFolders: createEmitter<void>().event,
     asRelativePath: (path: string) => path,
-    getConfiguration: () => ({ get: (_name: string, fallback: unknown) => fallback }),
+    getConfiguration: () => ({
+      get: (name: string, fallback: unknown) => (name === 'provider' ? 'auto' : fallback),
+    }),
     findFiles: () => Promise.resolve([]),
     fs: { writeFile: vi.fn(() => Promise.resolve()) },
   },
@@ -169,6 +179,7 @@ export interface FakeStudio {
 function makeParts(workspace: string) {
   return {
     start: vi.fn<RunService['start']>((config) => createRun(workspace, config)),
+    resumeWith: vi.fn<RunService['resumeWith']>(),
     request: vi.fn<(...asked: unknown[]) => Promise<unknown>>(() => Promise.resolve(undefined)),
     showSamples: vi.fn(),
     warn: vi.fn(),
@@ -196,10 +207,10 @@ export function makeStudio(): FakeStudio {
     log,
     workspace: () => workspace,
     library,
-    service: { start: parts.start },
+    service: { start: parts.start, resumeWith: parts.resumeWith },
     preview: makePreview(parts.request),
     inspector: { show: parts.showSamples },
-    panel: { show: vi.fn() },
+    panel: { show: vi.fn(), follow: vi.fn(), draft: {} },
   };
   return {
     studio: studio as unknown as Studio,

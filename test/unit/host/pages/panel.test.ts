@@ -107,28 +107,57 @@ describe('the panel', () => {
 });
 
 describe('the mix page', () => {
+  let draft: string;
   beforeEach(async () => {
     host.show('mix', { draft: { dataset: values.dataset } });
     await page.ask('open', {});
+    ({ draft } = (await page.ask('mixState', {})) as { draft: string });
   });
 
-  it('is filled from outside and keeps what was typed', async () => {
+  it('keeps what was typed, and takes single settings from outside', async () => {
     expect(await page.ask('mixState', {})).toMatchObject({
       values: { dataset: values.dataset },
       schema: { properties: { model: {} } },
     });
     fake.parts.request.mockResolvedValue(previewed);
-    await page.ask('preview', { values: { ...values, seed: 3 } });
+    await page.ask('preview', { draft, values: { ...values, seed: 3 } });
     expect(host.draft).toMatchObject({ seed: 3 });
-    host.show('mix', { draft: { dataset: [{ path: '/data/other.csv' }] } });
+    host.show('mix', { change: { model: '/models/other' } });
     expect(page.events('mixState').at(-1)).toMatchObject({
-      values: { model: '/models/base', dataset: [{ path: '/data/other.csv' }], seed: 3 },
+      draft,
+      values: { model: '/models/other', dataset: values.dataset, seed: 3 },
     });
+  });
+
+  it('has nothing of the settings before in those of another dataset', async () => {
+    fake.parts.request.mockResolvedValue(previewed);
+    await page.ask('preview', {
+      draft,
+      values: { ...values, method: 'sft', training: { steps: 9 } },
+    });
+    const other = { dataset: [{ path: '/data/other.csv' }] };
+    host.show('mix', { draft: other });
+    const told = page.events('mixState').at(-1);
+    expect(told).toMatchObject({ values: other, suggested: {} });
+    expect(Object.keys(told?.values as object)).toEqual(['dataset']);
+    // The page had not heard of it yet.
+    const late = { draft, values: { ...values, seed: 5 } };
+    for (const [method, more] of [
+      ['preview', {}],
+      ['start', { request: 'late', until: 'end' }],
+      ['continueRun', {}],
+    ] as const) {
+      await expect(page.ask(method, { ...late, ...more })).rejects.toMatchObject({
+        code: 'DRAFT_REPLACED',
+      });
+    }
+    expect(host.draft).toEqual(other);
+    expect(fake.parts.start).not.toHaveBeenCalled();
   });
 
   it('looks again when the dataset was saved, and at no other file', async () => {
     fake.parts.request.mockResolvedValue(previewed);
-    await page.ask('preview', { values });
+    await page.ask('preview', { draft, values });
     const told = page.events('mixState').length;
     saved.fire({ uri: { fsPath: '/data/unrelated.csv' } });
     expect(page.events('mixState')).toHaveLength(told);
@@ -137,14 +166,17 @@ describe('the mix page', () => {
   });
 
   it('tells problems by field, without asking the preview process', async () => {
-    const answer = await page.ask('preview', { values: { ...values, training: { epochs: -1 } } });
+    const answer = await page.ask('preview', {
+      draft,
+      values: { ...values, training: { epochs: -1 } },
+    });
     expect(answer).toMatchObject({ problems: [{ field: 'training.epochs' }] });
     expect(fake.parts.request).not.toHaveBeenCalled();
   });
 
   it('fills in what suits model and dataset, once', async () => {
     fake.parts.request.mockResolvedValue(previewed);
-    expect(await page.ask('preview', { values })).toMatchObject({ problems: [] });
+    expect(await page.ask('preview', { draft, values })).toMatchObject({ problems: [] });
     const suggested = page.events('mixState').at(-1)?.values as {
       training: Record<string, number>;
       generation: unknown;
@@ -153,31 +185,31 @@ describe('the mix page', () => {
     expect(suggested.generation).toEqual({ maxLength: 127 });
     const told = page.events('mixState').length;
     const mine = { ...suggested, training: { ...suggested.training, epochs: 9 } };
-    await page.ask('preview', { values: mine });
+    await page.ask('preview', { draft, values: mine });
     expect(page.events('mixState')).toHaveLength(told);
     expect(host.draft).toEqual(mine);
   });
 
   it('puts errors beside their field, and passes on those that have none', async () => {
     const request = fake.parts.request;
-    const place = { file: '/models/base/config.json' };
+    const place = { file: '/models/base/config.json', setting: 'model' };
     request.mockRejectedValueOnce(
       new CfsError({ code: 'MODEL_UNSUPPORTED', message: 'Unknown.', remedy: 'Choose.', place }),
     );
-    expect(await page.ask('preview', { values })).toEqual({
+    expect(await page.ask('preview', { draft, values })).toEqual({
       problems: [{ field: 'model', message: 'Unknown. Choose.' }],
     });
     request.mockRejectedValueOnce(
       new CfsError({ code: 'PREVIEW_SUPERSEDED', message: 'Newer.', remedy: 'None.' }),
     );
-    await expect(page.ask('preview', { values })).rejects.toMatchObject({
+    await expect(page.ask('preview', { draft, values })).rejects.toMatchObject({
       code: 'PREVIEW_SUPERSEDED',
     });
     expect(fake.parts.warn).not.toHaveBeenCalled();
   });
 
   it('starts a run, says where run.yaml is and shows what comes', async () => {
-    const answer = (await page.ask('start', { values, until: 'end' })) as {
+    const answer = (await page.ask('start', { draft, request: 'a', values, until: 'end' })) as {
       runId: string;
       file: string;
     };
@@ -185,19 +217,90 @@ describe('the mix page', () => {
     expect(answer.file).toBe(join(fake.workspace, '.cfs', 'runs', id, 'run.yaml'));
     expect(config.model).toBe('/models/base');
     expect(page.events('show')).toEqual([{ page: 'curves', selected: [id] }]);
-    const samples = (await page.ask('start', { values, until: 'samples' })) as { runId: string };
+    const samples = (await page.ask('start', {
+      draft,
+      request: 'b',
+      values,
+      until: 'samples',
+    })) as { runId: string };
     expect(fake.parts.showSamples).toHaveBeenCalledWith(samples.runId);
   });
 
+  it('makes one run of a request, however often it comes', async () => {
+    const start = { draft, values, until: 'end' };
+    const first = await page.ask('start', { ...start, request: 'a' });
+    expect(await page.ask('start', { ...start, request: 'a' })).toEqual(first);
+    expect(fake.parts.start).toHaveBeenCalledTimes(1);
+    expect(await page.ask('mixState', {})).toMatchObject({
+      run: { id: (first as { runId: string }).runId },
+    });
+    expect(await page.ask('start', { ...start, request: 'b' })).not.toEqual(first);
+  });
+
+  it('continues its run, and says what differs from it', async () => {
+    fake.parts.request.mockResolvedValue(previewed);
+    await expect(page.ask('continueRun', { draft, values })).rejects.toMatchObject({
+      code: 'RUN_NOT_FOUND',
+    });
+    const { runId } = (await page.ask('start', {
+      draft,
+      request: 'a',
+      values,
+      until: 'samples',
+    })) as { runId: string };
+    const changed = { ...values, seed: 2, training: { epochs: 4 } };
+    const same = (await page.ask('preview', { draft, values })) as { changes: unknown };
+    expect(same.changes).toEqual({ settings: [], samples: [] });
+    const other = (await page.ask('preview', { draft, values: changed })) as { changes: unknown };
+    expect(other.changes).toEqual({ settings: ['seed', 'training.epochs'], samples: ['seed'] });
+    await page.ask('continueRun', { draft, values: { ...values, training: { epochs: 4 } } });
+    expect(fake.parts.resumeWith).toHaveBeenCalledWith(
+      runId,
+      expect.objectContaining({ training: expect.objectContaining({ epochs: 4 }) as unknown }),
+    );
+    expect(page.events('show').at(-1)).toEqual({ page: 'curves', selected: [runId] });
+
+    rmSync(join(fake.workspace, '.cfs', 'runs', runId), { recursive: true });
+    expect(await page.ask('mixState', {})).not.toHaveProperty('run');
+  });
+
+  it('generates samples once for the same settings', () => {
+    expect(host.generateSamples()).toBeUndefined();
+    host.show('mix', { draft: values });
+    const runId = host.generateSamples();
+    expect(page.events('mixState').at(-1)).toMatchObject({ run: { id: runId } });
+    expect(host.generateSamples()).toBe(runId);
+    host.show('mix', { change: { seed: 3 } });
+    expect(host.generateSamples()).not.toBe(runId);
+    expect(fake.parts.start).toHaveBeenCalledTimes(2);
+  });
+
+  it('follows its run to another BOS token, and no other run', async () => {
+    host.show('mix', { draft: values });
+    const runId = host.generateSamples() ?? '';
+    const next = await addRun('next');
+    host.follow('another', next);
+    expect(host.draft).toEqual(values);
+    host.follow(runId, next);
+    expect(page.events('mixState').at(-1)).toMatchObject({
+      values: { name: 'next' },
+      run: { id: next.id },
+    });
+  });
+
   it('starts nothing that is incomplete, nor in a folder that is not trusted', async () => {
-    await expect(page.ask('start', { values: {}, until: 'end' })).rejects.toMatchObject({
+    await expect(
+      page.ask('start', { draft, request: 'a', values: {}, until: 'end' }),
+    ).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       place: { field: 'model' },
     });
     editor.workspace.isTrusted = false;
     expect(await page.ask('mixState', {})).toHaveProperty('blocked');
-    expect(await page.ask('preview', { values })).toEqual({ problems: [] });
-    await expect(page.ask('start', { values, until: 'end' })).rejects.toMatchObject({
+    expect(await page.ask('preview', { draft, values })).toEqual({ problems: [] });
+    await expect(
+      page.ask('start', { draft, request: 'a', values, until: 'end' }),
+    ).rejects.toMatchObject({
       code: 'WORKSPACE_UNTRUSTED',
     });
     expect(fake.parts.start).not.toHaveBeenCalled();

@@ -1,0 +1,28 @@
+/** What the fields of `run.yaml` say of themselves, asked by their dotted names. */
+import { z } from 'zod';
+import { own } from '../own.js';
+import { fieldHintsSchema, type FieldHints } from '../protocol/form.js';
+import { shapeOf } from './configCheck.js';
+import { runConfigSchema } from './configSchema.js';
+
+/** Until when a field may change once a run has started. */
+export type ChangeRule = NonNullable<FieldHints['mayChange']> | 'never';
+
+/** `never` for a field that this version does not know. */
+export function changeRule(field: string): ChangeRule {
+  return hintsOf(field)?.mayChange ?? 'never';
+}
+
+/** Whether a field holds paths. */
+export function isPathField(field: string): boolean {
+  return hintsOf(field)?.pick !== undefined;
+}
+
+function hintsOf(field: string): FieldHints | undefined {
+  let schema: z.core.$ZodType | undefined = runConfigSchema;
+  for (const key of field.split('.')) {
+    schema = own(shapeOf(schema), key);
+    if (schema === undefined) return undefined;
+  }
+  return fieldHintsSchema.safeParse(z.globalRegistry.get(schema)).data;
+}
