@@ -1,10 +1,10 @@
 /**
- * `npm run bench:start`: what it costs to know the inputs of a run by their content. A model and a
- * dataset of `--gb` each; the time from the start of a job to the moment when it would write its
+ * `npm run bench:start`: what it costs to know the inputs of a run by their content. A model of
+ * `--gb` and a dataset of `--dataset-gb`; the time from the start of a job to the moment when it would write its
  * first sample, with the hashes of its files known and with all of them read again, by turns. Beside
  * it, the hashing alone compared with plain SHA-256.
  *
- *   npm run bench:start -- [--gb 1] [--runs 2] [--write]
+ *   npm run bench:start -- [--gb 1] [--dataset-gb 1] [--runs 2] [--write]
  */
 import { createHash } from 'node:crypto';
 import { closeSync, cpSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs';
@@ -24,6 +24,7 @@ import { machineFacts, writeResult } from './support/report.js';
 const { values: flags } = parseArgs({
   options: {
     gb: { type: 'string', default: '1' },
+    'dataset-gb': { type: 'string', default: '1' },
     runs: { type: 'string', default: '2' },
     write: { type: 'boolean', default: false },
   },
@@ -37,7 +38,7 @@ if (absent) {
 }
 
 const model = modelOf(gb);
-const dataset = datasetOf(gb);
+const dataset = datasetOf(Number(flags['dataset-gb']));
 const weights = join(model, 'model.safetensors');
 
 const hashing = await compareHashing();

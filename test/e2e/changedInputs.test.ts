@@ -64,11 +64,11 @@ async function resumeChanged(
   return { ...ended, run, before, folder };
 }
 
-/** A hash over what a run has come to: everything but its log. */
+/** A hash over what a run has come to: everything but its log and where that ends. */
 function workOf(run: string): string {
   const hash = createHash('sha256');
   const files = readdirSync(run, { recursive: true, encoding: 'utf8' }).sort();
-  for (const name of files.filter((one) => one !== 'events.jsonl')) {
+  for (const name of files.filter((one) => !['events.jsonl', 'logs.json'].includes(one))) {
     const file = join(run, name);
     hash.update(`${name}\n`);
     if (statSync(file).isFile()) hash.update(readFileSync(file));

@@ -349,7 +349,7 @@ describe('checkpoints', () => {
     mixUp(join(folder, '9'));
     const warnings: CfsError[] = [];
     const newest = await newestCheckpoint(folder, (warning) => warnings.push(warning));
-    expect(newest).toEqual({ step: 8, inputs });
+    expect(newest).toBe(8);
     const file = expect.stringContaining(join(folder, '9', 'state.json')) as string;
     expect(warnings).toMatchObject([{ code: 'CHECKPOINT_DAMAGED', place: { file } }]);
     expect(readdirSync(folder).toSorted()).toEqual(['8', '9.damaged']);
