@@ -91,7 +91,9 @@ export function messageOf(thrown: unknown): string {
   const { code = '', syscall, path }: SystemError = thrown;
   if (code === 'ENOENT' && syscall?.startsWith('spawn')) return `there is no program “${path}”`;
   // Others as Node has them, without their code and what follows: `EXDEV: cross-device link …, rename`.
-  return own(refusals, code) ?? /^E[A-Z0-9]+: (.+?), \w+/.exec(thrown.message)?.[1] ?? thrown.message;
+  return (
+    own(refusals, code) ?? /^E[A-Z0-9]+: (.+?), \w+/.exec(thrown.message)?.[1] ?? thrown.message
+  );
 }
 
 /** What `work` gives; undefined where it threw a `CfsError`, which `tell` hears of. */

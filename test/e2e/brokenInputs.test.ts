@@ -16,7 +16,8 @@ import {
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { listRuns } from '../../src/runs/runFolder.js';
+import { readRunConfig } from '../../src/runs/config.js';
+import { createRun, listRuns } from '../../src/runs/runFolder.js';
 import { buildPrograms, start, type Ended } from '../support/build.js';
 import { unseen } from '../support/hostileTexts.js';
 import { jsonLines, pairs, temporaryFolder, writeWorkspace } from '../support/tinyModel.js';
@@ -282,10 +283,11 @@ describe('a cloned workspace whose names are no mere text', () => {
     expect(error.code).toBe('MODEL_UNSUPPORTED');
     expect(error.message).toContain('“constructor”');
 
+    createRun(folder, readRunConfig(join(folder, 'run.yaml')));
     const listed = await start(cli, ['runs', '-C', folder], folder).ended;
     expect(listed.out).toContain('\\u001b]0;mine\\u0007\\u001b[2Jred\\u202e');
     const json = await start(cli, ['runs', '-C', folder, '--json'], folder).ended;
-    expect(JSON.parse(json.out)).toMatchObject({ name, state: 'failed' });
+    expect(JSON.parse(json.out)).toMatchObject({ name, state: 'interrupted' });
     for (const { out } of [listed, json]) expect(unseen.test(out), out).toBe(false);
   });
 });

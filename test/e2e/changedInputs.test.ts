@@ -199,6 +199,10 @@ it('lists what may change, and goes on', async () => {
   expect(out + err).toContain(
     'SETTINGS_CHANGED: This run is resumed with other settings. name: was "end", is now "longer"; training.steps: was 12, is now 14.',
   );
-  const steps = eventsOf(readEvents(findRun(folder, run)), 'train_step');
+  const events = readEvents(findRun(folder, run));
+  expect(eventsOf(events, 'warning')).toContainEqual(
+    expect.objectContaining({ code: 'SETTINGS_CHANGED' }),
+  );
+  const steps = eventsOf(events, 'train_step');
   expect(steps.at(-1)?.step).toBe(14);
 });

@@ -4,7 +4,7 @@ import type * as vscode from 'vscode';
 import { createInspectorHost } from '../../../../src/host/pages/inspector.js';
 import type { InspectorHost } from '../../../../src/host/studio.js';
 import type { RunEvent } from '../../../../src/protocol/records.js';
-import { createRun, type RunFolder } from '../../../../src/runs/runFolder.js';
+import { createRun, openRunWriter, type RunFolder } from '../../../../src/runs/runFolder.js';
 import { madeUpConfig, madeUpSamples, timeAt } from '../../runs/madeUpRun.js';
 import { editor, makeStudio, makeView, type FakeStudio, type FakeView } from './fakeEditor.js';
 
@@ -125,7 +125,9 @@ it('is quiet while hidden and starts again when it is seen again', async () => {
   await open();
   page.setVisible(false);
   const before = page.sent.length;
-  appendFileSync(run.paths.samples, `${JSON.stringify(madeUpSamples(['More.'])[0])}\n`);
+  const writer = openRunWriter(run);
+  writer.appendSamples(madeUpSamples(['More.']).map((sample) => ({ ...sample, index: 3 })));
+  writer.close();
   fake.studio.library.refresh();
   await new Promise((resolve) => setTimeout(resolve, 900));
   expect(page.sent).toHaveLength(before);
