@@ -81,7 +81,7 @@ describe('a sealed file', () => {
     expect(error.remedy).toContain('folder');
   });
 
-  it.skipIf(process.getuid?.() === 0)('without permission is not called damaged', async () => {
+  it.skipIf(process.getuid?.() === 0)('without permission is not called damaged (not as root)', async () => {
     const file = written();
     chmodSync(file, 0);
     const error = await expectError('READ_FAILED', () => read(file));
