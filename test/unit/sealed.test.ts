@@ -81,12 +81,15 @@ describe('a sealed file', () => {
     expect(error.remedy).toContain('folder');
   });
 
-  it.skipIf(process.getuid?.() === 0)('without permission is not called damaged (not as root)', async () => {
-    const file = written();
-    chmodSync(file, 0);
-    const error = await expectError('READ_FAILED', () => read(file));
-    expect(error.remedy).toContain('permission');
-  });
+  it.skipIf(process.getuid?.() === 0)(
+    'without permission is not called damaged (not as root)',
+    async () => {
+      const file = written();
+      chmodSync(file, 0);
+      const error = await expectError('READ_FAILED', () => read(file));
+      expect(error.remedy).toContain('permission');
+    },
+  );
 });
 
 describe('a file of a version without seals', () => {
