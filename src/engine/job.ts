@@ -186,6 +186,8 @@ async function runOn(job: Job, files: FileInputs, until: Until): Promise<void> {
 
 /** Whether this version has started it; runs of earlier ones did not say what they were made from. */
 function hasBegun(run: RunFolder): boolean {
+  // Those of earlier versions have been refused by now.
+  if (listCheckpoints(run.paths.checkpoints).length > 0) return true;
   return eventsOf(readEvents(run), 'run_started').some(({ format }) => format === recordFormat);
 }
 

@@ -176,8 +176,8 @@ function changed(run: RunFolder, differences: readonly string[]): CfsError {
     differences.length === 1 ? ` ${only}.` : differences.map((line) => `\n  - ${line}`).join('');
   return new CfsError({
     code: 'RUN_CHANGED',
-    message: `This run was started with something else:${list}`,
-    remedy: `Restore what it was and resume, or start a new run from here with \`cfs-studio run ${run.paths.config}\`.`,
+    message: `This run was made with something else:${list}`,
+    remedy: `Restore what it was and resume, or start a new run, from step 0, with \`cfs-studio run ${run.paths.config}\`.`,
     place: { file: run.folder },
   });
 }

@@ -147,10 +147,10 @@ const changes: [string, (folder: string, run: string) => void, RegExp][] = [
 it.each(changes)('refuses to resume after %s changed', async (_, change, said) => {
   const { code, err, run, before } = await resumeChanged(training, change);
   expect(code).toBe(1);
-  expect(err).toContain('RUN_CHANGED: This run was started with something else:');
+  expect(err).toContain('RUN_CHANGED: This run was made with something else:');
   expect(err).toMatch(said);
   expect(err).toMatch(
-    /→ Restore what it was and resume, or start a new run from here with `cfs-studio run /,
+    /→ Restore what it was and resume, or start a new run, from step 0, with `cfs-studio run /,
   );
   expect(workOf(run)).toBe(before);
 });
@@ -163,6 +163,14 @@ it('notices before training as well, and writes nothing from the other model', a
   expect(err).toContain('RUN_CHANGED: ');
   expect(workOf(run)).toBe(before);
   expect(existsSync(join(run, 'base.json'))).toBe(false);
+});
+
+it('refuses checkpoints of which nothing says what they were made from', async () => {
+  const { err } = await resumeChanged(training, (_, run) => {
+    for (const name of readdirSync(run).filter((one) => /json/.test(one))) rmSync(join(run, name));
+  });
+  expect(err).toContain('RECORD_BROKEN: ');
+  expect(err).toContain('identity.json');
 });
 
 it('takes other settings of training while only the samples are there', async () => {

@@ -211,7 +211,7 @@ function tooFewSteps({ paths }: RunFolder, steps: number, done: number): CfsErro
   return new CfsError({
     code: 'RUN_CHANGED',
     message: `The run has already taken ${done} steps; run.yaml now asks for ${steps} in all.`,
-    remedy: `Ask for at least ${done} steps, or start a new run from here with \`cfs-studio run ${paths.config}\`.`,
+    remedy: `Ask for at least ${done} steps, or start a new run, from step 0, with \`cfs-studio run ${paths.config}\`.`,
     place: { file: paths.config, field: 'training.steps' },
   });
 }

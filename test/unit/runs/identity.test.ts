@@ -41,7 +41,7 @@ it('compares a group once it is known, and names all that differs', async () => 
     ]),
   );
   expect(message.split('\n')).toEqual([
-    'This run was started with something else:',
+    'This run was made with something else:',
     '  - dataset: was 40 rows (SHA-256 aaaaaaaa…), is now 41 rows (SHA-256 bbbbbbbb…)',
     '  - model: config.json: was SHA-256 cccccccc…, is now not there',
     '  - model: tokenizer.json: was not there, is now SHA-256 dddddddd…',
