@@ -75,9 +75,9 @@ function setUp(options: { stopTimeoutMs?: number; script?: string; nodePath?: st
     return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
   };
   const ended = (count: number): Promise<void> =>
-    vi.waitFor(() => expect(ends).toHaveLength(count), 20_000);
+    vi.waitFor(() => expect(ends).toHaveLength(count), 60_000);
   const asked = (count: number): Promise<void> =>
-    vi.waitFor(() => expect(requests()).toHaveLength(count), 20_000);
+    vi.waitFor(() => expect(requests()).toHaveLength(count), 60_000);
   return { workspace, library, service, lines, ends, start, requests, ended, asked };
 }
 
