@@ -13,7 +13,7 @@ import { writeReport } from '../runs/report.js';
 import { createRun, findRun, listRuns, readResults, runState } from '../runs/runFolder.js';
 import type { RunFolder } from '../runs/runFolder.js';
 import { exitCodes } from './io.js';
-import type { Io } from './io.js';
+import type { Engine, Io } from './io.js';
 import { createProgress } from './progress.js';
 import { formatTable } from './table.js';
 
@@ -35,8 +35,8 @@ export async function startRun(io: Io, file: string, options: JobOptions): Promi
   const { workspace, until } = options;
   const engine = await io.loadEngine();
   // Before there is a folder: a run that cannot begin leaves none.
-  await engine.checkRunCommand({ config, workspace, until });
-  return execute(io, createRun(workspace, config), false, options);
+  const checked = await engine.checkRunCommand({ config, workspace, until });
+  return execute(io, createRun(workspace, config), { ...options, resume: false, checked });
 }
 
 export async function resumeRun(io: Io, name: string, options: JobOptions): Promise<number> {
@@ -49,7 +49,7 @@ export async function resumeRun(io: Io, name: string, options: JobOptions): Prom
       place: { file: run.folder },
     });
   }
-  return execute(io, run, true, options);
+  return execute(io, run, { ...options, resume: true });
 }
 
 export function showRuns(io: Io, { json, workspace }: CommonOptions): number {
@@ -101,8 +101,13 @@ export function printJson(io: Io, value: unknown): void {
 async function execute(
   io: Io,
   run: RunFolder,
-  resume: boolean,
-  { json, until, verify }: JobOptions,
+  {
+    json,
+    until,
+    verify,
+    resume,
+    checked,
+  }: JobOptions & { resume: boolean; checked?: Awaited<ReturnType<Engine['checkRunCommand']>> },
 ): Promise<number> {
   const engine = await io.loadEngine();
   const progress = createProgress(io);
@@ -116,6 +121,7 @@ async function execute(
       resume,
       until,
       verify,
+      checked,
       signal,
       onEvent: (event) => {
         stopped = event.type === 'run_stopped';

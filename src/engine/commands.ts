@@ -29,14 +29,15 @@ import {
   scanSources,
   splitRows,
   wantedSamples,
+  type RunRows,
 } from './dataset.js';
 import { createEstimator } from './estimate/index.js';
 import { createEvaluator, taskScore } from './evaluation.js';
-import { findingRecord, requireNoError, type Finding } from './finding.js';
+import { findingRecord, type Finding } from './finding.js';
 import { requireSamples } from './job.js';
 import { previewRun, readSource } from './mixPreview.js';
 import { inspectModel, openModel, type Model } from './model.js';
-import { createPreflight } from './preflight.js';
+import { createPreflight, requireSound } from './preflight.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
 import { versions } from './versions.js';
@@ -197,7 +198,7 @@ export async function validateCommand({
 
 /**
  * Looks at everything a run would look at before its first sample, so that a run that is refused
- * leaves no folder. Throws the first error.
+ * leaves no folder. Returns the rows it has read, for the run. Throws the first error.
  */
 export async function checkRunCommand({
   config,
@@ -207,19 +208,12 @@ export async function checkRunCommand({
   config: RunConfig;
   workspace: string;
   until: Until;
-}): Promise<void> {
+}): Promise<RunRows> {
   if (until === 'samples') requireSamples({ config });
   const model = openModel(config.model, config.generation.bos);
-  const { trained } = await loadRunRows(config, model);
-  const { findings } = await createPreflight()({
-    config,
-    inspection: { model, problems: [] },
-    modelKey: config.model,
-    rows: trained,
-    place: { workspace },
-    thorough: true,
-  });
-  requireNoError(findings);
+  const rows = await loadRunRows(config, model);
+  await requireSound({ config, model, rows: rows.trained, place: { workspace } });
+  return rows;
 }
 
 /** Scores a model folder on all items of the configuration's tasks. */

@@ -4,9 +4,11 @@ import type { Phase as PhaseName, RunEvent } from '../protocol/records.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { IdentityRecord } from '../runs/identity.js';
-import type { RunFolder, RunWriter } from '../runs/runFolder.js';
+import type { RunFolder } from '../runs/runFolder.js';
+import type { RunWriter } from '../runs/runWriter.js';
 import type { ParameterStore } from '../trainer/store.js';
 import type { BaseModel } from './baseModel.js';
+import type { RunRows } from './dataset.js';
 import type { Model } from './model.js';
 import { now } from './progress.js';
 
@@ -20,6 +22,8 @@ export interface Job {
   model: Model;
   store: ParameterStore;
   base: BaseModel;
+  /** The rows, where they were read and found sound just before the job. */
+  checked?: RunRows | undefined;
   /** What the run is made from; settled before it is used. */
   identity: IdentityRecord;
 }

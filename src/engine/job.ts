@@ -11,12 +11,14 @@ import { eventsOf } from '../protocol/history.js';
 import { recordFormat, type RunEvent } from '../protocol/records.js';
 import { writeReport } from '../runs/report.js';
 import { openIdentity } from '../runs/identity.js';
-import { openRunWriter, readEvents, readSamples, type RunFolder } from '../runs/runFolder.js';
+import { readEvents, readSamples, type RunFolder } from '../runs/runFolder.js';
+import { openRunWriter } from '../runs/runWriter.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
 import { lastStep, listCheckpoints, newestCheckpoint } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
 import { createBaseModel } from './baseModel.js';
 import { progress, warning, type Job } from './context.js';
+import type { RunRows } from './dataset.js';
 import { requireMemory } from './estimate/fit.js';
 import {
   fileInput,
@@ -45,6 +47,8 @@ export interface JobOptions {
   until: Until;
   /** Reads the files of model and tasks again to compare them, whatever is known of their hashes. */
   verify?: boolean;
+  /** What `checkRunCommand` has just read for this run, so that it is not read twice. */
+  checked?: RunRows | undefined;
   /** When it is aborted, the job writes a checkpoint, reports `run_stopped` and returns. */
   signal: AbortSignal;
   /** Called after the event is on disk. */
@@ -53,7 +57,7 @@ export interface JobOptions {
 
 /** Throws the `CfsError` that ended the job, after reporting `run_failed`. */
 export async function runJob(options: JobOptions): Promise<void> {
-  const { run, resume, until, verify = false, signal, onEvent } = options;
+  const { run, resume, until, verify = false, checked, signal, onEvent } = options;
   if (until === 'samples') requireSamples(run);
   const writer = openRunWriter(run);
   const report = (event: RunEvent): void => {
@@ -65,7 +69,7 @@ export async function runJob(options: JobOptions): Promise<void> {
     if (!resume) refuseOldCheckpoints(run);
     removeLeftovers(run);
     await reportFailure(run, report, () =>
-      runPhases({ run, writer, signal, report }, until, verify),
+      runPhases({ run, writer, checked, signal, report }, until, verify),
     );
   } finally {
     writer.close();
@@ -96,7 +100,7 @@ async function reportFailure(
 }
 
 async function runPhases(
-  start: Pick<Job, 'run' | 'writer' | 'signal' | 'report'>,
+  start: Pick<Job, 'run' | 'writer' | 'checked' | 'signal' | 'report'>,
   until: Until,
   verify: boolean,
 ): Promise<void> {

@@ -16,7 +16,7 @@ import { createCache } from './cache.js';
 import { diskBytes, requireDisk } from './estimate/disk.js';
 import { requireMemory } from './estimate/fit.js';
 import { freeDisk } from './estimate/machine.js';
-import type { Finding } from './finding.js';
+import { requireNoError, type Finding } from './finding.js';
 import { chosenMethod } from './method.js';
 import { unusedTensors, type Model, type ModelInspection } from './model.js';
 import { storePlanOf } from './phases/train.js';
@@ -35,7 +35,10 @@ export interface PreflightRequest {
   modelKey: string;
   /** Rows that are trained on; absent where there are none yet to be had. */
   rows?: RowStore | undefined;
-  /** Chosen by the configuration when left out. */
+  /**
+   * The provider of a job, which holds the weights already: its memory was looked at before. Chosen by
+   * the configuration when left out.
+   */
   provider?: Provider;
   place: RunPlace;
   /** Also what takes seconds, or leaves a trace for a moment; see `taskChecks.ts`, `writable.ts`. */
@@ -85,7 +88,7 @@ export function createPreflight(): (request: PreflightRequest) => Promise<Prefli
     }
     if (model && provider) {
       const store = storePlanOf(config, model.architecture, provider.name);
-      await attemptAsync(() => requireMemory(store), tellAt('model'));
+      if (!request.provider) await attemptAsync(() => requireMemory(store), tellAt('model'));
       const sources = rows && checkMix(config, model, rows, findings);
       if (sources) {
         const needed = diskBytes({ config, model, store, sources });
@@ -99,6 +102,20 @@ export function createPreflight(): (request: PreflightRequest) => Promise<Prefli
     }
     return { findings, tasks, requests, licenses, provider };
   };
+}
+
+/** Throws the first error that a thorough preflight finds. */
+export async function requireSound(
+  request: Pick<PreflightRequest, 'config' | 'rows' | 'provider' | 'place'> & { model: Model },
+): Promise<void> {
+  const { config, model } = request;
+  const { findings } = await createPreflight()({
+    ...request,
+    inspection: { model, problems: [] },
+    modelKey: config.model,
+    thorough: true,
+  });
+  requireNoError(findings);
 }
 
 /** The weights and the files that a save copies; returns the licenses among them. */

@@ -1,6 +1,6 @@
 /**
  * The run folder: the single source of truth about a run. Whoever looks at a run reads it here;
- * the one process that runs the job writes it through `openRunWriter`, which holds the lock.
+ * the one process that runs the job writes it through `openRunWriter` (`runWriter.ts`).
  *
  *     .cfs/runs/<id>/run.yaml  identity.json  events.jsonl  samples.jsonl  held-out-samples.jsonl  base.json
  *                    excluded.json (written by people's choice, see exclusions.ts)
@@ -10,15 +10,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { CfsError } from '../errors.js';
-import {
-  isSystemError,
-  makeFolder as makeFolders,
-  readError,
-  writeError,
-  writeFileAtomicFrom,
-} from '../files.js';
+import { isSystemError, makeFolder as makeFolders, readError, writeError } from '../files.js';
 import {
   itemRecordSchema,
   runEventSchema,
@@ -27,19 +21,13 @@ import {
 } from '../protocol/records.js';
 import type { ItemRecord, RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import type { RunState } from '../protocol/runInfo.js';
-import { readSealed, writeSealed } from '../sealed.js';
+import { readSealed } from '../sealed.js';
 import { brokenLog } from './chain.js';
 import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
-import {
-  checkJsonLines,
-  openJsonLines,
-  readJsonLines,
-  readLastJsonLine,
-  sealedLines,
-} from './jsonLines.js';
-import { isLocked, takeLock, type Lock } from './lock.js';
-import { readLogEnds, writeLogEnds, type LogEnds } from './logEnds.js';
+import { checkJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
+import { isLocked } from './lock.js';
+import { readLogEnds, type LogEnds } from './logEnds.js';
 
 export interface RunFolder {
   id: string;
@@ -79,24 +67,6 @@ export interface RunSummary {
   state: RunState;
   config?: RunConfig;
   problem?: CfsError;
-}
-
-/**
- * Writes the logs of a run; there is one per run at a time. All that writes throws `RUN_REMOVED` when
- * people have deleted the folder, as an open log would accept lines forever, and `RUN_LOCK_LOST`
- * when another process has taken the run over.
- */
-export interface RunWriter {
-  /** A warning for the log: the run was that of a process which cannot be asked whether it lives. */
-  takenOver: Lock['takenOver'];
-  /** Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. */
-  appendEvent(event: RunEvent): void;
-  appendSamples(samples: readonly SampleRecord[]): void;
-  appendKlSamples(samples: readonly SampleRecord[]): void;
-  writeItems(items: Iterable<ItemRecord>): void;
-  writeResults(results: RunResults): void;
-  /** Closes the logs and gives the lock back. */
-  close(): void;
 }
 
 /** Where the runs of a workspace folder are. */
@@ -264,91 +234,6 @@ export function readBase<T>({ paths }: RunFolder, schema: z.ZodType<T>): T | und
   });
 }
 
-/**
- * Takes the lock, mends what a crash left at the end of the logs, and opens them. Throws what is
- * wrong with the folder (`RECORD_BROKEN`, `READ_FAILED`) before anything in it has changed.
- */
-export function openRunWriter(run: RunFolder): RunWriter {
-  const { paths } = run;
-  const lock = takeLock(paths.lock);
-  const check = (): void => {
-    if (!existsSync(paths.config)) throw removed(run);
-    lock.check();
-  };
-  try {
-    const ends = readLogEnds(paths.logs);
-    readBase(run, z.looseObject({}));
-    const sound = {
-      events: checkJsonLines(paths.events, runEventSchema, ends.events),
-      samples: checkJsonLines(paths.samples, sampleRecordSchema, ends.samples),
-      klSamples: checkJsonLines(paths.klSamples, sampleRecordSchema, ends.klSamples),
-    };
-    const events = openJsonLines(paths.events, sound.events);
-    const samples = openJsonLines(paths.samples, sound.samples);
-    const klSamples = openJsonLines(paths.klSamples, sound.klSamples);
-    let { items } = ends;
-    const keepEnds = (): void => {
-      // A folder that was deleted is not made again for this.
-      if (!existsSync(paths.config)) return;
-      writeLogEnds(paths.logs, {
-        events: events.flush(),
-        samples: samples.flush(),
-        klSamples: klSamples.flush(),
-        items,
-      });
-    };
-    return {
-      takenOver: lock.takenOver,
-      appendEvent: (event) => {
-        check();
-        events.append(event, isLasting(event));
-        if (event.type === 'checkpoint') keepEnds();
-      },
-      appendSamples: (records) => {
-        check();
-        for (const record of records) samples.append(record, false);
-      },
-      appendKlSamples: (records) => {
-        check();
-        for (const record of records) klSamples.append(record, false);
-      },
-      writeItems: (records) => {
-        check();
-        // A crash in between must not leave the new items with the old end.
-        items = undefined;
-        keepEnds();
-        const lines = sealedLines(records);
-        writeFileAtomicFrom(paths.items, lines);
-        items = lines.end();
-      },
-      writeResults: (results) => {
-        check();
-        writeSealed(paths.results, results);
-      },
-      close: () => {
-        try {
-          // Whoever has taken the run over keeps its ends.
-          lock.check();
-          keepEnds();
-        } catch (error) {
-          // What ended the job is what people must hear of, and the ends kept before still hold.
-          if (!(error instanceof CfsError)) throw error;
-        } finally {
-          for (const log of [events, samples, klSamples]) log.close();
-          lock.release();
-        }
-      },
-    };
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
-}
-
-function isLasting(event: RunEvent): boolean {
-  return !['train_step', 'sample_progress', 'phase'].includes(event.type);
-}
-
 /** Where things are in a run folder. */
 export function runPaths(folder: string): RunPaths {
   return {
@@ -411,15 +296,6 @@ function slug(name: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-');
   return plain.slice(0, 40).replace(/^-+|-+$/g, '') || 'run';
-}
-
-function removed({ folder }: RunFolder): CfsError {
-  return new CfsError({
-    code: 'RUN_REMOVED',
-    message: 'The folder of this run was deleted or moved while the run was under way.',
-    remedy: 'Start a new run; stop a run before you delete or move its folder.',
-    place: { file: folder },
-  });
 }
 
 function notFound(name: string): CfsError {

@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
-import type { ValidateData } from '../../src/engine/commands.js';
+import { checkRunCommand, type ValidateData } from '../../src/engine/commands.js';
 import { runJob } from '../../src/engine/job.js';
 import { CfsError, defined } from '../../src/errors.js';
 import { readRunConfig } from '../../src/runs/config.js';
@@ -27,6 +27,7 @@ import {
   readEvents,
   readItems,
   readResults,
+  runState,
 } from '../../src/runs/runFolder.js';
 import { start } from '../support/build.js';
 import { jsonLines, temporaryFolder, writeRunYaml, writeWorkspace } from '../support/tinyModel.js';
@@ -208,6 +209,18 @@ describe('what is known to go wrong', () => {
     expect([code, err.split(':')[0]]).toEqual([1, 'SAMPLES_NOT_WANTED']);
     expect(listRuns(folder)).toEqual([]);
   });
+});
+
+it('reads the dataset once for a run that was checked', async () => {
+  const folder = copy({});
+  const config = readRunConfig(join(folder, 'run.yaml'));
+  const checked = await checkRunCommand({ config, workspace: folder, until: 'samples' });
+  const run = createRun(folder, config);
+  rmSync(join(folder, 'dataset.jsonl'));
+  const { signal } = new AbortController();
+  const job = { run, resume: false, until: 'samples', checked, signal } as const;
+  await runJob({ ...job, onEvent: () => undefined });
+  expect(runState(run)).toBe('stopped');
 });
 
 describe('what is worth knowing', () => {

@@ -6,8 +6,8 @@
 import { statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
-import { CfsError, defined, messageOf } from '../../errors.js';
-import { isSystemError } from '../../files.js';
+import { CfsError, defined } from '../../errors.js';
+import { isSystemError, readError } from '../../files.js';
 import { openHashCache } from './hashCache.js';
 
 export interface Hashing {
@@ -37,14 +37,17 @@ for (const file of workerData) {
     closeSync(descriptor);
     parentPort.postMessage({ file, hash: hash.digest('hex') });
   } catch (error) {
-    parentPort.postMessage({ file, problem: error.message });
+    parentPort.postMessage({ file, problem: { code: error.code, message: error.message } });
     break;
   }
 }`;
 
 const answerSchema = z.union([
   z.object({ file: z.string(), hash: z.string() }),
-  z.object({ file: z.string(), problem: z.string() }),
+  z.object({
+    file: z.string(),
+    problem: z.object({ code: z.string().optional(), message: z.string() }),
+  }),
 ]);
 
 /**
@@ -68,7 +71,10 @@ export function hashFiles(files: readonly string[], { verify }: { verify: boolea
     worker = new Worker(workerSource, { eval: true, workerData: unknown });
     for (const answer of await answersOf(worker)) {
       const { file } = answer;
-      if ('problem' in answer) throw unreadable(file, answer.problem);
+      if ('problem' in answer) {
+        const { code, message } = answer.problem;
+        throw readError(file, Object.assign(new Error(message), { code }));
+      }
       const stamp = defined(stamps.get(file), 'stamp');
       if (stampOf(file) !== stamp) throw changed(file);
       found.set(file, answer.hash);
@@ -100,18 +106,8 @@ function stampOf(file: string): string {
     const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
   } catch (error) {
-    throw isSystemError(error) ? unreadable(file, messageOf(error), error) : error;
+    throw isSystemError(error) ? readError(file, error) : error;
   }
-}
-
-function unreadable(file: string, why: string, cause?: unknown): CfsError {
-  return new CfsError({
-    code: 'READ_FAILED',
-    message: `Could not read: ${why}`,
-    remedy: 'Check that the file is there and that you have permission to read it.',
-    place: { file },
-    cause,
-  });
 }
 
 function changed(file: string): CfsError {

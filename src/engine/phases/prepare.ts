@@ -2,8 +2,7 @@
 import type { RowStore } from '../../mixer/rowStore.js';
 import { progress, warning } from '../context.js';
 import { loadRunRows } from '../dataset.js';
-import { requireNoError } from '../finding.js';
-import { createPreflight } from '../preflight.js';
+import { requireSound } from '../preflight.js';
 import type { Phase } from './phase.js';
 
 export interface Prepared {
@@ -17,9 +16,9 @@ export interface Prepared {
 export const prepare: Phase<void, Prepared> = {
   name: 'preparing',
   plan: () => [],
-  run: async ({ run, config, model, device, report }) => {
+  run: async ({ run, config, model, device, checked, report }) => {
     report(progress('preparing', 0, 0));
-    const { trained, downstream, report: found } = await loadRunRows(config, model);
+    const { trained, downstream, report: found } = checked ?? (await loadRunRows(config, model));
     if (found.warnings > 0) {
       const counts = Object.entries(found.counts).map(([code, count]) => `${count} × ${code}`);
       report(
@@ -30,16 +29,10 @@ export const prepare: Phase<void, Prepared> = {
         }),
       );
     }
-    const { findings } = await createPreflight()({
-      config,
-      inspection: { model, problems: [] },
-      modelKey: config.model,
-      rows: trained,
-      provider: device.provider,
-      place: { run },
-      thorough: true,
-    });
-    requireNoError(findings);
+    if (!checked) {
+      const { provider } = device;
+      await requireSound({ config, model, rows: trained, provider, place: { run } });
+    }
     return { rows: trained, downstream };
   },
 };

@@ -10,7 +10,10 @@ import { runCli } from '../../../src/cli/program.js';
 import { createTerminal } from '../../../src/cli/terminal.js';
 import { CfsError } from '../../../src/errors.js';
 import { errorRecord } from '../../../src/protocol/errorRecord.js';
-import { listRuns, openRunWriter } from '../../../src/runs/runFolder.js';
+import { addReports } from '../../../src/engine/dataset.js';
+import { storeRows } from '../../../src/mixer/rowStore.js';
+import { listRuns } from '../../../src/runs/runFolder.js';
+import { openRunWriter } from '../../../src/runs/runWriter.js';
 import { runEventSchema } from '../../../src/protocol/records.js';
 import { madeUpEvents, madeUpResults, madeUpSamples, timeAt } from '../runs/madeUpRun.js';
 
@@ -64,7 +67,8 @@ function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
         writer.close();
       }
     },
-    checkRunCommand: () => Promise.resolve(),
+    checkRunCommand: () =>
+      Promise.resolve({ trained: storeRows([]), downstream: undefined, report: addReports([]) }),
     generateCommand: ({ count, onSample }) => {
       madeUpSamples(Array.from({ length: count ?? 2 }, () => 'a\u001b[31m b')).forEach(onSample);
       return Promise.resolve({

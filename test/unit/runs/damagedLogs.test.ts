@@ -17,13 +17,13 @@ import { runEventSchema, type SampleRecord } from '../../../src/protocol/records
 import {
   createRun,
   listRuns,
-  openRunWriter,
   readEvents,
   readItems,
   readResults,
   readSamples,
   type RunFolder,
 } from '../../../src/runs/runFolder.js';
+import { openRunWriter } from '../../../src/runs/runWriter.js';
 import { createRunReader } from '../../../src/runs/runInfo.js';
 import { createTailReader } from '../../../src/runs/tail.js';
 import { expectError } from '../../support/expectError.js';

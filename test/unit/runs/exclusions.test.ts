@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { readExclusions, writeExclusions } from '../../../src/runs/exclusions.js';
-import { createRun, openRunWriter, type RunFolder } from '../../../src/runs/runFolder.js';
+import { createRun, type RunFolder } from '../../../src/runs/runFolder.js';
+import { openRunWriter } from '../../../src/runs/runWriter.js';
 import { madeUpConfig, madeUpEvents, timeAt } from './madeUpRun.js';
 
 let workspace: string;

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunConfig } from '../../../src/runs/configSchema.js';
 import { openIdentity } from '../../../src/runs/identity.js';
 import { reviseRun, settingChanges } from '../../../src/runs/reviseRun.js';
-import { createRun, openRun, openRunWriter, type RunFolder } from '../../../src/runs/runFolder.js';
+import { createRun, openRun, type RunFolder } from '../../../src/runs/runFolder.js';
+import { openRunWriter } from '../../../src/runs/runWriter.js';
 import { madeUpConfig, madeUpEvents } from './madeUpRun.js';
 
 let workspace: string;

@@ -18,13 +18,13 @@ import {
   findRun,
   listRuns,
   openRun,
-  openRunWriter,
   readEvents,
   readItems,
   readResults,
   readSamples,
   runState,
 } from '../../../src/runs/runFolder.js';
+import { openRunWriter } from '../../../src/runs/runWriter.js';
 import type { RunFolder } from '../../../src/runs/runFolder.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { expectError } from '../../support/expectError.js';

@@ -4,7 +4,8 @@ import type * as vscode from 'vscode';
 import { createInspectorHost } from '../../../../src/host/pages/inspector.js';
 import type { InspectorHost } from '../../../../src/host/studio.js';
 import type { RunEvent } from '../../../../src/protocol/records.js';
-import { createRun, openRunWriter, type RunFolder } from '../../../../src/runs/runFolder.js';
+import { createRun, type RunFolder } from '../../../../src/runs/runFolder.js';
+import { openRunWriter } from '../../../../src/runs/runWriter.js';
 import { madeUpConfig, madeUpSamples, timeAt } from '../../runs/madeUpRun.js';
 import { editor, makeStudio, makeView, type FakeStudio, type FakeView } from './fakeEditor.js';
 
