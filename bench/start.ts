@@ -4,7 +4,7 @@
  * first sample, with the hashes of its files known and with all of them read again, by turns. Beside
  * it, the hashing alone compared with plain SHA-256.
  *
- *   npm run bench:start -- [--gb 1] [--dataset-gb 1] [--runs 2] [--write]
+ *   npm run bench:start -- [--gb 1] [--dataset-gb 0.005] [--runs 2] [--write]
  */
 import { createHash } from 'node:crypto';
 import { closeSync, cpSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs';
@@ -24,7 +24,7 @@ import { machineFacts, writeResult } from './support/report.js';
 const { values: flags } = parseArgs({
   options: {
     gb: { type: 'string', default: '1' },
-    'dataset-gb': { type: 'string', default: '1' },
+    'dataset-gb': { type: 'string', default: '0.005' },
     runs: { type: 'string', default: '2' },
     write: { type: 'boolean', default: false },
   },
