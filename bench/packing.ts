@@ -69,7 +69,7 @@ const folder = openModelFolder(flags.model);
 const architecture = folderArchitecture(folder);
 const device = await openDevice({ name: 'cpu', threads });
 const plan = planStore(architecture.parameters, [], 'cpu');
-const store = await createStore(device, plan, (name) => folder.tensors.read(name));
+const store = await createStore(device, plan, folder.tensors.readInto);
 const chunks = Math.max(1, Math.ceil((maxTokens * architecture.vocabSize * 4) / logitBytes));
 const gradients = Object.fromEntries(
   [...store.gradients].map(([name, held]) => [gradientName(name), held]),

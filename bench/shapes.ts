@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../src/files.js';
-import { writeSafetensors } from '../src/model/safetensors.js';
-import type { TensorSpec } from '../src/model/safetensors.js';
+import { writeSafetensors } from '../src/model/safetensorsWriter.js';
+import type { TensorSpec } from '../src/model/safetensorsHeader.js';
 import { createRandom } from '../src/random.js';
 
 export type ShapeName = '15M' | '42M' | '110M';

@@ -60,7 +60,7 @@ async function openModel(folder: string, exchanges: Exchange[]) {
   const tokenizer = loadTokenizer(folder);
   const device = await openDevice({ name: 'cpu' });
   const plan = planFrozen(architecture.parameters, 'cpu');
-  const store = await createStore(device, plan, (name) => source.tensors.read(name));
+  const store = await createStore(device, plan, source.tensors.readInto);
   const scorer = createScorer(device, architecture);
   const prefixId = findBos(folder, tokenizer).id;
   const addBos = tokenizerAddsBos(folder);

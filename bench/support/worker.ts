@@ -31,8 +31,7 @@ async function openModel(folder: string, threads: number) {
   const source = openModelFolder(folder);
   const architecture = folderArchitecture(source);
   const device = await openDevice({ name: 'cpu', threads });
-  const read = (name: string): Float32Array => source.tensors.read(name);
-  return { architecture, device, read };
+  return { architecture, device, read: source.tensors.readInto };
 }
 
 async function openTrainer(settings: Requests['trainer']) {
@@ -111,10 +110,7 @@ async function openGenerator(settings: Requests['decoder']) {
     batch,
     sampling: sampling === 'greedy' ? 'greedy' : { temperature: 1 },
     maxTokens: tokens + 1,
-    frozen: true,
   });
-  // The weights are in the decoder's graph now.
-  store.release();
   const tokenizer = existsSync(join(folder, 'tokenizer.json'))
     ? loadTokenizer(folder)
     : numbersAsText;

@@ -11,13 +11,13 @@ import { contextFreeRow } from '../../src/mixer/rows.js';
 import { createMixer, sourceOf } from '../../src/mixer/mixer.js';
 import { architectureOf } from '../../src/model/families/index.js';
 import { elementCount } from '../../src/model/parameters.js';
-import { writeSafetensors } from '../../src/model/safetensors.js';
+import { writeSafetensors } from '../../src/model/safetensorsWriter.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
 import type { Parameter } from '../../src/model/weights.js';
 import { createRandom } from '../../src/random.js';
 import { openDevice } from '../../src/runtime/index.js';
 import { stateOf } from '../../src/trainer/optimizer.js';
-import { createStore } from '../../src/trainer/store.js';
+import { copied, createStore } from '../../src/trainer/store.js';
 import { objectiveOf } from '../../src/trainer/step.js';
 import { planStore } from '../../src/trainer/storePlan.js';
 import { train } from '../../src/trainer/trainer.js';
@@ -51,7 +51,7 @@ const optimizer = adamW({
   decayVectors: false,
 });
 const plan = planStore(architecture.parameters, stateOf(optimizer), 'cpu');
-const store = await createStore(device, plan, initialWeights());
+const store = await createStore(device, plan, copied(initialWeights()));
 mkdirSync(work, { recursive: true });
 const started = performance.now();
 await train({

@@ -168,7 +168,7 @@ async function compareGradients({ model, oracle }: Loaded): Promise<Finding[]> {
 
 async function compareGreedy({ model, oracle }: Loaded): Promise<Finding> {
   const { prompt, continuation } = oracle.expected.greedy;
-  const [written] = await greedyTexts(model, [prompt], continuation.length, false);
+  const [written] = await greedyTexts(model, [prompt], continuation.length);
   const worst = new Worst('greedy continuation, wrong tokens', 0);
   const wrong = continuation.filter((token, i) => token !== written?.[i]).length;
   worst.note(wrong, `${written?.join(' ')} for ${continuation.join(' ')}`);

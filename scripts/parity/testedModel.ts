@@ -25,7 +25,7 @@ import {
 } from '../../src/runtime/index.js';
 import { createOptimizer, type Optimizer } from '../../src/trainer/optimizer.js';
 import { createGradientComputer } from '../../src/trainer/step.js';
-import { createStore, type ParameterStore } from '../../src/trainer/store.js';
+import { copied, createStore, type ParameterStore } from '../../src/trainer/store.js';
 import { planStore } from '../../src/trainer/storePlan.js';
 import { adamW, type AdamWSettings } from '../../src/trainer/transforms.js';
 
@@ -78,7 +78,7 @@ export async function openTestedModel(
   const architecture = architectureFor(config);
   const device = await openDevice({ name: provider, threads: 1 });
   const plan = planStore(architecture.parameters, ['firstMoment', 'secondMoment'], provider);
-  const store = await createStore(device, plan, read);
+  const store = await createStore(device, plan, copied(read));
   return { architecture, device, store };
 }
 
@@ -101,7 +101,7 @@ export function setWeight(
   name: string,
   values: Float32Array,
 ): Promise<void> {
-  return store.write('weight', name, values);
+  return store.fill('weight', name, (all) => all.set(values));
 }
 
 /** The logits of each row, every row in a line of its own. `[rows][length, vocab]` */
@@ -192,10 +192,9 @@ export function openScoring({ architecture, device, store }: TestedModel) {
   };
 }
 
-/** `frozen`: the weights of now are stored in the graph; otherwise it reads them at every run. */
 export function openDecoding(
   { architecture, device, store }: TestedModel,
-  options: { batch: number; sampling: Sampling; frozen: boolean },
+  options: { batch: number; sampling: Sampling },
 ): Promise<Decoder> {
   return createDecoder(device, architecture, store.weights, options);
 }
@@ -205,9 +204,8 @@ export async function greedyTexts(
   model: TestedModel,
   prompts: readonly (readonly number[])[],
   maxTokens: number,
-  frozen: boolean,
 ): Promise<number[][]> {
-  const options = { batch: prompts.length, sampling: 'greedy', frozen } as const;
+  const options = { batch: prompts.length, sampling: 'greedy' } as const;
   const decoder = await openDecoding(model, options);
   const written = await greedy(prompts, { decoder, maxTokens, stopIds: [] });
   await decoder.release();

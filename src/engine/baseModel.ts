@@ -39,5 +39,5 @@ export function openFrozen(
   { folder, architecture }: Model,
 ): Promise<ParameterStore> {
   const plan = planFrozen(architecture.parameters, device.provider.name);
-  return createStore(device, plan, (name) => folder.tensors.read(name));
+  return createStore(device, plan, folder.tensors.readInto);
 }

@@ -149,7 +149,6 @@ function languageModel(
       const decoder = await createDecoder(device, architecture, weights, {
         batch: Math.min(prompts.length, promptsAtOnce),
         sampling: 'greedy',
-        frozen: false,
       });
       try {
         return await greedy(prompts, {

@@ -130,7 +130,7 @@ async function runPhases(
     const { architecture, folder } = model;
     const plan = storePlanOf(config, architecture, provider.name);
     await requireMemory(plan);
-    const store = await createStore(device, plan, (name) => folder.tensors.read(name));
+    const store = await createStore(device, plan, folder.tensors.readInto);
     const base = createBaseModel(device, model, store);
     const job: Job = { ...start, config, device, model, store, base, identity };
     try {

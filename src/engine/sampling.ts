@@ -57,7 +57,6 @@ export async function writeSamples(options: SamplingOptions): Promise<void> {
     batch,
     sampling: { temperature, topK, topP },
     maxTokens: maxLength + 1,
-    frozen: true,
   });
   const rate = createRate();
   let [written, tokens] = [done.size, 0];

@@ -18,8 +18,6 @@ import type { Architecture } from './architecture.js';
 import { createDecoderCache } from './decoderCache.js';
 import { decodeGraph, prefillGraph, type DecoderShape } from './decoderGraph.js';
 import type { Sampling } from './decoderSampling.js';
-import { parameterCount } from './parameters.js';
-import { stored } from './weights.js';
 
 export interface DecoderOptions {
   /** Rows decoded side by side. */
@@ -27,11 +25,6 @@ export interface DecoderOptions {
   sampling: Sampling;
   /** Longest sequence of a row in tokens, prompt included; the model's context by default. */
   maxTokens?: number;
-  /**
-   * Whether the weights stay as they are now. They are then stored in the graph, which is faster;
-   * otherwise every run reads the weights that are held at that moment.
-   */
-  frozen: boolean;
 }
 
 /** What a run chose. Idle rows hold numbers without a meaning. */
@@ -74,10 +67,10 @@ export const idle = -1;
 /** Prompt tokens of a row read in one run. */
 const prefillTokens = 128;
 
-/** An ONNX file is a protobuf message, and those end at 2 GiB. */
-const maxStoredBytes = 1.9e9;
-
-/** A decoder of the weights in `held` (by parameter name). Throws `SESSION_FAILED`. */
+/**
+ * A decoder of the weights in `held` (by parameter name), which every run reads as they are then.
+ * Throws `SESSION_FAILED`.
+ */
 export async function createDecoder(
   device: Device,
   architecture: Architecture,
@@ -88,14 +81,7 @@ export async function createDecoder(
   const maxTokens = options.maxTokens ?? architecture.contextLength;
   const shape: DecoderShape = { batch, positions: maxTokens + stepsPerRun };
   const provider = device.provider.name;
-  const values =
-    options.frozen && 4 * parameterCount(architecture.parameters) <= maxStoredBytes
-      ? await readAll(device, held)
-      : undefined;
-  const backing = values && stored((name) => defined(values.get(name), `weight ${name}`));
-  const decode = await device.session(
-    decodeGraph(architecture, provider, shape, sampling, backing),
-  );
+  const decode = await device.session(decodeGraph(architecture, provider, shape, sampling));
   // Most samples have no prompt, so the second session is made when one comes.
   let prefillSession: Session | undefined;
 
@@ -144,7 +130,7 @@ export async function createDecoder(
     run: async (last, steps, uniforms) => {
       cache.reserve(steps);
       const outputs = await decode.run({
-        ...(values ? {} : heldFeeds(held)),
+        ...heldFeeds(held),
         ...cache.feeds(),
         tokens: int32(
           last.map((token) => Math.max(token, 0)),
@@ -174,12 +160,6 @@ export async function createDecoder(
       await prefillSession?.release();
     },
   };
-}
-
-async function readAll(device: Device, held: HeldWeights): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>();
-  for (const [name, tensor] of held) values.set(name, await device.read(tensor));
-  return values;
 }
 
 /** Idle rows and padding may stand beyond the rotary tables; nobody reads what they make. */

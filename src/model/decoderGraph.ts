@@ -20,7 +20,7 @@ import {
 import { chooseToken, type Sampling } from './decoderSampling.js';
 import { outputLogits } from './outputLayer.js';
 import { positionLookup } from './positions.js';
-import { createWeights, weightInputs, type BackingFor, type Weights } from './weights.js';
+import { createWeights, weightInputs, weightInputsForFewRows, type Weights } from './weights.js';
 
 export interface DecoderShape {
   /** Rows decoded side by side. */
@@ -32,19 +32,17 @@ export interface DecoderShape {
 /**
  * Inputs: `tokens` int32 `[batch]` (the last token of each row, not yet in the cache), `positions`
  * int64 `[batch, 1]` of those tokens, `uniforms` `[steps, batch, 1]`, the past (`lengths`, `slots`,
- * `pastKeys0` …, `pastValues0` …) and the weights, unless the backing stores them.
+ * `pastKeys0` …, `pastValues0` …) and the weights.
  * Outputs: `chosen` int32, `logprobs`, `entropies`, all `[steps, batch]`, and `keys0` …, `values0` …
  * `[batch, kvHeads, steps, headDim]` of the tokens that were fed: the last and all chosen but one.
  *
- * The steps are iterations of an ONNX `Loop`: unrolling them is no faster, and every copy of a
- * layer would keep its own packed copy of the weights.
+ * The steps are iterations of an ONNX `Loop`: unrolling them is no faster.
  */
 export function decodeGraph(
   architecture: Architecture,
   provider: ProviderName,
   shape: DecoderShape,
   sampling: Sampling,
-  backing: BackingFor = weightInputs,
 ): Uint8Array {
   const { layers, kvHeads, headDim } = architecture;
   const { batch } = shape;
@@ -99,7 +97,7 @@ export function decodeGraph(
     },
   });
   // The loop's body reads weights that are declared around it.
-  const w = createWeights(body, backing(g));
+  const w = createWeights(body, weightInputsForFewRows(g));
   const x = runBlocks(body, architecture, w, attend, {
     tokens: token,
     positions: reshapeRaw(body, position, [batch]),

@@ -23,14 +23,24 @@ export function decodeFloats(bytes: Uint8Array, dtype: FloatDtype): Float32Array
     return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
   }
   const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
-  const bits = new Uint32Array(halves.length);
+  const values = new Float32Array(halves.length);
+  decodeHalves(halves, dtype, values);
+  return values;
+}
+
+/** Writes 16-bit floats to as many elements of `values`. */
+export function decodeHalves(
+  halves: Uint16Array,
+  dtype: Exclude<FloatDtype, 'F32'>,
+  values: Float32Array,
+): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, halves.length);
   if (dtype === 'BF16') {
     for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
   } else {
     const table = halfTable();
     for (let i = 0; i < halves.length; i++) bits[i] = table[halves[i] as number] as number;
   }
-  return new Float32Array(bits.buffer);
 }
 
 /** float32 as bytes of `dtype`, rounded to nearest, ties to even; too large becomes infinity. */
@@ -47,11 +57,13 @@ export function encodeFloats(values: Float32Array, dtype: FloatDtype): Uint8Arra
 
 /** Index of the first NaN or infinity, −1 when all are finite. */
 export function firstNonFinite(values: Float32Array): number {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    if (value - value !== 0) return i;
+  // An exponent of ones alone carries into the sign when one is added to it: no branch per number.
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let carries = 0;
+  for (let i = 0; i < bits.length; i++) {
+    carries |= (((bits[i] as number) & 0x7f800000) + 0x00800000) | 0;
   }
-  return -1;
+  return carries >= 0 ? -1 : values.findIndex((value) => !Number.isFinite(value));
 }
 
 const scratch = new Float32Array(1);

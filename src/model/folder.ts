@@ -10,7 +10,8 @@ import { CfsError, defined, messageOf } from '../errors.js';
 import { firstNonFinite } from './dtype.js';
 import { fileInFolder, readJsonInFolder } from './jsonFile.js';
 import { openSafetensors } from './safetensors.js';
-import type { SafetensorsFile, TensorInfo } from './safetensors.js';
+import type { SafetensorsFile } from './safetensors.js';
+import type { TensorInfo } from './safetensorsHeader.js';
 import { own } from '../own.js';
 
 export interface ModelTensors {
@@ -23,6 +24,8 @@ export interface ModelTensors {
    * a weight is NaN or infinite, `WEIGHTS_NOT_FINITE`.
    */
   read(name: string): Float32Array;
+  /** The same into memory that is there, while other work goes on. */
+  readInto: (name: string, values: Float32Array) => Promise<void>;
   /** The bytes as stored, whatever the dtype, in pieces. */
   readBytes(name: string): Iterable<Uint8Array>;
   /** Bytes of all tensors together, as stored. */
@@ -144,17 +147,29 @@ function tensorsOf(
     names: () => [...located.keys()],
     has: (name) => located.has(name),
     info: (name) => shardOf(name).info(name),
-    read: (name) => readFinite(shardOf(name), name),
+    read: (name) => {
+      const shard = shardOf(name);
+      const values = shard.read(name);
+      requireFinite(shard, name, values, firstNonFinite(values));
+      return values;
+    },
+    readInto: async (name, values) => {
+      const shard = shardOf(name);
+      requireFinite(shard, name, values, await shard.readInto(name, values));
+    },
     readBytes: (name) => shardOf(name).readBytes(name),
     bytes: () => [...located].reduce((sum, [name, shard]) => sum + shard.byteLength(name), 0),
     pathOf,
   };
 }
 
-function readFinite(shard: SafetensorsFile, name: string): Float32Array {
-  const values = shard.read(name);
-  const bad = firstNonFinite(values);
-  if (bad < 0) return values;
+function requireFinite(
+  shard: SafetensorsFile,
+  name: string,
+  values: Float32Array,
+  bad: number,
+): void {
+  if (bad < 0) return;
   throw new CfsError({
     code: 'WEIGHTS_NOT_FINITE',
     message: `Tensor "${name}" holds ${values[bad]} at flat index ${bad}.`,

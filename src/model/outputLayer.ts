@@ -1,5 +1,5 @@
 /** Logits from the output layer that a family describes. */
-import { softcap, type Dim, type Graph, type Value } from '../graph/index.js';
+import { linearOfFewRows, softcap, type Graph, type Value } from '../graph/index.js';
 import type { OutputLayer } from './architecture.js';
 
 /** softcap(scale · hidden · weightᵀ): `[tokens, vocab]`. Has no gradient: training fuses it with its loss. */
@@ -7,9 +7,10 @@ export function outputLogits(
   g: Graph,
   { hidden, weight, scale, softcap: cap }: OutputLayer,
 ): Value {
-  const shape = [hidden.shape[0] as Dim, weight.shape[0] as Dim];
-  const product = g.emit('Gemm', [hidden, weight], shape, { attributes: { transB: 1 } });
+  const product = linearOfFewRows(g, hidden, weight);
   const scaled =
-    scale === undefined ? product : g.emit('Mul', [product, g.scalar(scale, product)], shape);
+    scale === undefined
+      ? product
+      : g.emit('Mul', [product, g.scalar(scale, product)], product.shape);
   return cap === undefined ? scaled : softcap(g, scaled, cap);
 }

@@ -12,8 +12,8 @@ import { indexFile, singleFile } from './folder.js';
 import type { ModelFolder } from './folder.js';
 import { fileInFolder, readBytes, readText, requireReadable } from './jsonFile.js';
 import { cardTag } from './modelCard.js';
-import { writeSafetensors } from './safetensors.js';
-import type { TensorSpec } from './safetensors.js';
+import { writeSafetensors } from './safetensorsWriter.js';
+import type { TensorSpec } from './safetensorsHeader.js';
 
 export interface SaveRequest {
   source: ModelFolder;

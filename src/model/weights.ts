@@ -10,11 +10,11 @@ import {
   embedding,
   layerNorm,
   linear,
+  linearOfFewRows,
   rmsNorm,
   type Dim,
   type Graph,
   type Lookup,
-  type TensorData,
   type Value,
 } from '../graph/index.js';
 
@@ -96,20 +96,16 @@ export function createWeights(g: Graph, backing: Backing, prefix = ''): Weights 
 export const weightInputs: BackingFor = (g) => {
   const values = declareOnce(({ name, shape }) => g.input(name, 'float32', shape));
   return {
-    ...plain(values.tensor),
+    ...plain(values.tensor, linear),
     trainable: () => values.all().map((value) => ({ name: value.name, value })),
   };
 };
 
-/** Tensors stored in the graph's file, which never change. */
-export function stored(read: (name: string) => TensorData): BackingFor {
-  return (g) => {
-    const { tensor } = declareOnce(({ name, shape }) =>
-      g.initializer(name, read(name), [...shape]),
-    );
-    return { ...plain(tensor), trainable: () => [] };
-  };
-}
+/** The same for graphs that are run on a few rows and not differentiated. */
+export const weightInputsForFewRows: BackingFor = (g) => {
+  const inputs = weightInputs(g);
+  return { ...inputs, ...plain(inputs.tensor, linearOfFewRows) };
+};
 
 /** One value for each name, however often it is asked for. */
 export function declareOnce(declare: (parameter: Parameter) => Value): {
@@ -132,10 +128,13 @@ export function declareOnce(declare: (parameter: Parameter) => Value): {
   };
 }
 
-function plain(tensor: Backing['tensor']): Pick<Backing, 'tensor' | 'linear'> {
+function plain(
+  tensor: Backing['tensor'],
+  product: typeof linear,
+): Pick<Backing, 'tensor' | 'linear'> {
   return {
     tensor,
-    linear: (g, x, weight, bias) => linear(g, x, tensor(weight), bias && tensor(bias)),
+    linear: (g, x, weight, bias) => product(g, x, tensor(weight), bias && tensor(bias)),
   };
 }
 

@@ -6,8 +6,9 @@
 import * as ort from 'onnxruntime-node';
 import { CfsError, defined, messageOf } from '../errors.js';
 import { encodeIdentity } from '../graph/index.js';
-import { providers, type Provider } from './providers.js';
 import { own } from '../own.js';
+import { discard } from './discard.js';
+import { providers, type Provider } from './providers.js';
 
 // What goes wrong is thrown; the library's own printing of it would only confuse.
 ort.env.logLevel = 'fatal';
@@ -54,10 +55,13 @@ export interface Device {
   allocate(shapes: readonly (readonly number[])[], partSize: number): Promise<Allocation>;
   /** The values; on the CPU the array itself, not a copy. */
   read(held: Held): Promise<Float32Array>;
-  /** Overwrites the values. */
-  write(held: Held, data: Float32Array): Promise<void>;
+  /** Overwrites the values: `fill` is given an array for them, of which it must set every element. */
+  fill(held: Held, fill: Fill): Promise<void>;
   release(held: Held): void;
 }
+
+/** Sets every element of the array that it is given. */
+export type Fill = (values: Float32Array) => void | Promise<void>;
 
 /** What `Device.allocate` gives: two views of the same memory. */
 export interface Allocation {
@@ -100,11 +104,16 @@ function openHostDevice(provider: Provider): Device {
     session: async (model, _held, threads = provider.threads) => {
       const session = await create(model, { ...provider, threads }, {});
       return {
-        run: (feeds, into = {}) => {
+        run: async (feeds, into = {}) => {
           const fetches = Object.fromEntries(
             session.outputNames.map((name) => [name, own(into, name)?.tensor ?? null]),
           );
-          return session.run(feeds, fetches);
+          const outputs = new Map(Object.entries(await session.run(feeds, fetches)));
+          for (const name of Object.keys(into)) {
+            discard(floats(outputs.get(name)));
+            outputs.delete(name);
+          }
+          return Object.fromEntries(outputs);
         },
         release: () => session.release(),
       };
@@ -123,9 +132,8 @@ function openHostDevice(provider: Provider): Device {
       return Promise.resolve({ tensors, parts });
     },
     read: (held) => Promise.resolve(floats(held.tensor)),
-    write: (held, data) => {
-      floats(held.tensor).set(data);
-      return Promise.resolve();
+    fill: async (held, fill) => {
+      await fill(floats(held.tensor));
     },
     release: (held) => held.tensor.dispose(),
   };
@@ -164,10 +172,13 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
       }
       return { tensors, parts: tensors };
     },
-    write: async (held, data) => {
-      const fresh = await toDevice(data, held.tensor.dims);
+    fill: async (held, fill) => {
+      const { dims } = held.tensor;
+      const values = new Float32Array(sizeOf(dims));
+      await fill(values);
       held.tensor.dispose();
-      held.tensor = fresh;
+      held.tensor = await toDevice(values, dims);
+      discard(values);
     },
     read: async (held) => floats((await download.run({ x: held.tensor })).y),
     release: (held) => held.tensor.dispose(),

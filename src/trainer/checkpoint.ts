@@ -11,7 +11,8 @@ import { z } from 'zod';
 import { CfsError, defined } from '../errors.js';
 import { isSystemError, readError, replaceFolder, writeError } from '../files.js';
 import { mixerCursorSchema } from '../mixer/mixer.js';
-import { openSafetensors, writeSafetensors } from '../model/safetensors.js';
+import { openSafetensors } from '../model/safetensors.js';
+import { writeSafetensors } from '../model/safetensorsWriter.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { ParameterStore } from './store.js';
 import { checkpointKinds, trainedTensors } from './storePlan.js';
@@ -149,7 +150,9 @@ export async function loadCheckpoint(
   for (const kind of checkpointKinds) {
     for (const { name, types } of trainedTensors(store.plan)) {
       if (types[kind] === undefined) continue;
-      await store.write(kind, name, file.read(`${kind}.${name}`));
+      await store.fill(kind, name, async (values) => {
+        await file.readInto(`${kind}.${name}`, values);
+      });
     }
   }
   return content.state;

@@ -1,21 +1,25 @@
 /**
- * The optimizer: a chain of transforms (`transforms.ts`) from gradient to update, as one small graph
- * that runs in place over the store's pieces. Numbers that change from step to step are gathered on
- * the way and multiplied here, so that a transform which only scales costs nothing in the graph.
+ * The optimizer: a chain of transforms (`transforms.ts`) from gradient to update, which runs in place
+ * over the store's pieces. Numbers that change from step to step are gathered on the way and
+ * multiplied here, so that a transform which only scales costs nothing. Where the tensors lie in this
+ * process the chain becomes one fused loop; on a device it is a small graph.
  */
 import { defined } from '../errors.js';
 import { anyShape, Graph, type Value } from '../graph/index.js';
+import { setOwn } from '../own.js';
 import {
   float32,
+  floats,
   kernelsOf,
   type Device,
   type Feeds,
   type Held,
   type Tensor,
 } from '../runtime/index.js';
+import { createLoop, type LoopValue } from './fusedLoop.js';
 import type { ParameterStore, Piece } from './store.js';
 import type { StateKind } from './storePlan.js';
-import { setOwn } from '../own.js';
+import type { LoopOperator } from './wasm.js';
 
 /** What is known when a piece is updated. */
 export interface UpdateContext {
@@ -32,22 +36,22 @@ export interface UpdateContext {
 export type Factor = (at: UpdateContext) => number;
 
 /** `factor` · `value` on its way to be subtracted from the weight. */
-export interface Update {
-  value: Value;
+export interface Update<V> {
+  value: V;
   factor: Factor;
 }
 
-/** What a transform may use of the optimizer's graph. All tensors have the shape of the weight. */
-export interface Emitter {
-  weight: Value;
+/** What a transform may use; `V` is an array of the shape of the weight, or a number. */
+export interface Emitter<V> {
+  weight: V;
   /** What is remembered between updates. */
-  state(kind: StateKind): Value;
+  state(kind: StateKind): V;
   /** What is to be remembered; written over the old value, which nobody reads afterwards. */
-  remember(kind: StateKind, value: Value): void;
-  /** A scalar that is fed at each update. */
-  number(factor: Factor): Value;
-  constant(value: number): Value;
-  op(name: 'Add' | 'Sub' | 'Mul' | 'Div' | 'Sqrt', ...inputs: Value[]): Value;
+  remember(kind: StateKind, value: V): void;
+  /** A number that is given at each update. */
+  number(factor: Factor): V;
+  constant(value: number): V;
+  op(name: LoopOperator, ...inputs: V[]): V;
   /** Multiplies the weight itself before the update is subtracted. */
   keep(factor: Factor): void;
 }
@@ -55,7 +59,7 @@ export interface Emitter {
 export interface Transform {
   /** What it remembers for every weight. */
   state: readonly StateKind[];
-  emit(update: Update, e: Emitter): Update;
+  emit<V>(update: Update<V>, e: Emitter<V>): Update<V>;
 }
 
 export interface Optimizer {
@@ -69,61 +73,74 @@ export function stateOf(transforms: readonly Transform[]): StateKind[] {
   return [...new Set(transforms.flatMap(({ state }) => state))];
 }
 
+/** Makes one update of one piece. */
+interface PieceUpdate {
+  /** Takes the numbers that `compose` asked for, by name. */
+  run(piece: Piece, numbers: ReadonlyMap<string, number>): Promise<void> | void;
+  release(): Promise<void>;
+}
+
 export async function createOptimizer(
   device: Device,
   store: ParameterStore,
   transforms: readonly Transform[],
 ): Promise<Optimizer> {
-  const { model, factors, written } = optimizerGraph(device, transforms);
-  const outputs = [newName('weight'), ...written.map(newName)];
-  // Bound by memory and made of small nodes: a second thread waits more than it works.
-  const session = await device.session(model, outputs, 1);
-  const scalars = (at: UpdateContext): Feeds =>
-    Object.fromEntries([...factors].map(([name, factor]) => [name, scalar(factor(at))]));
+  const factors = new Map<string, Factor>();
+  const pieceUpdate =
+    store.plan.place === 'host'
+      ? fusedUpdate(transforms, factors)
+      : await graphUpdate(device, transforms, factors);
+  const numbersAt = (at: UpdateContext): Map<string, number> =>
+    new Map([...factors].map(([name, factor]) => [name, factor(at)]));
   return {
     update: async (step, learningRate, clipScale) => {
       store.noteChange();
       const at = { step, learningRate, clipScale };
-      const ofMatrices = scalars({ ...at, vector: false });
-      const ofVectors = scalars({ ...at, vector: true });
+      const ofMatrices = numbersAt({ ...at, vector: false });
+      const ofVectors = numbersAt({ ...at, vector: true });
       for (const piece of store.pieces) {
-        const into: Record<string, Held> = { [newName('weight')]: piece.weight };
-        for (const kind of written) setOwn(into, newName(kind), defined(piece.state[kind], kind));
-        await session.run(
-          { ...(piece.vector ? ofVectors : ofMatrices), ...tensorsOf(piece) },
-          into,
-        );
+        await pieceUpdate.run(piece, piece.vector ? ofVectors : ofMatrices);
       }
     },
-    release: () => session.release(),
+    release: () => pieceUpdate.release(),
   };
 }
 
+/** What the arithmetic of an update is written in. */
+interface Language<V> {
+  tensor: (name: string) => V;
+  number: (name: string) => V;
+  constant: (value: number) => V;
+  op: (name: LoopOperator, ...inputs: V[]) => V;
+  /** Replaces what was read under this name. */
+  overwrite: (name: string, value: V) => void;
+}
+
 /**
- * w ← keep · w − factor · value. Every input is read for the last time by the node that computes its
- * successor, so the outputs may be the inputs' own memory.
+ * w ← keep · w − factor · value. Every tensor is read for the last time by the operation that computes
+ * its successor, so that it may be overwritten. `factors` receives the numbers by name.
  */
-function optimizerGraph(device: Device, transforms: readonly Transform[]) {
-  const g = new Graph(kernelsOf(device.provider.name));
-  const factors = new Map<string, Factor>();
-  // Pieces are one-dimensional on the CPU and shaped like the weight elsewhere: rank is left open.
-  const tensor = (name: string): Value => g.input(name, 'float32', anyShape);
-  const number = (factor: Factor): Value => {
+function compose<V>(
+  transforms: readonly Transform[],
+  language: Language<V>,
+  factors: Map<string, Factor>,
+): void {
+  const { tensor, op, constant } = language;
+  const number = (factor: Factor): V => {
     const name = `number${factors.size}`;
     factors.set(name, factor);
-    return g.input(name, 'float32', []);
+    return language.number(name);
   };
   const [weight, gradient] = [tensor('weight'), tensor('gradient')];
   const states = new Map(stateOf(transforms).map((kind) => [kind, tensor(kind)]));
-  const remembered = new Map<StateKind, Value>();
+  const remembered = new Map<StateKind, V>();
   let keep: Factor = () => 1;
-  const op: Emitter['op'] = (name, ...inputs) => g.emit(name, inputs, weight.shape);
-  const emitter: Emitter = {
+  const emitter: Emitter<V> = {
     weight,
     state: (kind) => defined(states.get(kind), `transform that says it remembers ${kind}`),
-    remember: (kind, value) => remembered.set(kind, value),
+    remember: (kind, value) => void remembered.set(kind, value),
     number,
-    constant: (value) => g.scalar(value, weight),
+    constant,
     op,
     keep: (factor) => {
       const before = keep;
@@ -132,25 +149,69 @@ function optimizerGraph(device: Device, transforms: readonly Transform[]) {
   };
   const { value, factor } = transforms.reduce(
     (update, transform) => transform.emit(update, emitter),
-    { value: gradient, factor: () => 1 } as Update,
+    { value: gradient, factor: () => 1 } as Update<V>,
   );
   const change = op('Mul', value, number(factor));
-  remembered.forEach((state, kind) => g.output(newName(kind), state));
-  g.output(newName('weight'), op('Sub', op('Mul', weight, number(keep)), change));
-  return { model: g.encode('optimizer'), factors, written: [...remembered.keys()] };
+  remembered.forEach((state, kind) => language.overwrite(kind, state));
+  language.overwrite('weight', op('Sub', op('Mul', weight, number(keep)), change));
+}
+
+function fusedUpdate(transforms: readonly Transform[], factors: Map<string, Factor>): PieceUpdate {
+  const loop = createLoop();
+  compose<LoopValue>(transforms, { ...loop, tensor: loop.input }, factors);
+  const run = loop.build();
+  return {
+    run: (piece, numbers) => {
+      const held = [...tensorsOf(piece)];
+      run(new Map(held.map(([name, { tensor }]) => [name, floats(tensor)])), numbers);
+    },
+    release: () => Promise.resolve(),
+  };
+}
+
+async function graphUpdate(
+  device: Device,
+  transforms: readonly Transform[],
+  factors: Map<string, Factor>,
+): Promise<PieceUpdate> {
+  const g = new Graph(kernelsOf(device.provider.name));
+  const written: (StateKind | 'weight')[] = [];
+  // Shaped like the weight, whose rank is left open: one graph serves all of them.
+  compose<Value>(
+    transforms,
+    {
+      tensor: (name) => g.input(name, 'float32', anyShape),
+      number: (name) => g.input(name, 'float32', []),
+      constant: (value) => g.scalar(value, { type: 'float32' }),
+      op: (name, ...inputs) => g.emit(name, inputs, anyShape),
+      overwrite: (name, value) => {
+        written.push(name as StateKind | 'weight');
+        g.output(newName(name), value);
+      },
+    },
+    factors,
+  );
+  const session = await device.session(g.encode('optimizer'), written.map(newName));
+  return {
+    run: async (piece, numbers) => {
+      const tensors = tensorsOf(piece);
+      const feeds: Feeds = {};
+      for (const [name, { tensor }] of tensors) setOwn(feeds, name, tensor);
+      for (const [name, value] of numbers) setOwn(feeds, name, scalar(value));
+      const into: Record<string, Held> = {};
+      for (const name of written) setOwn(into, newName(name), defined(tensors.get(name), name));
+      await session.run(feeds, into);
+    },
+    release: () => session.release(),
+  };
 }
 
 function newName(kind: string): string {
   return `new.${kind}`;
 }
 
-function tensorsOf({ weight, gradient, state }: Piece): Feeds {
-  const kept = Object.entries(state).map(([kind, { tensor }]) => [kind, tensor]);
-  return {
-    weight: weight.tensor,
-    gradient: gradient.tensor,
-    ...(Object.fromEntries(kept) as Feeds),
-  };
+function tensorsOf({ weight, gradient, state }: Piece): ReadonlyMap<string, Held> {
+  return new Map(Object.entries({ weight, gradient, ...state }));
 }
 
 function scalar(value: number): Tensor {

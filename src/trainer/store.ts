@@ -3,7 +3,7 @@
  * gradients and what the optimizer remembers.
  */
 import { assert, defined } from '../errors.js';
-import type { Device, Held } from '../runtime/index.js';
+import type { Device, Fill, Held } from '../runtime/index.js';
 import { kinds, type Kind, type StateKind, type StorePlan, type TensorPlan } from './storePlan.js';
 
 /** What one run of the optimizer's graph works on: some elements of every kind that is kept. */
@@ -29,18 +29,26 @@ export interface ParameterStore {
   /** The values of one kind, by name; on the CPU the arrays themselves, not copies. */
   read(kind: Kind): AsyncIterable<{ name: string; shape: readonly number[]; data: Float32Array }>;
   /** Overwrites the values of one kind. */
-  write(kind: Kind, name: string, data: Float32Array): Promise<void>;
+  fill(kind: Kind, name: string, fill: Fill): Promise<void>;
   release(): void;
 }
 
 /** Elements per piece: half a megabyte each of weight, gradient and moments. */
 const pieceSize = 1 << 17;
 
+/** Writes the weights of that name, row-major, to every element of `values`. */
+export type WeightReader = (name: string, values: Float32Array) => void | Promise<void>;
+
+/** Weights that lie in arrays of their own. */
+export function copied(read: (name: string) => Float32Array): WeightReader {
+  return (name, values) => values.set(read(name));
+}
+
 /** A store whose weights, and anchors where they are kept, come from `base`, with zero moments. */
 export async function createStore(
   device: Device,
   plan: StorePlan,
-  base: (name: string) => Float32Array,
+  base: WeightReader,
 ): Promise<ParameterStore> {
   const held = new Map<Kind, Map<string, Held>>(kinds.map((kind) => [kind, new Map()]));
   const pieces: Piece[] = [];
@@ -79,18 +87,20 @@ export async function createStore(
         yield { name, shape, data: await device.read(heldOf(kind, name)) };
       }
     },
-    write: async (kind, name, data) => {
-      await device.write(heldOf(kind, name), data);
+    fill: async (kind, name, fill) => {
       if (kind === 'weight') holdsBase = false;
+      await device.fill(heldOf(kind, name), fill);
     },
     release: () => {
       for (const tensors of held.values()) tensors.forEach((tensor) => device.release(tensor));
     },
   };
   for (const { name, types } of plan.tensors) {
-    const values = base(name);
-    await device.write(heldOf('weight', name), values);
-    if (types.anchor) await device.write(heldOf('anchor', name), values);
+    const weight = heldOf('weight', name);
+    await device.fill(weight, (values) => base(name, values));
+    if (!types.anchor) continue;
+    const values = await device.read(weight);
+    await device.fill(heldOf('anchor', name), (anchor) => anchor.set(values));
   }
   return store;
 }

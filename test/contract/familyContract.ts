@@ -254,12 +254,12 @@ function prompts(vocabulary: number): number[][] {
   );
 }
 
-/** The decoder reads the weights it is given; beside it, the greedy one has them in its graph. */
+/** What the decoder says of its tokens is what scoring them says. */
 async function writesAsItScores(config: ModelConfig): Promise<void> {
   const model = await openRandom(config);
   const texts = prompts(vocabularyOf(model));
   const batch = texts.length;
-  const decoder = await openDecoding(model, { batch, sampling: { temperature: 1 }, frozen: false });
+  const decoder = await openDecoding(model, { batch, sampling: { temperature: 1 } });
   await decoder.prefill(texts.map((text) => text.slice(0, -1)));
   const random = createRandom(52);
   const written: number[][] = texts.map(() => []);
@@ -287,7 +287,7 @@ async function writesAsItScores(config: ModelConfig): Promise<void> {
 async function writesFirstChoices(config: ModelConfig): Promise<void> {
   const model = await openRandom(config);
   const texts = prompts(vocabularyOf(model));
-  const written = await greedyTexts(model, texts, 12, true);
+  const written = await greedyTexts(model, texts, 12);
   const rows = texts.map((text, row) => wholeRow([...text, ...defined(written[row], 'text')]));
   const scores = await scoresOf(model, rows);
   releaseModel(model);

@@ -8,7 +8,7 @@ import { parametersOf, type ModelConfig } from '../../scripts/parity/testedModel
 import { defined } from '../../src/errors.js';
 import type { TokenRow } from '../../src/model/batch.js';
 import { decodeFloats, encodeFloats, type FloatDtype } from '../../src/model/dtype.js';
-import { writeSafetensors } from '../../src/model/safetensors.js';
+import { writeSafetensors } from '../../src/model/safetensorsWriter.js';
 import { createRandom, type Random } from '../../src/random.js';
 
 /** Normal weights, spread enough that every token has a clear favourite; vectors near one. */

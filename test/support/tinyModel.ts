@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
-import { writeSafetensors } from '../../src/model/safetensors.js';
+import { writeSafetensors } from '../../src/model/safetensorsWriter.js';
 import { createRandom } from '../../src/random.js';
 import { configArchitecture } from './configArchitecture.js';
 

@@ -5,7 +5,7 @@ import type { MixedStep } from '../../src/mixer/step.js';
 import { createRandom } from '../../src/random.js';
 import { openDevice, type Device, type ProviderName } from '../../src/runtime/index.js';
 import { stateOf, type Transform } from '../../src/trainer/optimizer.js';
-import { createStore, type ParameterStore } from '../../src/trainer/store.js';
+import { copied, createStore, type ParameterStore } from '../../src/trainer/store.js';
 import { planStore, type Kind } from '../../src/trainer/storePlan.js';
 import { adamW, type AdamWSettings } from '../../src/trainer/transforms.js';
 import { configArchitecture } from './configArchitecture.js';
@@ -58,7 +58,7 @@ export async function tinyTraining(
   );
   const read = (name: string): Float32Array => values.get(name) ?? new Float32Array();
   const plan = planStore(architecture.parameters, stateOf(tinyOptimizer()), provider);
-  return { device, architecture, store: await createStore(device, plan, read) };
+  return { device, architecture, store: await createStore(device, plan, copied(read)) };
 }
 
 /** Rows of 4 to `longest` random tokens; the first third of each is not supervised. */

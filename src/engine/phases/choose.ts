@@ -33,6 +33,7 @@ async function editWeights({ config, base, store }: Job): Promise<void> {
   const { method, settings } = chosenMethod(config);
   if (method.edit === undefined) return;
   for await (const { name, data } of store.read('weight')) {
-    await store.write('weight', name, method.edit(base.read(name), data, settings));
+    const edited = method.edit(base.read(name), data, settings);
+    await store.fill('weight', name, (values) => values.set(edited));
   }
 }

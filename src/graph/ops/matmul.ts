@@ -2,7 +2,7 @@
 import { broadcast, sameShape, type Dim, type Shape } from '../dims.js';
 import type { Graph, Value } from '../graph.js';
 import { sumTo } from './reduce.js';
-import { transposeRaw } from './shape.js';
+import { reshapeRaw, transposeRaw } from './shape.js';
 
 /**
  * `x · wᵀ + bias` for `x` `[rows, in]`, `w` `[out, in]`, `bias` `[out]`, as `nn.Linear` stores them.
@@ -38,6 +38,27 @@ function affine(g: Graph, x: Value, w: Value, bias: Value | undefined, transB: b
       ];
     },
   });
+}
+
+/** Up to so many rows `linearOfFewRows` beats `Gemm`; beyond, the weights are packed for less than it saves. */
+const fewRows = 128;
+
+/**
+ * `linear` for a few rows, fixed in number, without a gradient: w · xᵀ where the CPU computes. ONNX
+ * Runtime packs the right factor of a product anew in every run, so the weights, which may have many
+ * GB, stand on the left: 16 matrices of 2048² and 8 rows take 18 ms instead of 30.
+ */
+export function linearOfFewRows(g: Graph, x: Value, w: Value, bias?: Value): Value {
+  const rows = x.shape[0] as Dim;
+  const [out, width] = w.shape as [Dim, Dim];
+  if (!g.kernels.fusedMatMul || typeof rows !== 'number' || rows > fewRows) {
+    return gemm(g, x, w, [rows, out], { transB: true, add: bias });
+  }
+  const y =
+    rows === 1
+      ? reshapeRaw(g, g.emit('MatMul', [w, reshapeRaw(g, x, [width, 1])], [out, 1]), [1, out])
+      : transposeRaw(g, batched(g, w, x, false, true, 1), [1, 0]);
+  return bias ? g.emit('Add', [y, bias], y.shape) : y;
 }
 
 interface GemmOptions {

@@ -8,7 +8,7 @@ import { openModel } from '../../../src/engine/model.js';
 import { storePlanOf } from '../../../src/engine/phases/train.js';
 import { defined } from '../../../src/errors.js';
 import { openModelFolder } from '../../../src/model/folder.js';
-import { writeSafetensors } from '../../../src/model/safetensors.js';
+import { writeSafetensors } from '../../../src/model/safetensorsWriter.js';
 import { openDevice } from '../../../src/runtime/index.js';
 import { readRunConfig } from '../../../src/runs/config.js';
 import { createRun, readSamples } from '../../../src/runs/runFolder.js';
@@ -31,7 +31,7 @@ it('is shared with the store while that holds it, and read again afterwards', as
   const model = openModel(config.model);
   const device = await openDevice({ name: 'cpu', threads: 1 });
   const plan = storePlanOf(config, model.architecture, 'cpu');
-  const store = await createStore(device, plan, (name) => model.folder.tensors.read(name));
+  const store = await createStore(device, plan, model.folder.tensors.readInto);
   const base = createBaseModel(device, model, store);
   const [name] = store.weights.keys();
   const first = defined(name, 'a parameter');
@@ -40,11 +40,7 @@ it('is shared with the store while that holds it, and read again afterwards', as
     expect(weights).toBe(store.weights);
     return Promise.resolve();
   });
-  await store.write(
-    'weight',
-    first,
-    expected.map((value) => value + 1),
-  );
+  await store.fill('weight', first, (values) => values.set(expected.map((value) => value + 1)));
   await base.use(async (weights) => {
     expect(weights).not.toBe(store.weights);
     expect(await device.read(defined(weights.get(first), first))).toEqual(expected);

@@ -9,7 +9,7 @@ import { createPreflight, type PreflightRequest } from '../../../src/engine/pref
 import { bytesIn, requireWritable } from '../../../src/engine/writable.js';
 import { defined } from '../../../src/errors.js';
 import { openModelFolder } from '../../../src/model/folder.js';
-import { writeSafetensors } from '../../../src/model/safetensors.js';
+import { writeSafetensors } from '../../../src/model/safetensorsWriter.js';
 import { readRunConfig } from '../../../src/runs/config.js';
 import { createRun } from '../../../src/runs/runFolder.js';
 import { expectError } from '../../support/expectError.js';

@@ -33,7 +33,6 @@ async function samplesOf(model: Loaded, wanted: Wanted = {}): Promise<Sample[]> 
   const decoder = await createDecoder(device, architecture, held, {
     batch,
     sampling,
-    frozen: true,
   });
   const samples: Sample[] = [];
   for await (const sample of generate({

@@ -78,7 +78,6 @@ describe.skipIf(!existsSync(stories))('the verdict on stories260K', () => {
       const decoder = await createDecoder(device, architecture, held, {
         batch: 24,
         sampling: { temperature },
-        frozen: true,
       });
       const samplesFrom = async (bosId: number) => {
         const samples: Sample[] = [];

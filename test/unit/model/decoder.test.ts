@@ -36,11 +36,10 @@ function withAttention(model: Loaded, part: (layer: number) => Partial<Attention
   return { ...model, architecture: { ...architecture, attention } };
 }
 
-async function greedyFrom(model: Loaded, prompts: number[][], maxTokens: number, frozen: boolean) {
+async function greedyFrom(model: Loaded, prompts: number[][], maxTokens: number) {
   const decoder = await createDecoder(model.device, model.architecture, model.held, {
     batch: prompts.length,
     sampling: 'greedy',
-    frozen,
   });
   const written = await greedy(prompts, { decoder, maxTokens, stopIds: [] });
   await decoder.release();
@@ -57,7 +56,7 @@ describe('decoding with a cache', () => {
     const model = await randomModel(config);
     // One prompt longer than a prefill, one of a single token.
     const prompts = [1, 5, 17, 131].map((length) => randomTokens(length, 48));
-    const written = await greedyFrom(model, prompts, 21, true);
+    const written = await greedyFrom(model, prompts, 21);
     for (const [i, prompt] of prompts.entries()) {
       const { greedy: first } = await scoreUncached(model, [...prompt, ...(written[i] ?? [])]);
       expect(Array.from(first.slice(prompt.length - 1))).toEqual(new Array(21).fill(1));
@@ -68,13 +67,13 @@ describe('decoding with a cache', () => {
     const model = await randomModel();
     const windowed = withAttention(model, (layer) => (layer === 0 ? { window: 6 } : {}));
     const prompts = [[5], randomTokens(40, 48)];
-    const written = await greedyFrom(windowed, prompts, 30, true);
+    const written = await greedyFrom(windowed, prompts, 30);
     for (const [i, prompt] of prompts.entries()) {
       const ids = [...prompt, ...(written[i] ?? [])];
       const { greedy: first } = await scoreUncached(windowed, ids);
       expect(Array.from(first.slice(prompt.length - 1))).toEqual(new Array(30).fill(1));
     }
-    expect(written).not.toEqual(await greedyFrom(model, prompts, 30, true));
+    expect(written).not.toEqual(await greedyFrom(model, prompts, 30));
   });
 
   it('caps scores and rotates by frequencies of its own in each layer', async () => {
@@ -84,7 +83,7 @@ describe('decoding with a cache', () => {
       layer === 0 ? { softcap: 0.5, rope: other } : { rope: undefined },
     );
     const prompts = [[5], randomTokens(40, 48)];
-    const written = await greedyFrom(mixed, prompts, 20, true);
+    const written = await greedyFrom(mixed, prompts, 20);
     for (const [i, prompt] of prompts.entries()) {
       const { greedy: first } = await scoreUncached(mixed, [...prompt, ...(written[i] ?? [])]);
       expect(Array.from(first.slice(prompt.length - 1))).toEqual(new Array(20).fill(1));
@@ -101,7 +100,6 @@ describe('decoding with a cache', () => {
     const decoder = await createDecoder(model.device, model.architecture, model.held, {
       batch: 3,
       sampling: { temperature: 1 },
-      frozen: true,
     });
     const random = createRandom(5);
     let last = Int32Array.of(1, 2, 3);
@@ -126,23 +124,22 @@ describe('decoding with a cache', () => {
     await decoder.release();
   });
 
-  it('reads the weights of the moment when they are not frozen', async () => {
+  it('reads the weights of the moment', async () => {
     const model = await randomModel();
     const prompts = [[1], [2, 3, 4]];
     const decoder = await createDecoder(model.device, model.architecture, model.held, {
       batch: 2,
       sampling: 'greedy',
-      frozen: false,
     });
     const options = { decoder, maxTokens: 12, stopIds: [] };
     const before = await greedy(prompts, options);
-    expect(before).toEqual(await greedyFrom(model, prompts, 12, true));
+    expect(before).toEqual(await greedyFrom(model, prompts, 12));
     const weight = model.held.get('model.layers.0.mlp.down_proj.weight');
     if (!weight) throw new Error('no weight');
     floats(weight.tensor).fill(0);
     const after = await greedy(prompts, options);
     expect(after).not.toEqual(before);
-    expect(after).toEqual(await greedyFrom(model, prompts, 12, true));
+    expect(after).toEqual(await greedyFrom(model, prompts, 12));
     await decoder.release();
   });
 });
@@ -154,12 +151,7 @@ describe.skipIf(!existsSync(`${data}/oracles`))('Hugging Face’s greedy continu
       greedy: { prompt: number[]; continuation: number[] };
     };
     const model = await folderModel(folder);
-    const [written] = await greedyFrom(
-      model,
-      [expected.prompt, [1]],
-      expected.continuation.length,
-      true,
-    );
+    const [written] = await greedyFrom(model, [expected.prompt, [1]], expected.continuation.length);
     expect(written).toEqual(expected.continuation);
   });
 });
@@ -172,7 +164,7 @@ describe.skipIf(!existsSync(`${data}/models`))('the real models', () => {
       last_logits_top5: [number, number][];
     };
     const model = await folderModel(folder);
-    const [written] = await greedyFrom(model, [fixture.prompt_ids], 8, true);
+    const [written] = await greedyFrom(model, [fixture.prompt_ids], 8);
     expect(written?.[0]).toBe(fixture.last_logits_top5[0]?.[0]);
     const ids = [...fixture.prompt_ids, ...(written ?? [])];
     const { greedy: first } = await scoreUncached(model, ids);

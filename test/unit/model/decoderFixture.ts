@@ -49,6 +49,8 @@ async function load(
   const device = await openDevice({ name: 'cpu', threads: 2 });
   const drawn = new Map(architecture.parameters.map((p) => [p.name, values(p)]));
   const plan = planFrozen(architecture.parameters, 'cpu');
-  const store = await createStore(device, plan, (name) => defined(drawn.get(name), name));
+  const store = await createStore(device, plan, (name, values) =>
+    values.set(defined(drawn.get(name), name)),
+  );
   return { device, architecture, held: store.weights };
 }

@@ -13,7 +13,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { openModelFolder } from '../../../src/model/folder.js';
 import type { ModelFolder } from '../../../src/model/folder.js';
 import { modelCard } from '../../../src/model/modelCard.js';
-import { writeSafetensors } from '../../../src/model/safetensors.js';
+import { writeSafetensors } from '../../../src/model/safetensorsWriter.js';
 import { saveModelFolder } from '../../../src/model/save.js';
 import { caught, letterTokenizer, temporaryFolder, writeFiles } from './folderFixture.js';
 

@@ -13,7 +13,6 @@ import { gradientName, trainFeeds, trainGraph } from '../../../src/model/trainGr
 import {
   createWeights,
   declareOnce,
-  stored,
   weightInputs,
   type BackingFor,
   type Parameter,
@@ -38,6 +37,16 @@ function draw({ shape, role }: Parameter): Float32Array {
     role === 'vector' ? 1 + 0.1 * random.normal() : 0.2 * random.normal(),
   );
 }
+
+/** Tensors stored in the graph's file, which never change. */
+const stored: BackingFor = (g) => {
+  const { tensor } = declareOnce(({ name, shape }) => g.initializer(name, read(name), [...shape]));
+  return {
+    tensor,
+    linear: (graph, x, weight, bias) => linear(graph, x, tensor(weight), bias && tensor(bias)),
+    trainable: () => [],
+  };
+};
 
 interface Step {
   loss: number;
@@ -119,7 +128,7 @@ describe('what may stand behind the weights', () => {
   it('is tensors stored in the graph, which get no gradient', async () => {
     const trained = await step(weightInputs);
     const split: BackingFor = (g) => {
-      const [frozen, moved] = [stored(read)(g), weightInputs(g)];
+      const [frozen, moved] = [stored(g), weightInputs(g)];
       const isFrozen = ({ name }: Parameter): boolean => name.includes('layers.0');
       return {
         tensor: (parameter) => (isFrozen(parameter) ? frozen : moved).tensor(parameter),
@@ -165,7 +174,7 @@ describe('what may stand behind the weights', () => {
     const rank = 3;
     const draws = new Map<string, Float32Array>();
     const adapters: BackingFor = (g) => {
-      const frozen = stored(read)(g);
+      const frozen = stored(g);
       const factors: { name: string; value: Value }[] = [];
       const factor = (name: string, rows: number, columns: number): Value => {
         const drawn = draws.get(name) ?? draw({ name, shape: [rows, columns], role: 'matrix' });

@@ -18,7 +18,7 @@ function model(): Uint8Array {
 async function holdOn(device: Device, values: Float32Array): Promise<Held> {
   const { tensors } = await device.allocate([[values.length]], 2);
   const held = defined(tensors[0], 'tensor');
-  await device.write(held, values);
+  await device.fill(held, (all) => all.set(values));
   return held;
 }
 
@@ -62,7 +62,7 @@ describe(`a device on ${testProvider}`, () => {
     for (const [i, held] of tensors.entries()) {
       const { size } = held.tensor;
       expect([...(await device.read(held))]).toEqual(new Array(size).fill(0));
-      await device.write(held, new Float32Array(size).fill(i + 1));
+      await device.fill(held, (values) => void values.fill(i + 1));
     }
     const seen: number[] = [];
     for (const part of parts) seen.push(...(await device.read(part)));

@@ -79,7 +79,9 @@ async function deviations(transforms: Transform[], rule: Rule): Promise<Record<s
   const start = new Map(parameters.map(({ name, shape }) => [name, draw(shape)]));
   const device = await openDevice({ name: testProvider, threads: 1 });
   const plan = planStore(parameters, stateOf(transforms), testProvider);
-  const store = await createStore(device, plan, (name) => defined(start.get(name), name));
+  const store = await createStore(device, plan, (name, values) =>
+    values.set(defined(start.get(name), name)),
+  );
   const optimizer = await createOptimizer(device, store, transforms);
   const references = new Map(
     [...start].map(([name, weight]): [string, Reference] => [
@@ -97,7 +99,7 @@ async function deviations(transforms: Transform[], rule: Rule): Promise<Record<s
     const [learningRate, scale] = [0.01 * step, 1 / step];
     for (const { name, shape, role } of parameters) {
       const gradient = draw(shape);
-      await store.write('gradient', name, gradient);
+      await store.fill('gradient', name, (values) => values.set(gradient));
       const at = { step, learningRate, scale, vector: role === 'vector' };
       gradient.forEach((value, i) => rule(defined(references.get(name), name), i, value, at));
     }

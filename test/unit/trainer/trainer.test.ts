@@ -233,7 +233,7 @@ describe('checkpoints', () => {
       for (const { name, shape } of store.plan.tensors) {
         const size = shape.reduce((a, b) => a * b, 1);
         const values = Float32Array.from({ length: size }, (_, i) => Math.sin(i + k));
-        await store.write(kind, name, values);
+        await store.fill(kind, name, (all) => all.set(values));
       }
     }
     const before = await Promise.all(names.map((kind) => snapshot(store, kind)));
@@ -253,8 +253,8 @@ describe('checkpoints', () => {
     const weights = await snapshot(store, 'weight');
     const plan = planStore(architecture.parameters, ['firstMoment'], 'cpu');
     const open = (scale: number) =>
-      createStore(device, plan, (name) =>
-        defined(weights.get(name), name).map((value) => scale * value),
+      createStore(device, plan, (name, values) =>
+        values.set(defined(weights.get(name), name).map((value) => scale * value)),
       );
     const state = { step: 7, updates: 7, skipped: 0, skippedInARow: 0 };
     await saveCheckpoint(folder, await open(1), state, inputs);
