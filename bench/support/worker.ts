@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { defined, messageOf } from '../../src/errors.js';
 import { generate } from '../../src/generator/generate.js';
 import { Graph, matmul } from '../../src/graph/index.js';
-import { createDecoder, stepsPerRun, type Decoder } from '../../src/model/decoder.js';
+import { createDecoders, stepsPerRun, type Decoder } from '../../src/model/decoder.js';
 import { folderArchitecture } from '../../src/model/families/index.js';
 import { sft } from '../../src/methods/sft.js';
 import { openModelFolder } from '../../src/model/folder.js';
@@ -106,7 +106,7 @@ async function openGenerator(settings: Requests['decoder']) {
   const { folder, threads, bos, batch, tokens, sampling } = settings;
   const { architecture, device, read } = await openModel(folder, threads);
   const store = await createStore(device, planFrozen(architecture.parameters, 'cpu'), read);
-  const decoder = await createDecoder(device, architecture, store.weights, {
+  const decoder = await createDecoders(device, architecture).open(store.weights, {
     batch,
     sampling: sampling === 'greedy' ? 'greedy' : { temperature: 1 },
     maxTokens: tokens + 1,
@@ -134,7 +134,7 @@ async function writeRows(
   seed: number,
   maxLength: number,
 ): Promise<number[][]> {
-  const options = { decoder, tokenizer, bosId, eosIds: [], count: decoder.batch };
+  const options = { decoder, tokenizer, bosIds: [bosId], eosIds: [], count: decoder.batch };
   const rows: number[][] = [];
   for await (const { index, tokens } of generate({
     ...options,

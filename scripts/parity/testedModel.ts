@@ -7,7 +7,7 @@ import { greedy } from '../../src/generator/greedy.js';
 import { Graph } from '../../src/graph/index.js';
 import type { Architecture } from '../../src/model/architecture.js';
 import { countSupervised, type TokenRow } from '../../src/model/batch.js';
-import { createDecoder, type Decoder } from '../../src/model/decoder.js';
+import { createDecoders, type Decoder } from '../../src/model/decoder.js';
 import type { Sampling } from '../../src/model/decoderSampling.js';
 import { architectureOf } from '../../src/model/families/index.js';
 import { outputLogits } from '../../src/model/outputLayer.js';
@@ -196,7 +196,7 @@ export function openDecoding(
   { architecture, device, store }: TestedModel,
   options: { batch: number; sampling: Sampling },
 ): Promise<Decoder> {
-  return createDecoder(device, architecture, store.weights, options);
+  return createDecoders(device, architecture).open(store.weights, options);
 }
 
 /** Greedy continuations of the prompts, decoded together, none ended early. */
@@ -208,6 +208,6 @@ export async function greedyTexts(
   const options = { batch: prompts.length, sampling: 'greedy' } as const;
   const decoder = await openDecoding(model, options);
   const written = await greedy(prompts, { decoder, maxTokens, stopIds: [] });
-  await decoder.release();
+  decoder.release();
   return written;
 }

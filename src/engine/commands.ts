@@ -31,6 +31,7 @@ import {
   wantedSamples,
   type RunRows,
 } from './dataset.js';
+import { createDecoders } from '../model/decoder.js';
 import { createEstimator } from './estimate/index.js';
 import { createEvaluator, taskScore } from './evaluation.js';
 import { findingRecord, type Finding } from './finding.js';
@@ -94,9 +95,9 @@ export async function generateCommand(options: GenerateOptions): Promise<Generat
   onEvent({ type: 'bos_found', time: now(), ...bos });
   const count = options.count ?? (await plannedSamples(config, model));
   const samples: SampleRecord[] = [];
+  const decoders = createDecoders(device, model.architecture);
   const how = {
-    device,
-    model,
+    ...{ model, decoders },
     weights: store.weights,
     seed: config.seed,
     settings: config.generation,
@@ -117,6 +118,7 @@ export async function generateCommand(options: GenerateOptions): Promise<Generat
     const diagnostics = { ...describeSamples(samples), verdict };
     return { bos, diagnostics };
   } finally {
+    await decoders.release();
     store.release();
   }
 }
@@ -225,6 +227,7 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<Evaluat
     const evaluator = createEvaluator({
       device,
       model,
+      decoders: createDecoders(device, model.architecture),
       taskFiles,
       downstream: await loadDownstream(config, model),
       klSamples: [],

@@ -1,6 +1,7 @@
 /** What the phases of a job share. */
 import type { ErrorDetails } from '../errors.js';
 import type { Phase as PhaseName, RunEvent } from '../protocol/records.js';
+import type { Decoders } from '../model/decoder.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import type { IdentityRecord } from '../runs/identity.js';
@@ -12,7 +13,8 @@ import type { RunRows } from './dataset.js';
 import type { Model } from './model.js';
 import { now } from './progress.js';
 
-export interface Job {
+/** What is there before the weights are. */
+export interface Preparation {
   run: RunFolder;
   config: RunConfig;
   writer: RunWriter;
@@ -20,12 +22,17 @@ export interface Job {
   report: (event: RunEvent) => void;
   device: Device;
   model: Model;
-  store: ParameterStore;
-  base: BaseModel;
   /** The rows, where they were read and found sound just before the job. */
   checked?: RunRows | undefined;
   /** What the run is made from; settled before it is used. */
   identity: IdentityRecord;
+}
+
+export interface Job extends Preparation {
+  store: ParameterStore;
+  base: BaseModel;
+  /** For samples and for what tasks have written; each phase releases their sessions. */
+  decoders: Decoders;
 }
 
 /** A warning of the run's log. */

@@ -17,7 +17,7 @@ import { downstreamTask, loadTasks } from '../evaluator/taskNames.js';
 import { greedy } from '../generator/greedy.js';
 import type { RowStore } from '../mixer/rowStore.js';
 import { contextFreeRow } from '../mixer/rows.js';
-import { createDecoder } from '../model/decoder.js';
+import type { Decoders } from '../model/decoder.js';
 import { createScorer, type Scorer } from '../model/scoreGraph.js';
 import { metrics, type MetricName } from '../protocol/metrics.js';
 import type { ItemRecord, SampleRecord, TaskScore } from '../protocol/records.js';
@@ -36,6 +36,7 @@ export type Scores = z.output<typeof scoresSchema>;
 export interface EvaluatorOptions {
   device: Device;
   model: Model;
+  decoders: Decoders;
   taskFiles: readonly string[];
   downstream: RowStore | undefined;
   /** Samples of the base model at temperature 1 that are not trained on. */
@@ -66,13 +67,13 @@ export interface Evaluator {
 
 /** Reads all tasks, so that a broken task file is found before anything is computed. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { device, model, downstream, klSamples, subset, seed } = options;
+  const { device, model, decoders, downstream, klSamples, subset, seed } = options;
   const full = loadTasks(options.taskFiles);
   const subsets = full.map((task) => subsetOf(task, subset, seed));
   const scorer = createScorer(device, model.architecture);
   return {
     score: async (weights, extent, onTask) => {
-      const language = languageModel(device, model, weights, scorer);
+      const language = languageModel(model, weights, { scorer, decoders });
       const tasks: Task[] = extent === 'full' ? full : subsets;
       const results: MetricResult[] = [];
       for (const [i, task] of tasks.entries()) {
@@ -112,7 +113,10 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       );
     },
     items: (base, final) => itemsOf(full, base, final),
-    release: () => scorer.release(),
+    release: async () => {
+      await scorer.release();
+      await decoders.release();
+    },
   };
 }
 
@@ -131,10 +135,9 @@ function isAccuracy({ unit }: MetricResult): boolean {
 
 /** The model as tasks see it. */
 function languageModel(
-  device: Device,
   model: Model,
   weights: HeldWeights,
-  scorer: Scorer,
+  { scorer, decoders }: { scorer: Scorer; decoders: Decoders },
 ): LanguageModel {
   const { architecture, tokenizer, bos, eosIds, addsBos } = model;
   return scoredModel({
@@ -146,7 +149,7 @@ function languageModel(
     score: (rows) => scorer.score(weights, rows),
     generateGreedy: async (prompts, request) => {
       const { maxTokens, stopIds } = request;
-      const decoder = await createDecoder(device, architecture, weights, {
+      const decoder = await decoders.open(weights, {
         batch: Math.min(prompts.length, promptsAtOnce),
         sampling: 'greedy',
       });
@@ -158,7 +161,7 @@ function languageModel(
           shouldStop: (_prompt, tokens) => request.shouldStop(tokens),
         });
       } finally {
-        await decoder.release();
+        decoder.release();
       }
     },
   });

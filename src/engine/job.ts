@@ -16,8 +16,10 @@ import { openRunWriter } from '../runs/runWriter.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
 import { lastStep, listCheckpoints, newestCheckpoint } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
+import type { StorePlan } from '../trainer/storePlan.js';
+import { createDecoders } from '../model/decoder.js';
 import { createBaseModel } from './baseModel.js';
-import { progress, warning, type Job } from './context.js';
+import { progress, warning, type Job, type Preparation } from './context.js';
 import type { RunRows } from './dataset.js';
 import { requireMemory } from './estimate/fit.js';
 import {
@@ -32,7 +34,7 @@ import { chosenMethod } from './method.js';
 import { openModel } from './model.js';
 import { chooseWeights } from './phases/choose.js';
 import { createJobEvaluator, measureBase, measureEnd } from './phases/measure.js';
-import { prepare } from './phases/prepare.js';
+import { prepare, type Prepared } from './phases/prepare.js';
 import { save } from './phases/save.js';
 import { storePlanOf, train } from './phases/train.js';
 import { write } from './phases/write.js';
@@ -127,29 +129,57 @@ async function runPhases(
     const { id, token, reason } = model.bos;
     report({ type: 'bos_found', time: now(), id, token, reason });
     const device = await openDevice(provider);
-    const { architecture, folder } = model;
-    const plan = storePlanOf(config, architecture, provider.name);
+    const plan = storePlanOf(config, model.architecture, provider.name);
     await requireMemory(plan);
-    const store = await createStore(device, plan, folder.tensors.readInto);
-    const base = createBaseModel(device, model, store);
-    const job: Job = { ...start, config, device, model, store, base, identity };
+    const preparation = { ...start, config, device, model, identity };
+    const loading = loadBase(preparation, plan);
     try {
-      await runOn(job, files, until);
+      const prepared = await prepare.run(preparation, undefined);
+      const store = await loading.store;
+      const base = createBaseModel(device, model, store);
+      const decoders = createDecoders(device, model.architecture);
+      await runOn({ ...preparation, store, base, decoders }, prepared, files, until);
     } finally {
-      store.release();
+      await loading.release();
     }
   } finally {
     files.stop();
   }
 }
 
+/** Reads the weights of the base model beside the work that does not need them. */
+function loadBase({ device, model }: Preparation, plan: StorePlan) {
+  const { tensors } = model.folder;
+  const reading = new AbortController();
+  const store = createStore(device, plan, async (name, values) => {
+    reading.signal.throwIfAborted();
+    await tensors.readInto(name, values);
+  });
+  // Whoever waits for it hears of a failure; until then it is nobody's.
+  store.catch(() => undefined);
+  return {
+    store,
+    release: async () => {
+      reading.abort();
+      await store.then(
+        (made) => made.release(),
+        () => undefined,
+      );
+    },
+  };
+}
+
 /** From the data to the saved model. Whatever the run uses is settled before it is used. */
-async function runOn(job: Job, files: FileInputs, until: Until): Promise<void> {
+async function runOn(
+  job: Job,
+  { rows, downstream }: Prepared,
+  files: FileInputs,
+  until: Until,
+): Promise<void> {
   const { run, identity, report, signal } = job;
   const stop = (): void =>
     report({ type: 'run_stopped', time: now(), step: lastStep(run.paths.checkpoints) });
 
-  const { rows, downstream } = await prepare.run(job, undefined);
   const { model, tasks } = await files.inputs;
   identity.settle([
     ['dataset', [rowsInput('dataset', rows)]],

@@ -129,12 +129,12 @@ async function completeSamples(
   keep: (sample: SampleRecord) => void,
 ): Promise<SampleRecord[]> {
   if (samples.length < count) {
-    const { device, model, base, signal, report } = job;
+    const { decoders, model, base, signal, report } = job;
     report(progress('generating', samples.length, count));
     await base.use((weights) =>
       writeSamples({
         ...how,
-        device,
+        decoders,
         model,
         weights,
         count,

@@ -1,9 +1,9 @@
 /** Generating context-free samples, resuming where an earlier try stopped, and judging them. */
 import { diagnoseSet } from '../generator/diagnostics.js';
-import { generate } from '../generator/generate.js';
+import { generate, type GenerateOptions } from '../generator/generate.js';
 import type { Sample } from '../generator/samples.js';
 import { judgeSamples, type BosSamples } from '../generator/verdict.js';
-import { createDecoder } from '../model/decoder.js';
+import type { Decoder, Decoders } from '../model/decoder.js';
 import type {
   RunEvent,
   SampleRecord,
@@ -11,22 +11,25 @@ import type {
   SetDiagnostics,
 } from '../protocol/records.js';
 import type { RunConfig } from '../runs/configSchema.js';
-import type { Device, HeldWeights } from '../runtime/index.js';
+import type { HeldWeights } from '../runtime/index.js';
 import type { Model } from './model.js';
 import { createRate, now } from './progress.js';
 import type { WritingWork } from './work.js';
 
 export interface SamplingOptions {
-  device: Device;
   model: Model;
   /** The base model's weights. */
   weights: HeldWeights;
-  count: number;
-  /** Numbers of the samples that are there already. */
-  done: ReadonlySet<number>;
+  decoders: Decoders;
   seed: number;
   settings: RunConfig['generation'];
   signal: AbortSignal;
+}
+
+export interface WritingOptions extends SamplingOptions {
+  count: number;
+  /** Numbers of the samples that are there already. */
+  done: ReadonlySet<number>;
   onSample(sample: SampleRecord): void;
   onEvent(event: RunEvent): void;
 }
@@ -48,31 +51,16 @@ export function samplingShape(
 }
 
 /** Generates the samples that are missing; returns early when the signal is aborted. */
-export async function writeSamples(options: SamplingOptions): Promise<void> {
-  const { device, model, weights, count, done, seed, settings, signal } = options;
+export async function writeSamples(options: WritingOptions): Promise<void> {
+  const { model, count, done } = options;
   if (done.size >= count) return;
-  const { temperature, topK, topP, stopAtEos } = settings;
-  const { batch, length: maxLength } = samplingShape(settings, model, count);
-  const decoder = await createDecoder(device, model.architecture, weights, {
-    batch,
-    sampling: { temperature, topK, topP },
-    maxTokens: maxLength + 1,
-  });
+  const decoder = await openDecoder(options, count);
   const rate = createRate();
   let [written, tokens] = [done.size, 0];
   try {
-    const samples = generate({
-      decoder,
-      tokenizer: model.tokenizer,
-      bosId: model.bos.id,
-      eosIds: model.eosIds,
-      count,
-      skip: done,
-      seed,
-      maxLength,
-      stopAtEos,
-      signal,
-    });
+    const { length: maxLength } = samplingShape(options.settings, model, count);
+    const bosIds = [model.bos.id];
+    const samples = samplesOf(options, { decoder, bosIds, count, skip: done, maxLength });
     for await (const sample of samples) {
       options.onSample(sample);
       written++;
@@ -89,52 +77,85 @@ export async function writeSamples(options: SamplingOptions): Promise<void> {
       });
     }
   } finally {
-    await decoder.release();
+    decoder.release();
   }
 }
 
-/**
- * Samples compared per BOS token, their longest length, and how many other candidates are tried; see
- * `generator/verdict.ts`.
- */
-const judging = { samples: 24, length: 96, candidates: 2 };
-
-/** The candidates for the BOS token that samples are compared with, and how theirs are written. */
-function judged(model: Model, settings: RunConfig['generation']) {
-  return {
-    candidates: model.bos.candidates.slice(0, judging.candidates),
-    settings: { ...settings, maxLength: Math.min(settings.maxLength, judging.length) },
-  };
+/** A decoder for `count` samples; where its settings are those of another one, they share sessions. */
+function openDecoder(
+  { decoders, weights, settings, model }: SamplingOptions,
+  count: number,
+): Promise<Decoder> {
+  const { temperature, topK, topP } = settings;
+  const { batch, length } = samplingShape(settings, model, count);
+  const sampling = { temperature, topK, topP };
+  return decoders.open(weights, { batch, sampling, maxTokens: length + 1 });
 }
 
-/** What judging takes. */
-export function judgingWork(model: Model, settings: RunConfig['generation']): WritingWork[] {
-  const how = judged(model, settings);
-  return how.candidates.map(() => samplingShape(how.settings, model, judging.samples));
+function samplesOf(
+  { model, settings, seed, signal }: SamplingOptions,
+  what: Pick<GenerateOptions, 'decoder' | 'bosIds' | 'count' | 'skip' | 'maxLength'>,
+): AsyncIterable<Sample> {
+  const { tokenizer, eosIds } = model;
+  const { stopAtEos } = settings;
+  return generate({ ...what, tokenizer, eosIds, stopAtEos, seed, signal });
+}
+
+/**
+ * Samples compared per BOS token, at least and at most; their longest length; how many other
+ * candidates are tried. See `generator/verdict.ts`.
+ */
+const judging = { fewest: 4, most: 24, length: 96, candidates: 2 };
+
+/**
+ * The other candidates for the BOS token, and how many samples of which length are written from each
+ * of them: no more than the samples that they are compared with. None where those are too few.
+ */
+function judged(model: Model, settings: RunConfig['generation'], samples: number) {
+  const candidates = model.bos.candidates.slice(0, judging.candidates);
+  const { length } = samplingShape(settings, model, samples);
+  const shorter = Math.min(length, judging.length);
+  const affordable = Math.floor((samples * length) / (candidates.length * shorter));
+  const each = Math.min(judging.most, samples, affordable);
+  const isEnough = settings.checkBos && each >= judging.fewest;
+  return { candidates: isEnough ? candidates : [], each, length: shorter };
+}
+
+/** What judging so many samples takes. */
+export function judgingWork(
+  model: Model,
+  settings: RunConfig['generation'],
+  samples: number,
+): WritingWork[] {
+  const { candidates, each, length } = judged(model, settings, samples);
+  const count = candidates.length * each;
+  return count === 0 ? [] : [{ ...samplingShape(settings, model, count), length }];
 }
 
 /** Compares a set of samples with samples from the other candidates for the BOS token. */
 export async function judge(
-  options: Omit<SamplingOptions, 'count' | 'done' | 'onSample' | 'onEvent'>,
+  options: SamplingOptions,
   samples: readonly SampleRecord[],
 ): Promise<SamplesVerdict> {
-  const { model } = options;
-  const { candidates, settings } = judged(model, options.settings);
-  const others: BosSamples[] = [];
-  for (const { id, token, reason } of candidates) {
-    const drawn: Sample[] = [];
-    await writeSamples({
-      ...options,
-      model: { ...model, bos: { ...model.bos, id, token, reason } },
-      settings,
-      count: judging.samples,
-      done: new Set(),
-      onSample: (sample) => drawn.push(asSample(sample)),
-      onEvent: () => undefined,
-    });
-    others.push({ tokenId: id, token, samples: drawn });
+  const { model, settings } = options;
+  const { candidates, each, length } = judged(model, settings, samples.length);
+  const drawn = new Map<number, Sample[]>(candidates.map(({ id }) => [id, []]));
+  const count = candidates.length * each;
+  if (count > 0) {
+    const decoder = await openDecoder(options, count);
+    const bosIds = candidates.map(({ id }) => id);
+    try {
+      const written = samplesOf(options, { decoder, bosIds, count, maxLength: length });
+      for await (const sample of written) drawn.get(sample.bosId)?.push(sample);
+    } finally {
+      decoder.release();
+    }
   }
-  const own = samples.slice(0, judging.samples).map(asSample);
+  const others = candidates.map(({ id, token }): BosSamples => ({
+    ...{ tokenId: id, token },
+    samples: drawn.get(id) ?? [],
+  }));
+  const own = samples.slice(0, judging.most).map(asSample);
   const chosen = { tokenId: model.bos.id, token: model.bos.token, samples: own };
   return judgeSamples(chosen, others, model.architecture.vocabSize);
 }

@@ -18,7 +18,8 @@ export interface GenerateOptions {
   /** Made with the requested temperature, top-k and top-p; not to be shared until this ends. */
   decoder: Decoder;
   tokenizer: Tokenizer;
-  bosId: number;
+  /** What samples begin with: number i with token i modulo so many. */
+  bosIds: readonly number[];
   eosIds: readonly number[];
   /** Samples 0 … count − 1 are generated, */
   count: number;
@@ -36,6 +37,7 @@ export interface GenerateOptions {
 /** A sample that is being written. */
 interface Draft {
   index: number;
+  bosId: number;
   random: Random;
   tokens: number[];
   logprobs: number[];
@@ -44,7 +46,7 @@ interface Draft {
 
 /** Samples as they are completed: not in the order of their numbers. Throws `MAX_LENGTH_INVALID`. */
 export async function* generate(options: GenerateOptions): AsyncGenerator<Sample, void> {
-  const { decoder, bosId, maxLength, signal } = options;
+  const { decoder, maxLength, signal } = options;
   checkLength(maxLength, decoder.maxTokens);
   const waiting = missingIndices(options);
   const drafts = new Array<Draft | undefined>(decoder.batch).fill(undefined);
@@ -53,13 +55,13 @@ export async function* generate(options: GenerateOptions): AsyncGenerator<Sample
     drafts.forEach((draft, row) => {
       if (draft) return;
       decoder.clear(row);
-      drafts[row] = startDraft(waiting.next(), options.seed);
+      drafts[row] = startDraft(waiting.next(), options);
     });
     const active = drafts.filter((draft) => draft !== undefined);
     if (active.length === 0) return;
 
     const last = Int32Array.from(drafts, (draft) =>
-      draft ? (draft.tokens.at(-1) ?? bosId) : idle,
+      draft ? (draft.tokens.at(-1) ?? draft.bosId) : idle,
     );
     const steps = stepsUntilAllEnd(active, maxLength);
     const result = await decoder.run(last, steps, drawUniforms(drafts, steps));
@@ -79,10 +81,15 @@ function* missingIndices({ count, skip }: GenerateOptions): Generator<number, un
   return undefined;
 }
 
-function startDraft(next: IteratorResult<number, undefined>, seed: number): Draft | undefined {
+function startDraft(
+  next: IteratorResult<number, undefined>,
+  { seed, bosIds }: GenerateOptions,
+): Draft | undefined {
   if (next.done === true) return undefined;
   const index = next.value;
-  return { index, random: createRandom(seed, index), tokens: [], logprobs: [], entropySum: 0 };
+  const bosId = defined(bosIds[index % bosIds.length], 'BOS token');
+  const random = createRandom(seed, index);
+  return { index, bosId, random, tokens: [], logprobs: [], entropySum: 0 };
 }
 
 /** Fewer than usual only when no row will go on after this run, so that runs stay aligned. */
@@ -121,8 +128,8 @@ function extend(
   return undefined;
 }
 
-function finish(draft: Draft, stop: StopReason, { tokenizer, bosId }: GenerateOptions): Sample {
-  const { index, tokens, logprobs, entropySum } = draft;
+function finish(draft: Draft, stop: StopReason, { tokenizer }: GenerateOptions): Sample {
+  const { index, bosId, tokens, logprobs, entropySum } = draft;
   return {
     index,
     bosId,

@@ -52,6 +52,18 @@ export interface Decoder {
    * decide the tokens; greedy decoders ignore them.
    */
   run(last: Int32Array, steps: number, uniforms: Float32Array): Promise<Steps>;
+  /** Frees the cache. */
+  release(): void;
+}
+
+/** Makes decoders; those of one shape share their sessions, whatever weights they read. */
+export interface Decoders {
+  /**
+   * A decoder of the weights in `held` (by parameter name), which every run reads as they are then.
+   * Throws `SESSION_FAILED`.
+   */
+  open(held: HeldWeights, options: DecoderOptions): Promise<Decoder>;
+  /** Of all sessions; no decoder may be used afterwards. */
   release(): Promise<void>;
 }
 
@@ -67,28 +79,51 @@ export const idle = -1;
 /** Prompt tokens of a row read in one run. */
 const prefillTokens = 128;
 
-/**
- * A decoder of the weights in `held` (by parameter name), which every run reads as they are then.
- * Throws `SESSION_FAILED`.
- */
-export async function createDecoder(
-  device: Device,
+export function createDecoders(device: Device, architecture: Architecture): Decoders {
+  const provider = device.provider.name;
+  const sessions = new Map<string, Promise<Session>>();
+  const sessionOf = (key: string, graph: () => Uint8Array): Promise<Session> => {
+    const session = sessions.get(key) ?? device.session(graph());
+    sessions.set(key, session);
+    return session;
+  };
+  return {
+    open: async (held, options) => {
+      const { batch, sampling } = options;
+      const maxTokens = options.maxTokens ?? architecture.contextLength;
+      const shape: DecoderShape = { batch, positions: maxTokens + stepsPerRun };
+      const key = JSON.stringify(shape);
+      const decode = await sessionOf(key + JSON.stringify(sampling), () =>
+        decodeGraph(architecture, provider, shape, sampling),
+      );
+      // Most samples have no prompt, so this session is made when one comes.
+      const prefill = (): Promise<Session> =>
+        sessionOf(key, () => prefillGraph(architecture, provider, shape));
+      return openDecoder(architecture, held, { decode, prefill, shape, maxTokens });
+    },
+    release: async () => {
+      for (const session of sessions.values()) await (await session).release();
+      sessions.clear();
+    },
+  };
+}
+
+interface Opened {
+  decode: Session;
+  prefill: () => Promise<Session>;
+  shape: DecoderShape;
+  maxTokens: number;
+}
+
+function openDecoder(
   architecture: Architecture,
   held: HeldWeights,
-  options: DecoderOptions,
-): Promise<Decoder> {
-  const { batch, sampling } = options;
-  const maxTokens = options.maxTokens ?? architecture.contextLength;
-  const shape: DecoderShape = { batch, positions: maxTokens + stepsPerRun };
-  const provider = device.provider.name;
-  const decode = await device.session(decodeGraph(architecture, provider, shape, sampling));
-  // Most samples have no prompt, so the second session is made when one comes.
-  let prefillSession: Session | undefined;
-
+  { decode, prefill, shape, maxTokens }: Opened,
+): Decoder {
+  const { batch } = shape;
   const cache = createDecoderCache(architecture, batch);
 
   const prefillChunk = async (chunks: readonly (readonly number[])[]): Promise<void> => {
-    prefillSession ??= await device.session(prefillGraph(architecture, provider, shape));
     const time = Math.max(...chunks.map((chunk) => chunk.length));
     const group = architecture.heads / architecture.kvHeads;
     const tokens = new Int32Array(batch * time);
@@ -100,7 +135,9 @@ export async function createDecoder(
     const upTo = (count: number): Float32Array =>
       Float32Array.from({ length: count }, (_, i) => i % time);
     cache.reserve(time);
-    const outputs = await prefillSession.run({
+    const outputs = await (
+      await prefill()
+    ).run({
       ...heldFeeds(held),
       ...cache.feeds(),
       tokens: int32(tokens, [batch * time]),
@@ -155,10 +192,7 @@ export async function createDecoder(
         entropies: floats(outputs.entropies),
       };
     },
-    release: async () => {
-      await decode.release();
-      await prefillSession?.release();
-    },
+    release: () => cache.release(),
   };
 }
 

@@ -4,7 +4,7 @@
  * starts over only forgets its length; what is left in its slots is hidden by the graph.
  */
 import { defined } from '../errors.js';
-import { float32, floats, type Feeds, type Tensor } from '../runtime/index.js';
+import { discard, float32, floats, type Feeds, type Tensor } from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
 import { own } from '../own.js';
 
@@ -15,11 +15,13 @@ export interface DecoderCache {
   reserve(count: number): void;
   /**
    * Appends the first `counts[row]` of the `n` new keys and values of each row, from the outputs
-   * `keys0` …, `values0` …, `[batch, kvHeads, n, headDim]`.
+   * `keys0` …, `values0` …, `[batch, kvHeads, n, headDim]`, whose memory it gives back.
    */
   append(outputs: Record<string, Tensor>, n: number, counts: ArrayLike<number>): void;
   /** The inputs `pastKeys0` …, `pastValues0` …, `lengths` and `slots` of the decoding graphs. */
   feeds(): Feeds;
+  /** Gives the memory back; nothing may be read afterwards. */
+  release(): void;
 }
 
 /**
@@ -45,6 +47,7 @@ export function createDecoderCache(architecture: Architecture, batch: number): D
         const from = line * slots * headDim;
         grown.set(old.subarray(from, from + slots * headDim), line * wanted * headDim);
       }
+      discard(old);
       stored.set(name, grown);
     }
     slots = wanted;
@@ -65,6 +68,7 @@ export function createDecoderCache(architecture: Architecture, batch: number): D
           const added = fresh.subarray(from, from + defined(counts[row], 'count') * headDim);
           target.set(added, (line * slots + defined(lengths[row], 'length')) * headDim);
         }
+        discard(fresh);
       }
       for (let row = 0; row < batch; row++) {
         lengths[row] = defined(lengths[row], 'length') + defined(counts[row], 'count');
@@ -83,6 +87,7 @@ export function createDecoderCache(architecture: Architecture, batch: number): D
       }
       return feeds;
     },
+    release: () => stored.forEach(discard),
   };
 }
 

@@ -11,18 +11,26 @@ const pieceBytes = 16 * 1024 * 1024;
 /**
  * Writes a safetensors file, tensor by tensor, to a temporary name that is then renamed. `data`
  * is asked for each tensor's numbers (row-major; rounded to the tensor's dtype) or its bytes.
- * Throws `WRITE_FAILED`, and `WEIGHTS_NOT_FINITE` rather than write NaN or infinity.
+ * `onBytes` is given everything that is written. Throws `WRITE_FAILED`, and `WEIGHTS_NOT_FINITE` rather than write NaN or infinity.
  */
 export function writeSafetensors(
   file: string,
   tensors: readonly TensorSpec[],
   data: (tensor: TensorSpec) => Float32Array | Iterable<Uint8Array>,
+  onBytes?: (bytes: Uint8Array) => void,
 ): void {
   // Widest elements first keeps every tensor aligned to its element size, as the reference does.
   const ordered = tensors.toSorted(
     (a, b) => elementSize(b) - elementSize(a) || (a.name < b.name ? -1 : Number(a.name > b.name)),
   );
-  writeFileAtomicFrom(file, parts(file, ordered, data));
+  writeFileAtomicFrom(file, watched());
+
+  function* watched(): Generator<Uint8Array> {
+    for (const part of parts(file, ordered, data)) {
+      onBytes?.(part);
+      yield part;
+    }
+  }
 }
 
 function* parts(

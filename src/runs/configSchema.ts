@@ -84,6 +84,11 @@ const generationSchema = z.strictObject({
         hint: 'The start token, as text or id; found in the model folder if left empty.',
       }),
     ),
+  checkBos: z
+    .boolean()
+    .default(true)
+    .describe('Compare the samples with some from other tokens that could be the BOS token.')
+    .meta(form({ mayChange: 'always', label: 'Check the BOS token' })),
 });
 
 const mixSchema = z.strictObject({

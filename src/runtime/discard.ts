@@ -8,7 +8,7 @@ import { MessageChannel } from 'node:worker_threads';
 const { port1: nowhere } = new MessageChannel();
 nowhere.close();
 
-/** The array must not be used afterwards; it has no elements any more. */
+/** The array, which must be all of its buffer, has no elements afterwards. */
 export function discard({ buffer }: Float32Array): void {
   // What is moved to a closed port is freed there. `ArrayBuffer.prototype.transfer` needs Node 22.
   if (buffer instanceof ArrayBuffer) nowhere.postMessage(null, [buffer]);

@@ -10,6 +10,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { CfsError, defined } from '../errors.js';
 import { isSystemError, readError, replaceFolder, writeError } from '../files.js';
+import { fileStamp, isSettled } from '../fileStamp.js';
 import { mixerCursorSchema } from '../mixer/mixer.js';
 import { openSafetensors } from '../model/safetensors.js';
 import { writeSafetensors } from '../model/safetensorsWriter.js';
@@ -65,10 +66,16 @@ export async function saveCheckpoint(
     }
     const specs = [...tensors].map(([name, { shape }]) => ({ name, shape, dtype: 'F32' }));
     const file = join(temporary, tensorFile);
-    writeSafetensors(file, specs, ({ name }) => defined(tensors.get(name), name).data);
+    const hash = createHash('sha256');
+    writeSafetensors(
+      file,
+      specs,
+      ({ name }) => defined(tensors.get(name), name).data,
+      (bytes) => hash.update(bytes),
+    );
     const content: CheckpointContent = {
       format: 2,
-      sha256: await checksum(file),
+      sha256: hash.digest('hex'),
       inputs,
       state,
     };
@@ -238,10 +245,19 @@ export function pruneCheckpoints(folder: string, keep: number, best: number | un
 const tensorFile = 'tensors.safetensors';
 const stateFile = 'state.json';
 
+/** The SHA-256 of a file; not read again by this process while nobody has written it. */
 async function checksum(file: string): Promise<string> {
+  const stamp = fileStamp(file);
+  const known = checksums.get(stamp);
+  if (known !== undefined) return known;
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 22 })) {
     hash.update(chunk as Buffer);
   }
-  return hash.digest('hex');
+  const found = hash.digest('hex');
+  if (isSettled(stamp) && fileStamp(file) === stamp) checksums.set(stamp, found);
+  return found;
 }
+
+/** By stamp. A resumed run asks for that of its newest checkpoint three times. */
+const checksums = new Map<string, string>();

@@ -272,7 +272,7 @@ async function writesAsItScores(config: ModelConfig): Promise<void> {
     run.logprobs.forEach((value, i) => written[i % batch]?.push(value));
     last = run.tokens.slice(-batch);
   }
-  await decoder.release();
+  decoder.release();
   const scores = await scoresOf(model, texts.map(wholeRow));
   releaseModel(model);
   for (const [row, { logprob }] of scores.entries()) {

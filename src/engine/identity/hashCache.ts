@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { CfsError } from '../../errors.js';
 import { isSystemError, writeFileAtomic } from '../../files.js';
+import { isSettled } from '../../fileStamp.js';
 
 export interface HashCache {
   /** The hash of the file with this stamp. */
@@ -19,12 +20,6 @@ export interface HashCache {
 
 /** The oldest are forgotten beyond so many. */
 const largest = 2000;
-/**
- * A file written again within one tick of the file system's clock keeps its times. One that is as
- * young as this when it is hashed is hashed again the next time.
- */
-const settledMs = 2000;
-
 const cacheSchema = z.array(z.tuple([z.string(), z.string()]));
 
 export function openHashCache(file = join(cacheFolder(), 'cfs-studio', 'hashes.json')): HashCache {
@@ -56,12 +51,6 @@ function read(file: string): Map<string, string> {
     if (!isBroken && !isSystemError(error)) throw error;
     return new Map();
   }
-}
-
-/** Whether the last change, the end of a stamp, is long enough ago. */
-function isSettled(stamp: string): boolean {
-  const changedMs = Number(BigInt(stamp.split(':').at(-1) ?? 0) / 1_000_000n);
-  return Math.abs(Date.now() - changedMs) > settledMs;
 }
 
 /** Where programs of this system keep what they can make again. */

@@ -3,11 +3,11 @@
  * own, each file once. What is known of a file is kept in the user's cache folder and found again by
  * device, inode, size and times, so that a resumed run reads nothing twice.
  */
-import { statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { CfsError, defined } from '../../errors.js';
-import { isSystemError, readError } from '../../files.js';
+import { readError } from '../../files.js';
+import { fileStamp } from '../../fileStamp.js';
 import { openHashCache } from './hashCache.js';
 
 export interface Hashing {
@@ -61,7 +61,7 @@ export function hashFiles(files: readonly string[], { verify }: { verify: boolea
 
   const hash = async (): Promise<ReadonlyMap<string, string>> => {
     for (const file of new Set(files)) {
-      const stamp = stampOf(file);
+      const stamp = fileStamp(file);
       stamps.set(file, stamp);
       const known = verify ? undefined : cache.get(stamp);
       if (known !== undefined) found.set(file, known);
@@ -76,7 +76,7 @@ export function hashFiles(files: readonly string[], { verify }: { verify: boolea
         throw readError(file, Object.assign(new Error(message), { code }));
       }
       const stamp = defined(stamps.get(file), 'stamp');
-      if (stampOf(file) !== stamp) throw changed(file);
+      if (fileStamp(file) !== stamp) throw changed(file);
       found.set(file, answer.hash);
       cache.set(stamp, answer.hash);
     }
@@ -98,16 +98,6 @@ function answersOf(worker: Worker): Promise<z.infer<typeof answerSchema>[]> {
     worker.on('error', fail);
     worker.on('exit', () => done(z.array(answerSchema).parse(answers)));
   });
-}
-
-/** What changes when a file is written or replaced. Throws `READ_FAILED`. */
-function stampOf(file: string): string {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(':');
-  } catch (error) {
-    throw isSystemError(error) ? readError(file, error) : error;
-  }
 }
 
 function changed(file: string): CfsError {

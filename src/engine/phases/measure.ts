@@ -26,13 +26,22 @@ import { scaled, type Requests, type Work } from '../work.js';
 import type { Phase, RunFacts } from './phase.js';
 
 export function createJobEvaluator(
-  { config, device, model }: Job,
+  { config, device, model, decoders }: Job,
   klSamples: SampleRecord[],
   downstream: RowStore | undefined,
 ): Evaluator {
   const { tasks: taskFiles, subset } = config.evaluation;
   const { seed } = config;
-  return createEvaluator({ device, model, taskFiles, downstream, klSamples, subset, seed });
+  return createEvaluator({
+    device,
+    model,
+    decoders,
+    taskFiles,
+    downstream,
+    klSamples,
+    subset,
+    seed,
+  });
 }
 
 /** What is measured at both ends of a run. */

@@ -1,6 +1,6 @@
 /** The phase that reads the data and makes sure of all that can be known before anything is computed. */
 import type { RowStore } from '../../mixer/rowStore.js';
-import { progress, warning } from '../context.js';
+import { progress, warning, type Preparation } from '../context.js';
 import { loadRunRows } from '../dataset.js';
 import { requireSound } from '../preflight.js';
 import type { Phase } from './phase.js';
@@ -13,10 +13,10 @@ export interface Prepared {
 }
 
 /** Throws `DATASET_INVALID` for a dataset with errors, and the first error of the preflight. */
-export const prepare: Phase<void, Prepared> = {
+export const prepare = {
   name: 'preparing',
   plan: () => [],
-  run: async ({ run, config, model, device, checked, report }) => {
+  run: async ({ run, config, model, device, checked, report }: Preparation, _input: void) => {
     report(progress('preparing', 0, 0));
     const { trained, downstream, report: found } = checked ?? (await loadRunRows(config, model));
     if (found.warnings > 0) {
@@ -35,4 +35,4 @@ export const prepare: Phase<void, Prepared> = {
     }
     return { rows: trained, downstream };
   },
-};
+} satisfies Phase<void, Prepared>;

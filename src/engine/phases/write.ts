@@ -24,8 +24,14 @@ export const write: Phase<RowStore, Written> = {
       ...(klSamples > 0 ? [{ kind: 'write' as const, ...shape }] : []),
     ];
   },
-  run: async (job, dataset) => ({
-    chooseSources: await prepareSources(job, dataset),
-    klSamples: await prepareKlSamples(job),
-  }),
+  run: async (job, dataset) => {
+    try {
+      return {
+        chooseSources: await prepareSources(job, dataset),
+        klSamples: await prepareKlSamples(job),
+      };
+    } finally {
+      await job.decoders.release();
+    }
+  },
 };

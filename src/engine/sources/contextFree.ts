@@ -17,7 +17,7 @@ export const contextFree: SourceKind = {
   }),
   work: ({ generation }, model, rows) => [
     { kind: 'write', ...samplingShape(generation, model, rows) },
-    ...judgingWork(model, generation).map((work) => ({ kind: 'write' as const, ...work })),
+    ...judgingWork(model, generation, rows).map((work) => ({ kind: 'write' as const, ...work })),
   ],
   prepare: async (job, dataset) => {
     const { config, model } = job;

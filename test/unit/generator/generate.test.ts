@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { CfsError } from '../../../src/errors.js';
 import { generate, type GenerateOptions } from '../../../src/generator/generate.js';
 import type { Sample } from '../../../src/generator/samples.js';
-import { createDecoder } from '../../../src/model/decoder.js';
+import { createDecoders } from '../../../src/model/decoder.js';
 import type { Sampling } from '../../../src/model/decoderSampling.js';
 import { sampleRecordSchema } from '../../../src/protocol/records.js';
 import { createScorer } from '../../../src/model/scoreGraph.js';
@@ -30,7 +30,7 @@ type Wanted = Partial<Omit<GenerateOptions, 'decoder'>> & { batch?: number; samp
 async function samplesOf(model: Loaded, wanted: Wanted = {}): Promise<Sample[]> {
   const { batch = 4, sampling = { temperature: 1 }, ...options } = wanted;
   const { device, architecture, held } = model;
-  const decoder = await createDecoder(device, architecture, held, {
+  const decoder = await createDecoders(device, architecture).open(held, {
     batch,
     sampling,
   });
@@ -38,7 +38,7 @@ async function samplesOf(model: Loaded, wanted: Wanted = {}): Promise<Sample[]> 
   for await (const sample of generate({
     decoder,
     tokenizer: numbers,
-    bosId: 1,
+    bosIds: [1],
     eosIds: [2],
     count: 12,
     seed: 42,
@@ -48,7 +48,7 @@ async function samplesOf(model: Loaded, wanted: Wanted = {}): Promise<Sample[]> 
   })) {
     samples.push(sample);
   }
-  await decoder.release();
+  decoder.release();
   return samples.sort((a, b) => a.index - b.index);
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { generate } from '../../../src/generator/generate.js';
 import type { Sample } from '../../../src/generator/samples.js';
 import { judgeSamples } from '../../../src/generator/verdict.js';
-import { createDecoder } from '../../../src/model/decoder.js';
+import { createDecoders } from '../../../src/model/decoder.js';
 import { loadTokenizer } from '../../../src/model/tokenizer.js';
 import { folderModel } from '../model/decoderFixture.js';
 
@@ -75,13 +75,13 @@ describe.skipIf(!existsSync(stories))('the verdict on stories260K', () => {
     async (temperature) => {
       const { device, architecture, held } = await folderModel(stories);
       const tokenizer = loadTokenizer(stories);
-      const decoder = await createDecoder(device, architecture, held, {
+      const decoder = await createDecoders(device, architecture).open(held, {
         batch: 24,
         sampling: { temperature },
       });
       const samplesFrom = async (bosId: number) => {
         const samples: Sample[] = [];
-        const options = { decoder, tokenizer, bosId, eosIds: [1, 2], count: 24, seed: 5 };
+        const options = { decoder, tokenizer, bosIds: [bosId], eosIds: [1, 2], count: 24, seed: 5 };
         for await (const sample of generate({ ...options, maxLength: 96, stopAtEos: true })) {
           samples.push(sample);
         }
@@ -95,7 +95,7 @@ describe.skipIf(!existsSync(stories))('the verdict on stories260K', () => {
         expect(verdict.coherent).toBe(false);
         expect(verdict.betterTokenId).toBe(1);
       }
-      await decoder.release();
+      decoder.release();
     },
   );
 });

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { greedy } from '../../../src/generator/greedy.js';
 import type { AttentionRule, Rope } from '../../../src/model/architecture.js';
-import { createDecoder } from '../../../src/model/decoder.js';
+import { createDecoders } from '../../../src/model/decoder.js';
 import { createScorer } from '../../../src/model/scoreGraph.js';
 import { createRandom } from '../../../src/random.js';
 import { floats } from '../../../src/runtime/index.js';
@@ -37,12 +37,12 @@ function withAttention(model: Loaded, part: (layer: number) => Partial<Attention
 }
 
 async function greedyFrom(model: Loaded, prompts: number[][], maxTokens: number) {
-  const decoder = await createDecoder(model.device, model.architecture, model.held, {
+  const decoder = await createDecoders(model.device, model.architecture).open(model.held, {
     batch: prompts.length,
     sampling: 'greedy',
   });
   const written = await greedy(prompts, { decoder, maxTokens, stopIds: [] });
-  await decoder.release();
+  decoder.release();
   return written;
 }
 
@@ -97,7 +97,7 @@ describe('decoding with a cache', () => {
 
   it('reports the log-probabilities of the whole forward pass', async () => {
     const model = await randomModel();
-    const decoder = await createDecoder(model.device, model.architecture, model.held, {
+    const decoder = await createDecoders(model.device, model.architecture).open(model.held, {
       batch: 3,
       sampling: { temperature: 1 },
     });
@@ -121,13 +121,13 @@ describe('decoding with a cache', () => {
       );
       expect(worst).toBeLessThan(2e-5);
     }
-    await decoder.release();
+    decoder.release();
   });
 
   it('reads the weights of the moment', async () => {
     const model = await randomModel();
     const prompts = [[1], [2, 3, 4]];
-    const decoder = await createDecoder(model.device, model.architecture, model.held, {
+    const decoder = await createDecoders(model.device, model.architecture).open(model.held, {
       batch: 2,
       sampling: 'greedy',
     });
@@ -140,7 +140,7 @@ describe('decoding with a cache', () => {
     const after = await greedy(prompts, options);
     expect(after).not.toEqual(before);
     expect(after).toEqual(await greedyFrom(model, prompts, 12));
-    await decoder.release();
+    decoder.release();
   });
 });
 
