@@ -159,7 +159,7 @@ const commands: { [K in Command]: (request: Requests[K]) => Promise<Answers[K]> 
   memory: () => Promise.resolve({ peakBytes: residentBytes('VmHWM'), baselineBytes }),
   square: timeSquare,
   decoder: async (request) => {
-    await generator?.release();
+    generator?.release();
     generator = await openGenerator(request);
     return {};
   },

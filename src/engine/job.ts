@@ -134,7 +134,7 @@ async function runPhases(
     const preparation = { ...start, config, device, model, identity };
     const loading = loadBase(preparation, plan);
     try {
-      const prepared = await prepare.run(preparation, undefined);
+      const prepared = await prepare.run(preparation);
       const store = await loading.store;
       const base = createBaseModel(device, model, store);
       const decoders = createDecoders(device, model.architecture);

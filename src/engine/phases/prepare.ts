@@ -16,7 +16,7 @@ export interface Prepared {
 export const prepare = {
   name: 'preparing',
   plan: () => [],
-  run: async ({ run, config, model, device, checked, report }: Preparation, _input: void) => {
+  run: async ({ run, config, model, device, checked, report }: Preparation) => {
     report(progress('preparing', 0, 0));
     const { trained, downstream, report: found } = checked ?? (await loadRunRows(config, model));
     if (found.warnings > 0) {
