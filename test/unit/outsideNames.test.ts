@@ -58,6 +58,29 @@ describe.each([...inherited, ...reserved])('the name %s', (name) => {
   });
 });
 
+describe.each(['range', 'namespace', 'raise_exception', 'strftime_now', 'loop'])(
+  'the name %s, which Jinja has a function or a variable for',
+  (name) => {
+    const template = { prompt: `Q: {{ ${name} }}`, response: '{{ a }}' };
+
+    it('is a column that a row template misses', async () => {
+      await expectError('TEMPLATE_FIELD', () => resolveFormat(['a'], { template }));
+    });
+
+    it('is a column that a row template prints, beside the function', () => {
+      const row = { [name]: 'words', a: 'b' };
+      const segments = (prompt: string) =>
+        resolveFormat(Object.keys(row), { template: { ...template, prompt } })
+          .toExample(row)
+          .segments.map(({ text }) => text);
+      expect(segments(template.prompt)).toEqual(['Q: words', 'b']);
+      expect(segments(`{% if ${name} %}Q: {{ ${name} }}{% endif %}`)).toEqual(['Q: words', 'b']);
+      const count = '{% for i in range(2) %}{{ loop.index }}{% endfor %}';
+      expect(segments(`{{ ${name} }}: ${count}`)).toEqual(['words: 12', 'b']);
+    });
+  },
+);
+
 describe.each(inherited)('the inherited name %s', (name) => {
   it('is an unsupported model family', async () => {
     const error = await expectError('MODEL_UNSUPPORTED', () =>
