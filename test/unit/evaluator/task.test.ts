@@ -48,6 +48,8 @@ describe('readDocuments', () => {
     for (const [name, text] of [
       ['f.json', '{"a":1}'],
       ['g.csv', 'a,b\n"x,1\n'],
+      ['h.csv', 'a,b\nx\n'],
+      ['i.csv', 'a,a,b\n1,2,3\n'],
       ['h.jsonl', ''],
     ] as const) {
       expect(thrownBy(() => readDocuments(write(name, text)))).toMatchObject({
