@@ -94,6 +94,14 @@ describe('parseDefinition', () => {
     expect(errorOf('- a')).toMatchObject({ code: 'TASK_INVALID' });
   });
 
+  it('reports an alias of nothing, and aliases without end', () => {
+    const invalid = { code: 'TASK_INVALID', place: { file: 'my.yaml', line: 1 } };
+    expect(errorOf(`${minimal}doc_to_text: *nothing\n`)).toMatchObject(invalid);
+    const ten = (name: string): string => `[${Array.from({ length: 10 }, () => name).join(', ')}]`;
+    const bomb = `a: &a ${ten('x')}\nb: &b ${ten('*a')}\nc: &c ${ten('*b')}\nd: ${ten('*c')}\n`;
+    expect(errorOf(minimal + bomb)).toMatchObject(invalid);
+  });
+
   it('refuses fields and metrics that do not go with the kind', () => {
     const fields = (changes: Record<string, unknown>): unknown =>
       thrownBy(() => parseDefinition(minimal, 'my.yaml', changes));
