@@ -291,6 +291,19 @@ describe('a cloned workspace whose names are no mere text', () => {
     for (const { out } of [listed, json]) expect(unseen.test(out), out).toBe(false);
   });
 
+  it.skipIf(process.platform === 'win32')('lets none of them pass for a line of ours', async () => {
+    const folder = copy();
+    const model = join(folder, 'model');
+    writeFileSync(join(model, 'LICENSE\nSAFE: yes'), 'x');
+    const args = ['validate', join(folder, 'run.yaml')];
+    const { out } = await start(cli, args, folder).ended;
+    expect(out).toContain('LICENSE\n    SAFE: yes');
+    edit(join(model, 'config.json'), (text) =>
+      JSON.stringify({ ...(JSON.parse(text) as object), model_type: 'x\nSAFE: yes' }),
+    );
+    expect(onlyError(await runJob(folder)).message).toContain('x\nSAFE: yes');
+  });
+
   it('says the same of a key that the YAML library has a warning for', async () => {
     const folder = copy();
     edit(join(folder, 'run.yaml'), (text) => {
