@@ -5,6 +5,7 @@
  */
 import type { ErrorCode } from './errorCodes.js';
 import { own } from './own.js';
+import { setOff } from './text.js';
 
 /** Where an error is: any part may be missing. `line` and `column` count from 1. */
 export interface Place {
@@ -53,9 +54,12 @@ export function formatPlace(place: Place): string {
 /** Three lines for a terminal: code and message, place, remedy. The code may be another version's. */
 export function formatError({ code, message, remedy, place }: ErrorText): string {
   const where = formatPlace(place);
-  return [`${code}: ${message}`, ...(where === '' ? [] : [`  at ${where}`]), `  → ${remedy}`].join(
-    '\n',
-  );
+  const lines = [
+    `${code}: ${message}`,
+    ...(where === '' ? [] : [`  at ${where}`]),
+    `  → ${remedy}`,
+  ];
+  return lines.map(setOff).join('\n');
 }
 
 /** What the operating system refuses, by Node's code, to stand after a colon. */

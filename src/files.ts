@@ -10,7 +10,9 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
+  type Stats,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { CfsError, messageOf } from './errors.js';
@@ -116,6 +118,28 @@ export function readError(file: string, cause: unknown): CfsError {
     remedy: own(remedies, code ?? '') ?? 'Check that you have permission to read this file.',
     place: { file },
     cause,
+  });
+}
+
+/**
+ * Throws `READ_FAILED` where something is in the place of a file that reading may never come to the
+ * end of: a pipe, a device, also behind a link. In a folder of someone else it may be anything.
+ */
+export function requireEnding(file: string): void {
+  let found: Stats | undefined;
+  try {
+    found = statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    // Whoever opens it says why.
+    if (isSystemError(error)) return;
+    throw error;
+  }
+  if (found === undefined || found.isFile() || found.isDirectory()) return;
+  throw new CfsError({
+    code: 'READ_FAILED',
+    message: 'Could not read: it is a pipe or a device, not a file.',
+    remedy: 'Restore the file, or remove what is in its place.',
+    place: { file },
   });
 }
 

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CfsError, messageOf } from './errors.js';
-import { isSystemError, readError, writeFileAtomic } from './files.js';
+import { isSystemError, readError, requireEnding, writeFileAtomic } from './files.js';
 
 const sealedSchema = z.looseObject({ seal: z.string() });
 
@@ -61,6 +61,7 @@ function sealOf(content: object): string {
 }
 
 function readIfThere(file: string): string | undefined {
+  requireEnding(file);
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

@@ -23,6 +23,11 @@ export function visibleLine(text: string): string {
   return text.replace(unseen, escaped);
 }
 
+/** `text` whose further lines are set off, so that none of them passes for a line of ours. */
+export function setOff(text: string): string {
+  return text.replace(/\n(?=\S)/g, '\n    ');
+}
+
 /** `text` for a line of Markdown: every sign that could begin markup, HTML or a link is escaped. */
 export function markdownText(text: string): string {
   return visibleLine(text.replace(/\s+/g, ' ').trim())

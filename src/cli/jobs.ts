@@ -14,6 +14,7 @@ import { createRun, findRun, listRuns, readResults, runState } from '../runs/run
 import type { RunFolder } from '../runs/runFolder.js';
 import { exitCodes } from './io.js';
 import type { Engine, Io } from './io.js';
+import { setOff } from '../text.js';
 import { createProgress } from './progress.js';
 import { formatTable } from './table.js';
 
@@ -74,7 +75,7 @@ export function showRuns(io: Io, { json, workspace }: CommonOptions): number {
     ]);
     io.out(formatTable([['run', 'state', 'method', 'name'], ...rows]));
     for (const { id, problem } of runs) {
-      if (problem) io.out(`\n${id}: ${formatError(problem)}\n`);
+      if (problem) io.out(`\n${setOff(id)}: ${formatError(problem)}\n`);
     }
   }
   return exitCodes.ok;

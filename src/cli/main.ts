@@ -15,6 +15,10 @@ async function loadEngine(): Promise<Engine> {
   return { ...job, ...commands };
 }
 
+// What Node warns of may hold text from outside too.
+process.removeAllListeners('warning');
+process.on('warning', ({ name, message }) => processTerminal.err(`${name}: ${message}\n`));
+
 // A reader that went away (`| head`) must not end a training run.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;

@@ -5,7 +5,7 @@
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
 import type { RunEvent, RunEventOf, TaskScore } from '../protocol/records.js';
 import type { Io } from './io.js';
-import { visibleLine } from '../text.js';
+import { setOff, visibleLine } from '../text.js';
 
 export interface Progress {
   show(event: RunEvent): void;
@@ -29,7 +29,7 @@ export function createProgress(io: Pick<Io, 'out' | 'redraw' | 'tty' | 'columns'
   };
   const line = (text: string): void => {
     clear();
-    io.out(`${text}\n`);
+    io.out(`${setOff(text)}\n`);
   };
   const status = (kind: string, text: string, time: string): void => {
     if (io.tty) {

@@ -11,6 +11,7 @@ import type { DoctorReport } from '../protocol/providers.js';
 import type { BosToken, SampleRecord } from '../protocol/records.js';
 import { sourceRole } from '../protocol/sourceRoles.js';
 import { readRunConfig } from '../runs/config.js';
+import { setOff } from '../text.js';
 import type { ValidateData } from '../engine/commands.js';
 import { exitCodes } from './io.js';
 import type { Io } from './io.js';
@@ -127,11 +128,11 @@ function describeValidation(data: ValidateData, configFile: string): string {
   const files = dataset.files.map(({ file, shape, rows, unusedColumns }) => {
     const unused =
       unusedColumns.length === 0 ? '' : `, unused columns: ${unusedColumns.join(', ')}`;
-    return `${file}: ${rows} rows, ${shape ?? 'unknown shape'}${unused}\n`;
+    return `${setOff(`${file}: ${rows} rows, ${shape ?? 'unknown shape'}${unused}`)}\n`;
   });
   const problems = dataset.problems.map(
     ({ severity, code, message, remedy, ...place }) =>
-      `${formatPlace(place)}: ${severity} ${code}: ${message}\n  → ${remedy}\n`,
+      `${setOff(`${formatPlace(place)}: ${severity} ${code}: ${message}\n  → ${remedy}`)}\n`,
   );
   const listed = dataset.problems.length;
   const more = dataset.errors + dataset.warnings - listed;
@@ -145,7 +146,9 @@ function describeValidation(data: ValidateData, configFile: string): string {
       `${heldOut === 0 ? '' : `, ${heldOut} held out`}; ` +
       `${counted(dataset.errors, 'error')}, ${counted(dataset.warnings, 'warning')}\n`,
     ...(bos === undefined ? [] : [describeStart(bos)]),
-    ...(licenses.length === 0 ? [] : [`license, copied to the model: ${licenses.join(', ')}\n`]),
+    ...(licenses.length === 0
+      ? []
+      : [`${setOff(`license, copied to the model: ${licenses.join(', ')}`)}\n`]),
     ...describeNames(data),
     ...data.findings.map((finding) => describeFinding(finding, configFile)),
     ...(preview === undefined ? [] : [describePreview(preview)]),
@@ -157,14 +160,14 @@ function describeValidation(data: ValidateData, configFile: string): string {
 function describeNames({ tasks }: ValidateData): string[] {
   return tasks
     .filter(({ name, own }) => name !== own)
-    .map(({ file, name }) => `${file}: its task is called “${name}” in this run\n`);
+    .map(({ file, name }) => `${setOff(`${file}: its task is called “${name}” in this run`)}\n`);
 }
 
 /** In a file of its own, else at its field of `run.yaml`. */
 function describeFinding({ severity, field, error }: FindingRecord, configFile: string): string {
   const { code, message, remedy, place } = error;
   const where = place.file === undefined ? { file: configFile, field } : place;
-  return `${formatPlace(where)}: ${severity} ${code}: ${message}\n  → ${remedy}\n`;
+  return `${setOff(`${formatPlace(where)}: ${severity} ${code}: ${message}\n  → ${remedy}`)}\n`;
 }
 
 /** A number with its noun: `1 row`, `2 rows`. */
@@ -196,7 +199,7 @@ function describePreview(preview: NonNullable<ValidateData['preview']>): string 
 }
 
 function describeStart({ token, id, reason }: BosToken): string {
-  return `BOS token ${token} (id ${id}): ${reason}\n`;
+  return `${setOff(`BOS token ${token} (id ${id}): ${reason}`)}\n`;
 }
 
 function describeMachine({ versions, system, providers }: DoctorReport): string {

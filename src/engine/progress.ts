@@ -1,7 +1,15 @@
 /** Clocks: the time of an event, and how fast something goes and how long it still takes. */
 
+/** When this process looked at the system's clock, on both clocks. */
+let set: { date: number; monotonic: number } | undefined;
+
+/**
+ * The time of an event. The system's clock is looked at once: somebody may set it, or it jumps when
+ * the network is back, and what passes between two events of a session is time worked.
+ */
 export function now(): string {
-  return new Date().toISOString();
+  set ??= { date: Date.now(), monotonic: performance.now() };
+  return new Date(set.date + performance.now() - set.monotonic).toISOString();
 }
 
 export interface Rate {

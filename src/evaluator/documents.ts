@@ -6,12 +6,13 @@ import { readFileSync } from 'node:fs';
 import { CsvError, parse as parseCsv } from 'csv-parse/sync';
 import { z } from 'zod';
 import { CfsError, messageOf } from '../errors.js';
+import { anyNames } from '../own.js';
 import { compilePattern } from './patterns.js';
 
 /** One item with its fields, as the file has it. */
 export type Document = Record<string, unknown>;
 
-const documentSchema = z.record(z.string(), z.unknown());
+const documentSchema = anyNames(z.unknown());
 
 /**
  * Reads the items of `file` by its extension: `.jsonl` one object per line, `.json` a list of
@@ -71,12 +72,20 @@ function readJson(file: string, text: string): Document[] {
 }
 
 function readCsv(file: string, text: string): Document[] {
+  let records: string[][];
   try {
-    return z.array(documentSchema).parse(parseCsv(text, { columns: true, skip_empty_lines: true }));
+    records = parseCsv(text, { skip_empty_lines: true });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     throw invalid(file, error.message, 'Check the quotes and the number of columns of this row.');
   }
+  const [header = [], ...rows] = records;
+  const twice = header.find((name, i) => header.indexOf(name) !== i);
+  if (twice !== undefined) {
+    const message = `Two columns are named "${twice}".`;
+    throw invalid(file, message, 'Give each column in the first row its own name.', 1);
+  }
+  return rows.map((row) => Object.fromEntries(header.map((name, i) => [name, row[i]])));
 }
 
 function splitText(text: string, separator: string | undefined): Document[] {

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, isMap, isNode, parseDocument } from 'yaml';
-import type { Document as YamlDocument } from 'yaml';
+import { isMap, isNode } from 'yaml';
+import type { Document as YamlDocument, LineCounter } from 'yaml';
 import { CfsError, defined, messageOf } from '../errors.js';
 import type { Place } from '../errors.js';
 import { createRandom, permutation } from '../random.js';
@@ -15,6 +15,7 @@ import { preprocessDocument } from './preprocess.js';
 import { taskSchema } from './taskSchema.js';
 import type { TaskDefinition } from './taskSchema.js';
 import { setOwn } from '../own.js';
+import { parseYaml } from '../yamlText.js';
 
 export interface TaskItem {
   /** Position in the task's data, from 0: the same in every evaluation and every subset. */
@@ -106,15 +107,13 @@ export function parseDefinition(
   file: string,
   overrides: Record<string, unknown> = {},
 ): TaskDefinition {
-  const lines = new LineCounter();
-  const yaml = parseDocument(text, { lineCounter: lines });
-  const [fault] = yaml.errors;
-  if (fault !== undefined) {
-    const start = fault.linePos?.[0];
-    throw invalid(fault.message, { file, line: start?.line, column: start?.col });
-  }
   // Not `z.record`, which would drop a field named `__proto__` instead of refusing it.
-  const fields: unknown = yaml.toJS();
+  const { document: yaml, lines, content: fields, faults: broken } = parseYaml(text);
+  const [fault] = broken;
+  if (fault !== undefined) {
+    const { message, ...place } = fault;
+    throw invalid(message, { file, ...place });
+  }
   if (!isMap(yaml.contents) || typeof fields !== 'object') {
     throw invalid('The file is not a list of fields.', { file });
   }

@@ -4,6 +4,7 @@
  * each field to the user.
  */
 import { z } from 'zod';
+import { anyNames } from '../own.js';
 import { metricNames } from '../protocol/metrics.js';
 import { metricsOf } from './metrics.js';
 import { compilePattern } from './patterns.js';
@@ -49,7 +50,7 @@ export const taskSchema = z
     task: z.string().min(1),
     kind: z.enum(taskKinds),
     data: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
-    line_files: z.record(z.string(), z.string()).default({}),
+    line_files: anyNames(z.string()).default({}),
     separator: pattern.optional(),
     preprocess: z.enum(['hellaswag']).optional(),
     description: z.string().default(''),

@@ -121,7 +121,7 @@ export interface PanelHost extends vscode.Disposable {
    * undefined while these settings cannot be started.
    */
   generateSamples(): string | undefined;
-  /** The mix page, where it is about the run `runId`, is about `next` from now on. */
+  /** The mix page, where it is about the run `runId`, is about `next` from now on, which has another BOS token. */
   follow(runId: string, next: RunFolder): void;
 }
 

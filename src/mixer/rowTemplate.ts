@@ -15,8 +15,12 @@ export interface RowTemplate {
   render(values: Record<string, unknown>): string;
 }
 
-const NAMES_OF_JINJA =
-  'loop range namespace true false none True False None raise_exception strftime_now'.split(' ');
+/** Words of Jinja: no column reaches them. */
+const constants = new Set(['true', 'false', 'none', 'True', 'False', 'None']);
+/** Where they are called, Jinja's functions are meant; elsewhere a column of that name. */
+const functions = new Set(['range', 'namespace', 'raise_exception', 'strftime_now']);
+/** No name of a template contains it: under `:range` a column is no rival of the function. */
+const apart = ':';
 
 /** `field` is the setting that holds the template, for messages. Throws `TEMPLATE_BROKEN`. */
 export function compileRowTemplate(text: string, field: string): RowTemplate {
@@ -28,7 +32,8 @@ export function compileRowTemplate(text: string, field: string): RowTemplate {
     optional: printed.filter((name) => names.tested.has(name)),
     render: (values) => {
       try {
-        return template.render(values);
+        const named = Object.entries(values).map(([name, value]) => [boundName(name), value]);
+        return template.render(Object.fromEntries(named) as Record<string, unknown>);
       } catch (cause) {
         throw new CfsError({
           code: 'TEMPLATE_FAILED',
@@ -56,40 +61,54 @@ function compile(text: string, field: string): Template {
   }
 }
 
-/** Names that occur anywhere, in conditions, and those the template itself gives a value. */
+/**
+ * Names that occur anywhere, in conditions, and those the template itself gives a value. Those that
+ * Jinja has functions for are renamed in the program, so that it finds the column.
+ */
 function namesOf(program: unknown) {
-  const names = {
-    all: new Set<string>(),
-    tested: new Set<string>(),
-    local: new Set(NAMES_OF_JINJA),
-  };
-  const walk = (node: unknown, into: Set<string>): void => {
-    if (Array.isArray(node)) return node.forEach((item) => walk(item, into));
+  const names = { all: new Set<string>(), tested: new Set<string>(), local: new Set(constants) };
+  const walk = (node: unknown, into: Set<string>, inLoop = false): void => {
+    if (Array.isArray(node)) return node.forEach((item) => walk(item, into, inLoop));
     if (typeof node !== 'object' || node === null) return;
     const { type, value } = node as { type?: unknown; value?: unknown };
     if (type === 'Identifier' && typeof value === 'string') {
-      into.add(value);
+      // Inside a loop, Jinja's own variable.
+      if (value === 'loop' && inLoop) return;
+      const name = value.replace(apart, '');
+      into.add(name);
+      Object.assign(node, { value: boundName(name) });
       return;
     }
     for (const [key, child] of Object.entries(node)) {
       if (isMere(node, key)) continue;
-      walk(child, into);
+      const within = inLoop || (type === 'For' && key === 'body');
+      walk(child, into, within);
       if ((key === 'test' || key === 'condition') && type !== 'TestExpression')
-        walk(child, names.tested);
-      if (key === 'loopvar' || key === 'assignee') walk(child, names.local);
+        walk(child, names.tested, within);
+      if (key === 'loopvar' || key === 'assignee') walk(child, names.local, within);
     }
   };
   walk(program, names.all);
   return names;
 }
 
+function boundName(name: string): string {
+  return functions.has(name) ? apart + name : name;
+}
+
 /** Places where an identifier is a word of the language, not the name of a value. */
 function isMere(node: object, key: string): boolean {
   const { type, computed } = node as { type?: unknown; computed?: unknown };
   return (
+    (type === 'CallExpression' && key === 'callee' && isFunction(node)) ||
     (type === 'MemberExpression' && key === 'property' && computed !== true) ||
     (type === 'FilterExpression' && key === 'filter') ||
     (type === 'TestExpression' && key === 'test') ||
     (type === 'KeywordArgumentExpression' && key === 'key')
   );
+}
+
+function isFunction(call: object): boolean {
+  const { callee } = call as { callee?: { type?: unknown; value?: unknown } };
+  return callee?.type === 'Identifier' && functions.has(String(callee.value));
 }

@@ -71,7 +71,8 @@ function contentsOf({ groups }: RunIdentity): Map<string, string> {
 
 /**
  * Items that both sides have (by task, metric and name) and answer differently, in the order of
- * `to`. A side is the records of a run and which of its two models is meant.
+ * `to`. A side is the records of a run and which of its two models is meant. Two runs may have other
+ * task files of one name: what was asked must be the same too.
  */
 export function compareItems(
   from: { items: Iterable<ItemRecord>; model: 'base' | 'final' },
@@ -86,7 +87,7 @@ export function compareItems(
   const found: ItemComparison[] = [];
   for (const item of to.items) {
     const earlier = isWanted(item) ? before.get(item.id) : undefined;
-    if (earlier === undefined) continue;
+    if (earlier?.prompt !== item.prompt || earlier.expected !== item.expected) continue;
     const [a, b] = [earlier[from.model], item[to.model]];
     if (a.correct !== wasRight || b.correct === wasRight) continue;
     const { task, metric, id, prompt, expected } = item;

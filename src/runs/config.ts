@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
-import { Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { Document, isMap, isNode, isScalar, isSeq } from 'yaml';
 import type { Node, YAMLMap } from 'yaml';
 import { z } from 'zod';
 import { CfsError, formatPlace, messageOf } from '../errors.js';
@@ -16,24 +16,16 @@ import { runConfigSchema } from './configSchema.js';
 import type { RunConfig } from './configSchema.js';
 import { mapPaths } from './paths.js';
 import { own } from '../own.js';
+import { parseYaml } from '../yamlText.js';
 
 /** The configuration of a file, or every problem it has (`CONFIG_INVALID`, with line and field). */
 export type ConfigCheck = { config: RunConfig; problems: [] } | { problems: CfsError[] };
 
 /** Checks the text of `file`. Throws nothing: a page shows the problems beside the text. */
 export function checkRunConfig(text: string, file: string): ConfigCheck {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const broken = document.errors.map((error) => {
-    const { line, col } = lines.linePos(error.pos[0]);
-    return problem(file, error.message, { line, column: col });
-  });
-  if (broken.length > 0) return { problems: broken };
-  let content: unknown;
-  try {
-    content = document.toJS();
-  } catch (error) {
-    return { problems: [problem(file, messageOf(error), { line: 1, column: 1 })] };
+  const { document, lines, content, faults } = parseYaml(text);
+  if (faults.length > 0) {
+    return { problems: faults.map(({ message, ...place }) => problem(file, message, place)) };
   }
   const check = checkFields(content ?? {});
   if ('config' in check) {

@@ -19,16 +19,32 @@ export function checkFields(
   values: unknown,
 ): { config: RunConfig } | { problems: ConfigProblem[] } {
   const parsed = runConfigSchema.safeParse(values, { reportInput: true, error: inWords });
-  if (parsed.success) return { config: parsed.data };
-  return { problems: parsed.error.issues.flatMap(describeIssue) };
+  const problems = parsed.error?.issues.flatMap(describeIssue) ?? [];
+  const seen = new Set(problems.map(({ path }) => fieldName(path)));
+  // Records leave it out without a word.
+  const unseen = pathsTo('__proto__', values).filter((path) => !seen.has(fieldName(path)));
+  problems.push(...unseen.map(unknownField));
+  return parsed.success && problems.length === 0 ? { config: parsed.data } : { problems };
+}
+
+/** Where fields of this name are, however deep. */
+function pathsTo(name: string, value: unknown, path: PropertyKey[] = []): PropertyKey[][] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inside]) => {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    return key === name ? [at] : pathsTo(name, inside, at);
+  });
+}
+
+function unknownField(path: PropertyKey[]): ConfigProblem {
+  const key = String(path.at(-1));
+  const message = `Unknown field \`${key}\`${didYouMean(key, path.slice(0, -1))}`;
+  return { path, message, short: message };
 }
 
 function describeIssue(issue: z.core.$ZodIssue): ConfigProblem[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const message = `Unknown field \`${key}\`${didYouMean(key, issue.path)}`;
-      return { path: [...issue.path, key], message, short: message };
-    });
+    return issue.keys.map((key) => unknownField([...issue.path, key]));
   }
   const name = fieldName(issue.path);
   if (issue.code === 'invalid_type' && issue.input === undefined) {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { CfsError, messageOf } from '../errors.js';
-import { isSystemError, readError, writeFileAtomic } from '../files.js';
+import { isSystemError, readError, requireEnding, writeFileAtomic } from '../files.js';
 import { excludedSamplesSchema } from '../protocol/records.js';
 import { readEvents, type RunFolder } from './runFolder.js';
 
@@ -14,6 +14,7 @@ import { readEvents, type RunFolder } from './runFolder.js';
  */
 export function readExclusions(run: RunFolder): number[] {
   const file = run.paths.excluded;
+  requireEnding(file);
   try {
     const { excluded } = excludedSamplesSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
     return rising(excluded);

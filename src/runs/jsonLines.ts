@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import type { z } from 'zod';
-import { isSystemError, readError, writeError } from '../files.js';
+import { isSystemError, readError, requireEnding, writeError } from '../files.js';
 import {
   chainStart,
   followLine,
@@ -226,6 +226,7 @@ function* readLines(file: string): Generator<Line> {
 }
 
 function openExisting(file: string): number | undefined {
+  requireEnding(file);
   try {
     return openSync(file, 'r');
   } catch (error) {

@@ -11,6 +11,7 @@ import {
   copyFileSync,
   fstatSync,
   linkSync,
+  lstatSync,
   openSync,
   readFileSync,
   renameSync,
@@ -20,8 +21,8 @@ import {
 } from 'node:fs';
 import { constants as system } from 'node:os';
 import { dirname } from 'node:path';
-import { CfsError, type ErrorDetails } from '../errors.js';
-import { isSystemError, writeError } from '../files.js';
+import { attempt, CfsError, type ErrorDetails } from '../errors.js';
+import { isSystemError, readError, writeError } from '../files.js';
 import { formatSeconds } from '../protocol/format.js';
 import { startHeartbeat } from './heartbeat.js';
 import { fateOf, holderSchema, thisProcess, type Holder } from './lockHolder.js';
@@ -69,7 +70,14 @@ export function takeLock(file: string): Lock {
       },
       release: () => {
         endHeartbeat();
-        if (look(file)?.text === text) rmSync(file, { force: true });
+        // What cannot be read is not ours to remove.
+        if (
+          attempt(
+            () => look(file),
+            () => undefined,
+          )?.text === text
+        )
+          rmSync(file, { force: true });
       },
       takenOver,
     };
@@ -112,9 +120,12 @@ function fate(found: Found, now: number): ReturnType<typeof fateOf> {
   return found.holder === undefined ? 'unknown' : fateOf(found.holder, silence(found, now));
 }
 
-/** Seconds since the last sign of life. */
+/**
+ * Seconds since the last sign of life. One that lies ahead comes from a clock that was wrong then or
+ * is now; whoever lives puts it right with the next beat, so it counts like one as far back.
+ */
 function silence({ beat }: Found, now: number): number {
-  return Math.max(0, now - beat) / 1000;
+  return Math.abs(now - beat) / 1000;
 }
 
 /** Appears whole or not at all; false where the name is taken. */
@@ -166,7 +177,10 @@ function removeStale(file: string, stale: Found): void {
   }
 }
 
-/** A lock that is not there is looked for again: `removeStale` may have moved it for a moment. */
+/**
+ * A lock that is not there is looked for again: `removeStale` may have moved it for a moment. Throws
+ * `READ_FAILED`.
+ */
 function isOurs(file: string, text: string): boolean {
   for (let attempt = 0; attempt < 4; attempt++) {
     if (attempt > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
@@ -176,20 +190,37 @@ function isOurs(file: string, text: string): boolean {
   return false;
 }
 
+/** Throws `READ_FAILED`, also for what is no lock: a folder, a link, a pipe. */
 function look(file: string): Found | undefined {
-  let descriptor: number;
   try {
-    descriptor = openSync(file, 'r');
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    if (found === undefined) return undefined;
+    if (!found.isFile()) throw noLock(file);
+    return readLock(file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    if (!isSystemError(error)) throw error;
+    if (error.code === 'ENOENT') return undefined;
+    throw readError(file, error);
   }
+}
+
+function readLock(file: string): Found {
+  const descriptor = openSync(file, 'r');
   try {
     const text = readFileSync(descriptor, 'utf8');
     return { text, holder: parseHolder(text), beat: fstatSync(descriptor).mtimeMs };
   } finally {
     closeSync(descriptor);
   }
+}
+
+function noLock(file: string): CfsError {
+  return new CfsError({
+    code: 'READ_FAILED',
+    message: 'There is something that is no file where the lock of this run should be.',
+    remedy: 'Remove it, once no other process is writing this run.',
+    place: { file },
+  });
 }
 
 function parseHolder(text: string): Holder | undefined {
@@ -231,11 +262,10 @@ function locked(file: string, found: Found | undefined, now: number): CfsError {
       remedy: 'Wait a moment, then try again.',
     });
   }
-  const ago = formatSeconds(silence(found, now));
   const minutes = silenceLimitSeconds / 60;
   return new CfsError({
     ...details,
-    message: `This run is being written by ${nameOf(found.holder)}; its last sign of life was ${ago} ago.`,
+    message: `This run is being written by ${nameOf(found.holder)}; its last sign of life was ${ago(found, now)}.`,
     remedy:
       fate(found, now) === 'running'
         ? 'Stop it, or wait until it ends.'
@@ -250,7 +280,9 @@ function takeover(found: Found, now: number): Lock['takenOver'] {
     code: 'RUN_TAKEN_OVER',
     message:
       `This run was taken over from ${who}, ` +
-      `which had given no sign of life for ${formatSeconds(silence(found, now))}.`,
+      (found.beat > now
+        ? `whose last sign of life was dated ${ago(found, now)}: a clock was wrong.`
+        : `which had given no sign of life for ${formatSeconds(silence(found, now))}.`),
     remedy: 'Make sure that it has ended; should it wake up, it stops before it writes again.',
   };
 }
@@ -266,6 +298,12 @@ function lost(file: string): CfsError {
     remedy: 'Resume the run once no other process is writing it.',
     place: { file },
   });
+}
+
+/** When the last sign of life was, in words. */
+function ago(found: Found, now: number): string {
+  const time = formatSeconds(silence(found, now));
+  return found.beat > now ? `${time} ahead` : `${time} ago`;
 }
 
 function nameOf({ pid, host }: Holder): string {

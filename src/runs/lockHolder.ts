@@ -22,7 +22,8 @@ export type Holder = z.infer<typeof holderSchema>;
 
 export function thisProcess(): Holder {
   const { pid } = process;
-  return { host: hostname(), boot: bootId(), namespace: namespace(), pid, started: startOf(pid) };
+  const started = processOf(pid)?.started ?? null;
+  return { host: hostname(), boot: bootId(), namespace: namespace(), pid, started };
 }
 
 /** What became of a holder whose last sign of life was so many seconds ago. */
@@ -42,10 +43,12 @@ export function fateOf(holder: Holder, silentSeconds: number): 'running' | 'ende
     // EPERM: there is such a process, of another user.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return 'ended';
   }
-  const started = startOf(holder.pid);
+  const found = processOf(holder.pid);
+  if (found === undefined) return 'unknown';
+  if (found.isDead) return 'ended';
   // The id may have been given to another process since.
-  if (holder.started === null || started === null) return 'unknown';
-  return holder.started === started ? 'running' : 'ended';
+  if (holder.started === null) return 'unknown';
+  return holder.started === found.started ? 'running' : 'ended';
 }
 
 let knownBoot: string | null | undefined;
@@ -64,19 +67,33 @@ function namespace(): string | null {
   return unlessMissing(() => readlinkSync('/proc/self/ns/pid'));
 }
 
-function startOf(pid: number): string | null {
-  return unlessMissing(() => {
+interface Process {
+  started: string;
+  /** It has ended, and its parent has not asked how: a container's first process may never do. */
+  isDead: boolean;
+}
+
+/** Undefined where the system does not say, or has no such process. */
+function processOf(pid: number): Process | undefined {
+  const text = unlessMissing(() => {
     if (process.platform === 'win32') return null;
-    if (process.platform !== 'linux') return run('ps', '-o', 'lstart=', '-p', String(pid));
+    if (process.platform !== 'linux')
+      return run('ps', '-o', 'state=', '-o', 'lstart=', '-p', String(pid));
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold spaces; the start time is the 20th field after it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return `${state} ${fields[18]}`;
   });
+  const [, state, started] = /^(\S+)\s+(.+)$/.exec(text ?? '') ?? [];
+  if (state === undefined || started === undefined) return undefined;
+  return { started, isDead: /^[ZX]/.test(state) };
 }
 
 function run(program: string, ...args: string[]): string {
   return execFileSync(program, args, {
     encoding: 'utf8',
+    // A time of day must be the same for everybody who asks, wherever the machine travels.
+    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
     stdio: ['ignore', 'pipe', 'ignore'],
   }).trim();
 }

@@ -16,10 +16,16 @@ import {
 } from '../protocol/records.js';
 import type { RunInfo, RunState } from '../protocol/runInfo.js';
 import { requireEnd } from './chain.js';
-import { readRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
 import { readLogEnds, type LogEnds } from './logEnds.js';
-import { isRunning, problemIn, readResults, runPaths, type RunPaths } from './runFolder.js';
+import {
+  isRunning,
+  problemIn,
+  readConfigOf,
+  readResults,
+  runPaths,
+  type RunPaths,
+} from './runFolder.js';
 import { createLineCounter, createTailReader, type TakeRecords } from './tail.js';
 
 /** What the events of a run say until now. */
@@ -136,7 +142,7 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
   let last: RunInfo | undefined;
 
   /** Once for each time the file changes: it may be long to read. */
-  const readConfig = whenChanged(paths.config, () => readRunConfig(paths.config));
+  const readConfig = whenChanged(paths.config, () => readConfigOf(paths));
   const checkResults = whenChanged(paths.results, () => void readResults({ paths }));
 
   /** Throws the first thing that is wrong with the logs as far as they were read. */

@@ -7,7 +7,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { CfsError } from '../errors.js';
-import { isSystemError, readError } from '../files.js';
+import { isSystemError, readError, requireEnding } from '../files.js';
 import { chainStart, followLine, misplaced, parseJson, readLine, type LogEnd } from './chain.js';
 
 /** Small enough to be parsed in a few milliseconds, also on a busy machine. */
@@ -300,6 +300,7 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
 }
 
 async function openExisting(file: string): Promise<FileHandle | undefined> {
+  requireEnding(file);
   try {
     return await open(file, 'r');
   } catch (error) {

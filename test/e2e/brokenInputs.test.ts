@@ -290,6 +290,33 @@ describe('a cloned workspace whose names are no mere text', () => {
     expect(JSON.parse(json.out)).toMatchObject({ name, state: 'interrupted' });
     for (const { out } of [listed, json]) expect(unseen.test(out), out).toBe(false);
   });
+
+  it.skipIf(process.platform === 'win32')('lets none of them pass for a line of ours', async () => {
+    const folder = copy();
+    const model = join(folder, 'model');
+    writeFileSync(join(model, 'LICENSE\nSAFE: yes'), 'x');
+    const args = ['validate', join(folder, 'run.yaml')];
+    const { out } = await start(cli, args, folder).ended;
+    expect(out).toContain('LICENSE\n    SAFE: yes');
+    edit(join(model, 'config.json'), (text) =>
+      JSON.stringify({ ...(JSON.parse(text) as object), model_type: 'x\nSAFE: yes' }),
+    );
+    expect(onlyError(await runJob(folder)).message).toContain('x\nSAFE: yes');
+  });
+
+  it('says the same of a key that the YAML library has a warning for', async () => {
+    const folder = copy();
+    edit(join(folder, 'run.yaml'), (text) => {
+      const fields = Object.entries(JSON.parse(text) as object);
+      const lines = fields.map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
+      return `${lines.join('')}? ["a\u202Eb \u009b31m", x]\n: 3\n`;
+    });
+    const ended = await runJob(folder);
+    const error = onlyError(ended, 2);
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(unseen.test(ended.err), ended.err).toBe(false);
+    expect(ended.err.trimEnd().split('\n')).toHaveLength(3);
+  });
 });
 
 /** A file system of its own, or undefined where this user may not mount one. */

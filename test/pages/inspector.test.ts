@@ -198,6 +198,40 @@ describe.skipIf(!hasChromium)('the sample inspector in Chromium', () => {
     await opened.close();
   });
 
+  it('makes one run of two clicks, also while another one is looked at', async () => {
+    let answer: () => void = () => undefined;
+    const asked: unknown[] = [];
+    const { page, ...opened } = await openInspector(browser, {
+      samples,
+      state: {
+        bos,
+        verdict: { coherent: false, reason: 'Mean entropy 7 nats.', betterTokenId: 5 },
+        runs: [makeRun({ samples: 200 }), makeRun({ id: 'run-b', name: 'Other', samples: 3 })],
+      },
+      handlers: {
+        changeBos: async (params) => {
+          asked.push(params);
+          await new Promise<void>((resolve) => (answer = resolve));
+          return {};
+        },
+      },
+    });
+    const use = page.getByText('Use token 5');
+    const twice = (node: Element): void => {
+      (node as HTMLElement).click();
+      (node as HTMLElement).click();
+    };
+    await use.evaluate(twice);
+    await page.locator('vscode-dropdown[aria-label="Run"]').click();
+    await page.locator('vscode-option', { hasText: 'Other' }).click();
+    await expect.poll(() => opened.asked.map(({ method }) => method)).toContain('select');
+    await use.evaluate(twice);
+    answer();
+    await expect.poll(() => use.evaluate((node) => node.hasAttribute('disabled'))).toBe(false);
+    expect(asked).toEqual([{ runId: 'run-a', tokenId: 5 }]);
+    await opened.close();
+  });
+
   it('goes on to training from a stopped run, and shows a refusal', async () => {
     const stopped = { diagnostics: diagnosticsOf(200) };
     const opened = await openInspector(browser, {

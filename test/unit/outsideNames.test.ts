@@ -2,9 +2,12 @@
  * Names from outside that every JavaScript object inherits, or that are words of YAML, Jinja or
  * Python: each is an ordinary name at every door, known or unknown like any other.
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readDocuments } from '../../src/evaluator/documents.js';
 import { renderText } from '../../src/evaluator/template.js';
-import { parseDefinition } from '../../src/evaluator/task.js';
+import { loadTask, parseDefinition } from '../../src/evaluator/task.js';
 import { resolveFormat } from '../../src/mixer/formats.js';
 import { loadTokenizer } from '../../src/model/tokenizer.js';
 import { own, setOwn } from '../../src/own.js';
@@ -36,6 +39,14 @@ describe.each([...inherited, ...reserved])('the name %s', (name) => {
     expect(problems[0]?.message).toContain(`Unknown field \`${key}\``);
   });
 
+  it('is an unknown name of a column', () => {
+    const text = `model: m\ndataset:\n  path: d.csv\n  columns:\n    ${name}: a\n`;
+    const { problems } = checkRunConfig(text, '/w/run.yaml');
+    expect(problems.map(({ code, place: { line } }) => [code, line])).toEqual([
+      ['CONFIG_INVALID', 5],
+    ]);
+  });
+
   it('is an unknown field of a task', async () => {
     const text = `task: t\nkind: loglikelihood\ndoc_to_target: x\nmetrics: [acc]\n${name}: 1\n`;
     await expectError('TASK_INVALID', () => parseDefinition(text, '/w/task.yaml'));
@@ -52,11 +63,54 @@ describe.each([...inherited, ...reserved])('the name %s', (name) => {
     expect(getAt({}, [name])).toBeUndefined();
   });
 
+  it('is a field of the items that a task reads, in every format', () => {
+    const [key, value] = [JSON.stringify(name), '"words"'];
+    const folder = writeFiles(temporaryFolder(), {
+      'a.jsonl': `{${key}: ${value}}\n`,
+      'a.json': `[{${key}: ${value}}]`,
+      'a.csv': `${name},b\nwords,c\n`,
+      'text.txt': 'item\n',
+      'words.txt': 'words\n',
+    });
+    const files = ['jsonl', 'json', 'csv'].map((ending) => join(folder, `a.${ending}`));
+    const items = files.flatMap((file) => readDocuments(file));
+    expect(items.map((item) => own(item, name))).toEqual(['words', 'words', 'words']);
+    const text =
+      `task: t\nkind: loglikelihood\ndata: text.txt\nline_files: { ${key}: words.txt }\n` +
+      `doc_to_target: ${key}\nmetrics: [acc]\n`;
+    writeFileSync(join(folder, 'task.yaml'), text);
+    const [item] = loadTask(join(folder, 'task.yaml')).items;
+    expect(item && own(item.document, name)).toBe('words');
+  });
+
   it('is the name of a field that an item of a task has', () => {
     expect(renderText(name, parsed(name, 'words'), 'doc_to_text')).toBe('words');
     expect(renderText('{{ 1 }}', parsed(name, 'words'), 'doc_to_text')).toBe('1');
   });
 });
+
+describe.each(['range', 'namespace', 'raise_exception', 'strftime_now', 'loop'])(
+  'the name %s, which Jinja has a function or a variable for',
+  (name) => {
+    const template = { prompt: `Q: {{ ${name} }}`, response: '{{ a }}' };
+
+    it('is a column that a row template misses', async () => {
+      await expectError('TEMPLATE_FIELD', () => resolveFormat(['a'], { template }));
+    });
+
+    it('is a column that a row template prints, beside the function', () => {
+      const row = { [name]: 'words', a: 'b' };
+      const segments = (prompt: string) =>
+        resolveFormat(Object.keys(row), { template: { ...template, prompt } })
+          .toExample(row)
+          .segments.map(({ text }) => text);
+      expect(segments(template.prompt)).toEqual(['Q: words', 'b']);
+      expect(segments(`{% if ${name} %}Q: {{ ${name} }}{% endif %}`)).toEqual(['Q: words', 'b']);
+      const count = '{% for i in range(2) %}{{ loop.index }}{% endfor %}';
+      expect(segments(`{{ ${name} }}: ${count}`)).toEqual(['words: 12', 'b']);
+    });
+  },
+);
 
 describe.each(inherited)('the inherited name %s', (name) => {
   it('is an unsupported model family', async () => {

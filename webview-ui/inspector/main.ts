@@ -149,15 +149,22 @@ function keepPlace(): void {
   keepState(kept);
 }
 
-/** Asks the host for something that may take a while; its buttons wait. */
-async function act(ask: () => Promise<unknown>): Promise<void> {
-  busy = true;
+/** Asks the host for something. */
+async function ask(question: () => Promise<unknown>): Promise<void> {
   change({ ...store, problem: undefined });
   try {
-    await ask();
+    await question();
   } catch (problem) {
     report(problem);
   }
+}
+
+/** The same for what begins or resumes a run: one at a time, and its buttons wait. */
+async function begin(question: () => Promise<unknown>): Promise<void> {
+  // A second click comes before the buttons are drawn as waiting.
+  if (busy) return;
+  busy = true;
+  await ask(question);
   busy = false;
   plan();
 }
@@ -196,7 +203,7 @@ async function changeBos(tokenId?: number): Promise<void> {
   const runId = store.host?.selected;
   if (runId === undefined) return;
   const params = tokenId === undefined ? { runId } : { runId, tokenId };
-  await act(() => rpc.request('changeBos', params, { timeoutMs: patientMs }));
+  await begin(() => rpc.request('changeBos', params, { timeoutMs: patientMs }));
 }
 
 function draw(): void {
@@ -205,7 +212,7 @@ function draw(): void {
   const samples = shownSamples(store);
   const trouble = problem === undefined ? nothing : failure(problem);
   if (!host || !run) {
-    const openMix = (): void => void act(() => rpc.request('openMix', {}));
+    const openMix = (): void => void ask(() => rpc.request('openMix', {}));
     render(html`${trouble} ${host ? welcome(openMix) : loading()}`, top);
     for (const part of [aside, toolbar, notes]) render(nothing, part);
     toolbar.hidden = true;
@@ -218,9 +225,9 @@ function draw(): void {
       run,
       samples: samples.length,
       busy,
-      onSelect: (runId) => void act(() => rpc.request('select', { runId })),
+      onSelect: (runId) => void ask(() => rpc.request('select', { runId })),
       onChangeBos: (tokenId) => void changeBos(tokenId),
-      onResume: (until) => void act(() => rpc.request('resume', { runId: run.id, until })),
+      onResume: (until) => void begin(() => rpc.request('resume', { runId: run.id, until })),
       verdictOpen: isVerdictOpen(store),
       onVerdictOpen: (open) => {
         if (open !== isVerdictOpen(store)) change({ ...store, verdictOpen: open });

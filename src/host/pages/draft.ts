@@ -30,6 +30,16 @@ export function newDraft(values: Draft): KeptDraft {
   return { id: randomUUID(), values, suggested: {} };
 }
 
+/** The draft of another run with another value; pages that still show the draft as it was are told. */
+export function movedDraft(
+  draft: KeptDraft,
+  run: string,
+  { field, value }: { field: string; value: unknown },
+): KeptDraft {
+  const values = withValue(draft.values, field, value);
+  return { ...draft, id: randomUUID(), values, run: { id: run } };
+}
+
 /** What was kept; undefined where there is nothing, or what an older version kept. */
 export function readDraft(kept: unknown): KeptDraft | undefined {
   return keptDraftSchema.safeParse(kept).data;

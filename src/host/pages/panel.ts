@@ -18,7 +18,7 @@ import type { PanelHost, RunActions, Studio } from '../studio.js';
 import { showInfo } from '../ui.js';
 import { createCompareSide } from './compare.js';
 import { createCurvesSide } from './curves.js';
-import { newDraft } from './draft.js';
+import { movedDraft, newDraft } from './draft.js';
 import { createDraftStore } from './draftStore.js';
 import { createMixSide, type MixSide } from './mix.js';
 import { firstSelection } from './panelState.js';
@@ -159,8 +159,11 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
       return run?.id;
     },
     follow: (runId, next) => {
-      if (store.read().run?.id !== runId) return;
-      store.keep({ ...newDraft(next.config), run: { id: next.id } });
+      const draft = store.read();
+      if (draft.run?.id !== runId) return;
+      // Settings that were changed on the page since stay as they are there.
+      const bos = { field: 'generation.bos', value: next.config.generation.bos };
+      store.keep(movedDraft(draft, next.id, bos));
       tellMixState();
     },
     show: (page, { runIds, draft, change } = {}) => {

@@ -48,6 +48,8 @@ describe('readDocuments', () => {
     for (const [name, text] of [
       ['f.json', '{"a":1}'],
       ['g.csv', 'a,b\n"x,1\n'],
+      ['h.csv', 'a,b\nx\n'],
+      ['i.csv', 'a,a,b\n1,2,3\n'],
       ['h.jsonl', ''],
     ] as const) {
       expect(thrownBy(() => readDocuments(write(name, text)))).toMatchObject({
@@ -90,6 +92,14 @@ describe('parseDefinition', () => {
     expect(errorOf(minimal.replace('task: t\n', ''))).toMatchObject({ place: { field: 'task' } });
     expect(errorOf('task: [')).toMatchObject({ code: 'TASK_INVALID', place: { line: 1 } });
     expect(errorOf('- a')).toMatchObject({ code: 'TASK_INVALID' });
+  });
+
+  it('reports an alias of nothing, and aliases without end', () => {
+    const invalid = { code: 'TASK_INVALID', place: { file: 'my.yaml', line: 1 } };
+    expect(errorOf(`${minimal}doc_to_text: *nothing\n`)).toMatchObject(invalid);
+    const ten = (name: string): string => `[${Array.from({ length: 10 }, () => name).join(', ')}]`;
+    const bomb = `a: &a ${ten('x')}\nb: &b ${ten('*a')}\nc: &c ${ten('*b')}\nd: ${ten('*c')}\n`;
+    expect(errorOf(minimal + bomb)).toMatchObject(invalid);
   });
 
   it('refuses fields and metrics that do not go with the kind', () => {

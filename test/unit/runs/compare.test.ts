@@ -128,6 +128,20 @@ describe('compareItems', () => {
     ]);
   });
 
+  it('leaves out items of another task file of the same name', () => {
+    const other = [
+      { ...item('1', true, false), prompt: 'Who is 1?' },
+      { ...item('2', false, true), expected: 'two' },
+      item('3', true, false),
+    ];
+    const sides = [
+      { items: a, model: 'base' },
+      { items: other, model: 'final' },
+    ] as const;
+    expect(compareItems(...sides, ask('right-to-wrong'))).toEqual([]);
+    expect(compareItems(...sides, ask('wrong-to-right'))).toEqual([]);
+  });
+
   it('leaves other tasks out', () => {
     const other = [item('2', true, false, 'sorting')];
     const sides = [

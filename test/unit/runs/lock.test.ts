@@ -3,11 +3,13 @@ import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs, {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -17,7 +19,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { expectError } from '../../support/expectError.js';
 import { startHeartbeat } from '../../../src/runs/heartbeat.js';
 import { isLocked, takeLock } from '../../../src/runs/lock.js';
@@ -70,6 +72,17 @@ describe('a process of another machine', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('loses it also where its last sign of life is dated ahead, by a clock that was wrong', async () => {
+    leaveLock(elsewhere, -90);
+    const { message } = await expectError('RUN_LOCKED', () => takeLock(file));
+    expect(message).toMatch(/its last sign of life was 1 min (29|30) s ahead\.$/);
+    leaveLock(elsewhere, -86_400);
+    expect(isLocked(file)).toBe(false);
+    expect(takeLock(file).takenOver?.message).toMatch(
+      /whose last sign of life was dated (24 h 0|23 h 59) min ahead: a clock was wrong\.$/,
+    );
+  });
+
   it('keeps it for so long also where it left half a lock', async () => {
     writeFileSync(file, '{"host":"far');
     expect(isLocked(file)).toBe(true);
@@ -98,6 +111,22 @@ describe.runIf(process.platform === 'linux')('a process of this machine', () => 
     expect(takeLock(file).takenOver).toBeUndefined();
   });
 
+  it('that ended holds nothing, though its parent never asks how it ended', async () => {
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60']);
+    try {
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(line.toString());
+      const state = (): string | undefined =>
+        readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.charAt(0);
+      await expect.poll(state).toBe('Z');
+      leaveLock({ pid, started: startOf(pid) }, 0);
+      expect(isLocked(file)).toBe(false);
+      expect(takeLock(file).takenOver).toBeUndefined();
+    } finally {
+      parent.kill();
+    }
+  });
+
   it('lives, however silent', async () => {
     leaveLock({ pid: process.ppid, started: startOf(process.ppid) }, 3600);
     const { remedy } = await expectError('RUN_LOCKED', () => takeLock(file));
@@ -116,6 +145,46 @@ describe.runIf(process.platform === 'linux')('a process of this machine', () => 
 function startOf(pid: number): string {
   return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19] ?? '';
 }
+
+describe.runIf(process.platform === 'linux')('something else in the place of a lock', () => {
+  it.each<[string, () => void]>([
+    ['a folder', () => mkdirSync(file)],
+    ['a link to nothing', () => symlinkSync('/no/such/file', file)],
+    ['a link to a file', () => symlinkSync(process.execPath, file)],
+    ['a device', () => symlinkSync('/dev/null', file)],
+  ])('is named, and never read: %s', async (_, put) => {
+    const lock = takeLock(file);
+    rmSync(file);
+    put();
+    for (const ask of [() => isLocked(file), () => takeLock(file), () => lock.check()]) {
+      const { message, place } = await expectError('READ_FAILED', ask);
+      expect(message).toContain('no file where the lock');
+      expect(place).toEqual({ file });
+    }
+    lock.release();
+    expect(readdirSync(folder)).toEqual(['lock']);
+  });
+});
+
+/** As on macOS, where there is no `/proc`. */
+describe.runIf(process.platform === 'linux')('a machine that `ps` is asked of', () => {
+  const { TZ } = process.env;
+  beforeEach(() => void vi.spyOn(process, 'platform', 'get').mockReturnValue('freebsd'));
+  afterEach(() => {
+    vi.restoreAllMocks();
+    process.env.TZ = TZ;
+    if (TZ === undefined) delete process.env.TZ;
+  });
+
+  it('knows a process again in another time zone', async () => {
+    process.env.TZ = 'Asia/Tokyo';
+    const lock = takeLock(file);
+    process.env.TZ = 'America/New_York';
+    expect(isLocked(file)).toBe(true);
+    await expectError('RUN_LOCKED', () => takeLock(file));
+    lock.release();
+  });
+});
 
 describe('a lock that is lost', () => {
   it('stops its holder, and is not given back by it', async () => {

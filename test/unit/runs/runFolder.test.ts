@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -24,7 +25,9 @@ import {
   readSamples,
   runState,
 } from '../../../src/runs/runFolder.js';
+import { createRunReader } from '../../../src/runs/runInfo.js';
 import { openRunWriter } from '../../../src/runs/runWriter.js';
+import { readExclusions } from '../../../src/runs/exclusions.js';
 import type { RunFolder } from '../../../src/runs/runFolder.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { expectError } from '../../support/expectError.js';
@@ -96,6 +99,26 @@ describe('findRun and listRuns', () => {
     expect(list.map(({ id }) => id)).toEqual([newer.id, run.id]);
     expect(list[1]?.problem?.code).toBe('CONFIG_INVALID');
   });
+
+  const parts = ['config', 'events', 'samples', 'logs', 'results', 'base', 'excluded'] as const;
+  it.runIf(process.platform === 'linux').each(parts)(
+    'names a device in the place of %s, which may never end',
+    async (part) => {
+      const file = run.paths[part];
+      rmSync(file, { force: true });
+      symlinkSync('/dev/null', file);
+      const failure = { code: 'READ_FAILED', place: { file } };
+      const problem = listRuns(workspace)[0]?.problem;
+      const info = await createRunReader(run.folder, () => undefined).read();
+      for (const told of [problem, info?.problem]) if (told) expect(told).toMatchObject(failure);
+      if (['config', 'events', 'logs', 'results'].includes(part)) {
+        expect([problem, info?.problem]).toMatchObject([failure, failure]);
+      }
+      if (part === 'excluded') return expect(() => readExclusions(run)).toThrowError(/a device/);
+      if (part === 'config') return expect(() => openRun(run.folder)).toThrowError(/a device/);
+      if (part !== 'results') expect(() => openRunWriter(run)).toThrowError(/a device/);
+    },
+  );
 });
 
 describe('logs', () => {

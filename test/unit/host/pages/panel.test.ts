@@ -278,13 +278,25 @@ describe('the mix page', () => {
   it('follows its run to another BOS token, and no other run', async () => {
     host.show('mix', { draft: values });
     const runId = host.generateSamples() ?? '';
-    const next = await addRun('next');
+    const made = await addRun('next');
+    const next = {
+      ...made,
+      config: { ...made.config, generation: { ...made.config.generation, bos: 7 } },
+    };
     host.follow('another', next);
     expect(host.draft).toEqual(values);
+    // What was changed on the page since the run was made is not lost.
+    host.show('mix', { change: { seed: 5 } });
     host.follow(runId, next);
-    expect(page.events('mixState').at(-1)).toMatchObject({
-      values: { name: 'next' },
+    const moved = { ...values, seed: 5, generation: { bos: 7 } };
+    expect(host.draft).toMatchObject(moved);
+    const told = page.events('mixState').at(-1) as { draft: string };
+    expect(told).toMatchObject({
+      values: { seed: 5, generation: { bos: 7 } },
       run: { id: next.id },
+    });
+    await expect(page.ask('preview', { draft, values })).rejects.toMatchObject({
+      code: 'DRAFT_REPLACED',
     });
   });
 
