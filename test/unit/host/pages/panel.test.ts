@@ -54,6 +54,7 @@ const values = { model: '/models/base', dataset: [{ path: '/data/poems.jsonl' }]
 const previewed = {
   model: { parameters: 1e6, contextLength: 128 },
   dataset: { kept: 10 },
+  findings: [],
 };
 
 describe('the panel', () => {
@@ -163,6 +164,23 @@ describe('the mix page', () => {
     expect(page.events('mixState')).toHaveLength(told);
     saved.fire({ uri: { fsPath: values.dataset[0]?.path ?? '' } });
     expect(page.events('mixState')).toHaveLength(told + 1);
+  });
+
+  it('tells what the preview finds at its field', async () => {
+    const place = { file: '/tasks/facts.yaml', line: 3, field: 'metrics' };
+    const found = (severity: string, field: string) => ({
+      severity,
+      field,
+      error: { code: 'MADE_UP', message: 'So it is.', remedy: 'Mend it.', place },
+    });
+    const findings = [found('warning', 'model'), found('error', 'evaluation.tasks[1]')];
+    fake.parts.request.mockResolvedValue({ ...previewed, findings });
+    const message = 'facts.yaml, line 3: So it is. Mend it.';
+    expect(await page.ask('preview', { draft, values })).toMatchObject({
+      problems: [{ field: 'evaluation.tasks[1]', message }],
+      warnings: [{ field: 'model', message }],
+      preview: { findings },
+    });
   });
 
   it('tells problems by field, without asking the preview process', async () => {
