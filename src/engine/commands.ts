@@ -29,7 +29,7 @@ import {
   scanSources,
   splitRows,
   wantedSamples,
-  type RunRows,
+  type CheckedRun,
 } from './dataset.js';
 import { createEstimator } from './estimate/index.js';
 import { createEvaluator, taskScore } from './evaluation.js';
@@ -198,7 +198,7 @@ export async function validateCommand({
 
 /**
  * Looks at everything a run would look at before its first sample, so that a run that is refused
- * leaves no folder. Returns the rows it has read, for the run. Throws the first error.
+ * leaves no folder. Returns what it has read and found, for the run. Throws the first error.
  */
 export async function checkRunCommand({
   config,
@@ -208,12 +208,12 @@ export async function checkRunCommand({
   config: RunConfig;
   workspace: string;
   until: Until;
-}): Promise<RunRows> {
+}): Promise<CheckedRun> {
   if (until === 'samples') requireSamples({ config });
   const model = openModel(config.model, config.generation.bos);
   const rows = await loadRunRows(config, model);
-  await requireSound({ config, model, rows: rows.trained, place: { workspace } });
-  return rows;
+  const place = { workspace };
+  return { ...rows, warnings: await requireSound({ config, model, rows: rows.trained, place }) };
 }
 
 /** Scores a model folder on all items of the configuration's tasks. */

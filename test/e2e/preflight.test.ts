@@ -27,6 +27,7 @@ import {
   readEvents,
   readItems,
   readResults,
+  readSamples,
   runState,
 } from '../../src/runs/runFolder.js';
 import { start } from '../support/build.js';
@@ -47,6 +48,11 @@ async function validate(folder: string): Promise<{ code: number | null; data: Va
   const { code, out, err } = await start(cli, args, folder).ended;
   expect(err).toBe('');
   return { code, data: JSON.parse(out) as ValidateData };
+}
+
+/** What each finding is about. */
+function summaries({ findings }: ValidateData): string[][] {
+  return findings.map(({ severity, field, error }) => [severity, field, error.code]);
 }
 
 function edit(file: string, change: (text: string) => string): void {
@@ -167,9 +173,7 @@ describe('what is known to go wrong', () => {
     }
     const { code, data } = await validate(folder);
     expect(code).toBe(1);
-    expect(
-      data.findings.map(({ severity, field, error }) => [severity, field, error.code]),
-    ).toEqual([
+    expect(summaries(data)).toEqual([
       ['error', 'model', 'MODEL_FILE_UNREADABLE'],
       ['error', 'evaluation.tasks[2]', 'TASK_REPEATED'],
       ['error', 'evaluation.tasks[1]', 'TASK_INVALID'],
@@ -228,17 +232,24 @@ describe('what is worth knowing', () => {
     const folder = copy({ generation: { count: undefined, budget: 0.01 } });
     const { code, data } = await validate(folder);
     expect(code).toBe(0);
-    expect(
-      data.findings.map(({ severity, field, error }) => [severity, field, error.code]),
-    ).toEqual([
+    expect(summaries(data)).toEqual([
       ['warning', 'model', 'LICENSE_MISSING'],
       ['warning', 'generation.budget', 'BUDGET_SMALL'],
     ]);
     const { message, remedy } = defined(data.findings[1], 'finding').error;
     expect(message).toContain('for 40 dataset rows');
     expect(remedy).toContain('0.025 is enough for one sample');
-    // The run does the same.
+    expect(message).toContain('1 sample will be generated');
+    // The run says and does the same.
     expect(data.preview?.sources[1]?.rows).toBe(1);
+    const args = ['run', 'run.yaml', '--until', 'samples'];
+    const { code: ended, out } = await start(cli, args, folder).ended;
+    expect(ended).toBe(0);
+    for (const { error } of data.findings) {
+      const line = `warning ${error.code}: ${error.message}\n  → ${error.remedy}\n`;
+      expect(out.split(line)).toHaveLength(2);
+    }
+    expect([...readSamples(openRun(defined(listRuns(folder)[0], 'run').folder))]).toHaveLength(1);
   });
 });
 
