@@ -89,6 +89,13 @@ export function stringifyRunConfig(config: RunConfig, file: string): string {
   return document.toString({ lineWidth: 100 });
 }
 
+/** The dataset of a configuration as it stands in a file at `file`. */
+export function stringifyDataset(dataset: RunConfig['dataset'], file: string): string {
+  const folder = dirname(resolve(file));
+  const part = mapPaths({ dataset }, (path) => relativePath(folder, path));
+  return new Document(part).toString({ lineWidth: 100 });
+}
+
 /** Writes `config` to `file`, atomically. Throws `WRITE_FAILED`. */
 export function writeRunConfig(config: RunConfig, file: string): void {
   writeFileAtomic(file, stringifyRunConfig(config, file));

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
+import { parse } from 'yaml';
 import { checkRunCommand, type ValidateData } from '../../src/engine/commands.js';
 import { runJob } from '../../src/engine/job.js';
 import { CfsError, defined } from '../../src/errors.js';
@@ -31,7 +32,13 @@ import {
   runState,
 } from '../../src/runs/runFolder.js';
 import { start } from '../support/build.js';
-import { jsonLines, temporaryFolder, writeRunYaml, writeWorkspace } from '../support/tinyModel.js';
+import {
+  jsonLines,
+  pairs,
+  temporaryFolder,
+  writeRunYaml,
+  writeWorkspace,
+} from '../support/tinyModel.js';
 
 const cli = join(inject('bundles'), 'cli.js');
 const sound = writeWorkspace(temporaryFolder());
@@ -213,6 +220,26 @@ describe('what is known to go wrong', () => {
     expect([code, err.split(':')[0]]).toEqual([1, 'SAMPLES_NOT_WANTED']);
     expect(listRuns(folder)).toEqual([]);
   });
+});
+
+it('prints what to add to run.yaml where columns do not show what they are', async () => {
+  const folder = copy();
+  const rows = pairs(40).map(({ prompt, completion }) => ({ 'the: query': prompt, completion }));
+  writeFileSync(join(folder, 'dataset.jsonl'), jsonLines(rows));
+  const { code, out } = await start(cli, ['validate', 'run.yaml'], folder).ended;
+  expect(code).toBe(1);
+  expect(out).toContain('0 of 40 rows can be used');
+  const [, block = ''] = /are meant:\n((?: {2}.*\n)+)/.exec(out) ?? [];
+  expect(block).toBe(
+    '  dataset:\n' +
+      '    - path: dataset.jsonl\n' +
+      '      columns:\n' +
+      '        prompt: "the: query"\n' +
+      '        completion: completion\n',
+  );
+  writeRunYaml(folder, parse(block) as Record<string, unknown>);
+  const { data } = await validate(folder);
+  expect(data.dataset).toMatchObject({ rows: 40, kept: 40, errors: 0 });
 });
 
 it('reads the dataset once for a run that was checked', async () => {
