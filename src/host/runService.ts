@@ -3,10 +3,12 @@
  * folder by whoever wants to know; here processes are only started, asked to stop and watched until they end.
  */
 import { CfsError, formatPlace } from '../errors.js';
+import { isSystemError } from '../files.js';
 import { engineMessageSchema, type EngineRequest, type Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { reviseRun, settingChanges } from '../runs/reviseRun.js';
+import { removeRefused } from '../runs/refusedRun.js';
 import { createRun, runState, type RunFolder } from '../runs/runFolder.js';
 import { startProgram, type Exit, type Program } from './childProcess.js';
 import { createEmitter } from './emitter.js';
@@ -120,10 +122,23 @@ export function createRunService(options: RunServiceOptions): RunService {
     const end = work.end ?? endWithoutWord(exit);
     work = undefined;
     clearTimeout(stopping?.timer);
-    tellEnd({ runId: job.runId, ...end });
+    const isRefused = job.request.type === 'start' && end.outcome === 'failed';
+    const removed = isRefused && removeFolder(job.runId);
+    tellEnd({ runId: job.runId, ...end, ...(removed && { removed }) });
     for (const tell of whenEnded) tell();
     beginNext();
     tellChange();
+  };
+
+  /** That of a run in which nothing was done. Returns whether it was removed. */
+  const removeFolder = (runId: string): boolean => {
+    try {
+      return removeRefused(library.open(runId));
+    } catch (error) {
+      if (!(error instanceof CfsError) && !isSystemError(error)) throw error;
+      log.warn(`The folder of ${runId} stays: ${describeFailure(error)}`);
+      return false;
+    }
   };
 
   const tellEnd = (end: RunEnd): void => {

@@ -282,6 +282,18 @@ describe('the mix page', () => {
     expect(await page.ask('mixState', {})).not.toHaveProperty('run');
   });
 
+  it('has no run any more once that was refused and its folder removed', async () => {
+    const asked = { draft, request: 'a', values, until: 'end' };
+    const { runId } = (await page.ask('start', asked)) as { runId: string };
+    await page.ask('mixState', {});
+    await page.ask('open', {});
+    rmSync(join(fake.workspace, '.cfs', 'runs', runId), { recursive: true });
+    fake.parts.ended.fire({ runId, outcome: 'failed', removed: true });
+    const told = page.events('mixState').at(-1);
+    expect(told).toMatchObject({ draft });
+    expect(told).not.toHaveProperty('run');
+  });
+
   it('generates samples once for the same settings', () => {
     expect(host.generateSamples()).toBeUndefined();
     host.show('mix', { draft: values });
