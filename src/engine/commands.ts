@@ -36,7 +36,7 @@ import { createEvaluator, taskScore } from './evaluation.js';
 import { findingRecord, type Finding } from './finding.js';
 import { requireSamples } from './job.js';
 import { previewRun, readSource } from './mixPreview.js';
-import { inspectModel, openModel, type Model } from './model.js';
+import { inspectModel, openModel, requireFiniteWeights, type Model } from './model.js';
 import { createPreflight, requireSound } from './preflight.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
@@ -163,6 +163,8 @@ export async function validateCommand({
     place: { workspace },
     thorough: true,
   });
+  // A run finds this as it loads the weights, before anything else is done.
+  if (model) attempt(() => requireFiniteWeights(model), tellAt('model'));
   const { provider, requests, licenses } = checked;
   const tasks = checked.tasks.map(({ file, name, own }) => ({ file, name, own }));
   const data = {

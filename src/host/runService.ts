@@ -3,7 +3,6 @@
  * folder by whoever wants to know; here processes are only started, asked to stop and watched until they end.
  */
 import { CfsError, formatPlace } from '../errors.js';
-import { isSystemError } from '../files.js';
 import { engineMessageSchema, type EngineRequest, type Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import type { RunConfig } from '../runs/configSchema.js';
@@ -31,6 +30,8 @@ const defaultStopTimeoutMs = 15 * 60_000;
 
 interface Job {
   runId: string;
+  /** The run, where its folder was made for this job. */
+  made?: RunFolder;
   request: Exclude<EngineRequest, { type: 'stop' }>;
 }
 
@@ -122,23 +123,12 @@ export function createRunService(options: RunServiceOptions): RunService {
     const end = work.end ?? endWithoutWord(exit);
     work = undefined;
     clearTimeout(stopping?.timer);
-    const isRefused = job.request.type === 'start' && end.outcome === 'failed';
-    const removed = isRefused && removeFolder(job.runId);
+    const { made } = job;
+    const removed = made !== undefined && end.outcome === 'failed' && removeRefused(made);
     tellEnd({ runId: job.runId, ...end, ...(removed && { removed }) });
     for (const tell of whenEnded) tell();
     beginNext();
     tellChange();
-  };
-
-  /** That of a run in which nothing was done. Returns whether it was removed. */
-  const removeFolder = (runId: string): boolean => {
-    try {
-      return removeRefused(library.open(runId));
-    } catch (error) {
-      if (!(error instanceof CfsError) && !isSystemError(error)) throw error;
-      log.warn(`The folder of ${runId} stays: ${describeFailure(error)}`);
-      return false;
-    }
   };
 
   const tellEnd = (end: RunEnd): void => {
@@ -176,7 +166,8 @@ export function createRunService(options: RunServiceOptions): RunService {
     const workspace = options.workspace();
     if (workspace === undefined) throw noWorkspace();
     const run = createRun(workspace, config);
-    enqueue({ runId: run.id, request: { type: 'start', runFolder: run.folder, until } });
+    const request = { type: 'start', runFolder: run.folder, until } as const;
+    enqueue({ runId: run.id, made: run, request });
     return run;
   };
 

@@ -222,6 +222,17 @@ describe('what is known to go wrong', () => {
   });
 });
 
+it('reads all weights for validate, which a run does as it loads them', async () => {
+  const folder = copy();
+  const file = join(folder, 'model', 'model.safetensors');
+  const bytes = readFileSync(file);
+  bytes.writeFloatLE(NaN, bytes.length - 4000);
+  writeFileSync(file, bytes);
+  const { code, data } = await validate(folder);
+  expect(code).toBe(1);
+  expect(summaries(data)).toContainEqual(['error', 'model', 'WEIGHTS_NOT_FINITE']);
+});
+
 it('prints what to add to run.yaml where columns do not show what they are', async () => {
   const folder = copy();
   const rows = pairs(40).map(({ prompt, completion }) => ({ 'the: query': prompt, completion }));
