@@ -58,7 +58,7 @@ export const errorCodes = [
   'DATASET_NOT_UTF8', // A dataset file holds bytes that are not UTF-8.
   'DATASET_EMPTY', // A dataset has no row, or none that can be used.
   'DATASET_INVALID', // A run was refused because its dataset has errors.
-  'DATASET_WARNINGS', // Warning: rows of the dataset were left out or cut.
+  'DATASET_WARNINGS', // Warning: rows of the dataset were left out or cut, or columns are not used.
   'DATASET_ROW_TOO_LONG', // A line is so long that it is not one row.
   'JSON_BROKEN', // A line or file is not JSON.
   'JSON_NOT_A_LIST', // A JSON file is not a list of rows.

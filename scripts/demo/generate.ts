@@ -5,6 +5,7 @@
  *
  *   npx tsx scripts/demo/generate.ts
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Document, visit } from 'yaml';
@@ -29,6 +30,8 @@ const TASK_STREAM = [0, 2] as const;
 export const mistake = { file: 'dataset-with-a-mistake.jsonl', rows: 200, line: 42 };
 
 export const demoFolder = fileURLToPath(new URL('../../media/demo', import.meta.url));
+/** That of the whole repository; it goes with every model that is made of the demo's. */
+const license = new URL('../../LICENSE', import.meta.url);
 
 /** Path under `media/demo` → content. */
 export function demoFiles(): Map<string, string> {
@@ -39,6 +42,7 @@ export function demoFiles(): Map<string, string> {
     modelConfig.vocab_size,
     modelConfig.max_position_embeddings,
   );
+  files.set('model/LICENSE', readFileSync(license, 'utf8'));
   files.set('model/config.json', `${JSON.stringify(modelConfig, null, 2)}\n`);
   files.set('model/tokenizer.json', `${JSON.stringify(tokenizer)}\n`);
   files.set('model/tokenizer_config.json', `${JSON.stringify(config, null, 2)}\n`);

@@ -9,6 +9,7 @@ import { formatChange, formatNumber } from '../protocol/format.js';
 import type { Until } from '../protocol/engine.js';
 import type { RunResults } from '../protocol/records.js';
 import { readRunConfig } from '../runs/config.js';
+import { removeRefused } from '../runs/refusedRun.js';
 import { writeReport } from '../runs/report.js';
 import { createRun, findRun, listRuns, readResults, runState } from '../runs/runFolder.js';
 import type { RunFolder } from '../runs/runFolder.js';
@@ -37,7 +38,13 @@ export async function startRun(io: Io, file: string, options: JobOptions): Promi
   const engine = await io.loadEngine();
   // Before there is a folder: a run that cannot begin leaves none.
   const checked = await engine.checkRunCommand({ config, workspace, until });
-  return execute(io, createRun(workspace, config), { ...options, resume: false, checked });
+  const run = createRun(workspace, config);
+  try {
+    return await execute(io, run, { ...options, resume: false, checked });
+  } catch (error) {
+    removeRefused(run);
+    throw error;
+  }
 }
 
 export async function resumeRun(io: Io, name: string, options: JobOptions): Promise<number> {

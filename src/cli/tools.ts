@@ -10,7 +10,8 @@ import type { FindingRecord, RunEstimate } from '../protocol/preview.js';
 import type { DoctorReport } from '../protocol/providers.js';
 import type { BosToken, SampleRecord } from '../protocol/records.js';
 import { sourceRole } from '../protocol/sourceRoles.js';
-import { readRunConfig } from '../runs/config.js';
+import { readRunConfig, stringifyDataset } from '../runs/config.js';
+import type { RunConfig } from '../runs/configSchema.js';
 import { setOff } from '../text.js';
 import type { ValidateData } from '../engine/commands.js';
 import { exitCodes } from './io.js';
@@ -74,7 +75,7 @@ export async function validate(
   const engine = await io.loadEngine();
   const data = await engine.validateCommand({ config, workspace });
   if (json) printJson(io, data);
-  else io.out(describeValidation(data, path));
+  else io.out(describeValidation(data, config, path));
   const { dataset, findings } = data;
   const isRefused = findings.some(({ severity }) => severity === 'error');
   return isRefused || dataset.errors > 0 || dataset.kept === 0 ? exitCodes.failed : exitCodes.ok;
@@ -123,7 +124,7 @@ export async function doctor(io: Io, flags: { json: boolean }): Promise<number> 
   return data.providers.some(({ works }) => works) ? exitCodes.ok : exitCodes.failed;
 }
 
-function describeValidation(data: ValidateData, configFile: string): string {
+function describeValidation(data: ValidateData, config: RunConfig, configFile: string): string {
   const { dataset, preview, estimate, bos, licenses } = data;
   const files = dataset.files.map(({ file, shape, rows, unusedColumns }) => {
     const unused =
@@ -142,6 +143,7 @@ function describeValidation(data: ValidateData, configFile: string): string {
     ...files,
     ...problems,
     ...(more > 0 ? [`… and ${more} more problems\n`] : []),
+    ...describeColumns(dataset, config, configFile),
     `${dataset.kept} of ${counted(dataset.rows, 'row')} can be used, ${dataset.truncated} truncated` +
       `${heldOut === 0 ? '' : `, ${heldOut} held out`}; ` +
       `${counted(dataset.errors, 'error')}, ${counted(dataset.warnings, 'warning')}\n`,
@@ -154,6 +156,21 @@ function describeValidation(data: ValidateData, configFile: string): string {
     ...(preview === undefined ? [] : [describePreview(preview)]),
     ...(estimate === undefined ? [] : [describeEstimate(estimate)]),
   ].join('');
+}
+
+/** What to write into `run.yaml` where the columns of a file do not show what they are. */
+function describeColumns(
+  { files }: ValidateData['dataset'],
+  config: RunConfig,
+  configFile: string,
+): string[] {
+  if (files.every(({ suggestedColumns }) => suggestedColumns === undefined)) return [];
+  const dataset = config.dataset.map((source, i) => ({
+    ...source,
+    columns: files[i]?.suggestedColumns ?? source.columns,
+  }));
+  const block = stringifyDataset(dataset, configFile).replace(/^(?=.)/gm, '  ');
+  return [`in ${configFile}, if these are the columns that are meant:\n${block}`];
 }
 
 /** The names of tasks that are not those of their files. */

@@ -29,7 +29,7 @@ import {
   scanSources,
   splitRows,
   wantedSamples,
-  type RunRows,
+  type CheckedRun,
 } from './dataset.js';
 import { createDecoders } from '../model/decoder.js';
 import { createEstimator } from './estimate/index.js';
@@ -37,7 +37,7 @@ import { createEvaluator, taskScore } from './evaluation.js';
 import { findingRecord, type Finding } from './finding.js';
 import { requireSamples } from './job.js';
 import { previewRun, readSource } from './mixPreview.js';
-import { inspectModel, openModel, type Model } from './model.js';
+import { inspectModel, openModel, requireFiniteWeights, type Model } from './model.js';
 import { createPreflight, requireSound } from './preflight.js';
 import { now } from './progress.js';
 import { describeSamples, judge, writeSamples } from './sampling.js';
@@ -165,6 +165,8 @@ export async function validateCommand({
     place: { workspace },
     thorough: true,
   });
+  // A run finds this as it loads the weights, before anything else is done.
+  if (model) attempt(() => requireFiniteWeights(model), tellAt('model'));
   const { provider, requests, licenses } = checked;
   const tasks = checked.tasks.map(({ file, name, own }) => ({ file, name, own }));
   const data = {
@@ -200,7 +202,7 @@ export async function validateCommand({
 
 /**
  * Looks at everything a run would look at before its first sample, so that a run that is refused
- * leaves no folder. Returns the rows it has read, for the run. Throws the first error.
+ * leaves no folder. Returns what it has read and found, for the run. Throws the first error.
  */
 export async function checkRunCommand({
   config,
@@ -210,12 +212,12 @@ export async function checkRunCommand({
   config: RunConfig;
   workspace: string;
   until: Until;
-}): Promise<RunRows> {
+}): Promise<CheckedRun> {
   if (until === 'samples') requireSamples({ config });
   const model = openModel(config.model, config.generation.bos);
   const rows = await loadRunRows(config, model);
-  await requireSound({ config, model, rows: rows.trained, place: { workspace } });
-  return rows;
+  const place = { workspace };
+  return { ...rows, warnings: await requireSound({ config, model, rows: rows.trained, place }) };
 }
 
 /** Scores a model folder on all items of the configuration's tasks. */

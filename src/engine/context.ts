@@ -9,7 +9,7 @@ import type { RunFolder } from '../runs/runFolder.js';
 import type { RunWriter } from '../runs/runWriter.js';
 import type { ParameterStore } from '../trainer/store.js';
 import type { BaseModel } from './baseModel.js';
-import type { RunRows } from './dataset.js';
+import type { CheckedRun } from './dataset.js';
 import type { Model } from './model.js';
 import { now } from './progress.js';
 
@@ -23,7 +23,7 @@ export interface Preparation {
   device: Device;
   model: Model;
   /** The rows, where they were read and found sound just before the job. */
-  checked?: RunRows | undefined;
+  checked?: CheckedRun | undefined;
   /** What the run is made from; settled before it is used. */
   identity: IdentityRecord;
 }

@@ -1,6 +1,6 @@
 /** A job's rows: the dataset and held-out rows as the configuration describes them. */
 import { dirname } from 'node:path';
-import { defined } from '../errors.js';
+import { defined, type CfsError } from '../errors.js';
 import { sampleCount } from '../generator/budget.js';
 import type { ChatOptions } from '../mixer/chat.js';
 import { loadDataset, requireValid, scanDataset, type DatasetOptions } from '../mixer/dataset.js';
@@ -89,6 +89,11 @@ export interface RunRows {
   /** Held-out rows; undefined where the configuration asks for none. */
   downstream: RowStore | undefined;
   report: DatasetReport;
+}
+
+/** The rows of a run that was found sound, with what is worth knowing of it. */
+export interface CheckedRun extends RunRows {
+  warnings: CfsError[];
 }
 
 /** All rows of a run. Throws `DATASET_INVALID` for a dataset with errors, `DATASET_EMPTY`. */

@@ -20,7 +20,7 @@ import type { StorePlan } from '../trainer/storePlan.js';
 import { createDecoders } from '../model/decoder.js';
 import { createBaseModel } from './baseModel.js';
 import { progress, warning, type Job, type Preparation } from './context.js';
-import type { RunRows } from './dataset.js';
+import type { CheckedRun } from './dataset.js';
 import { requireMemory } from './estimate/fit.js';
 import {
   fileInput,
@@ -49,8 +49,8 @@ export interface JobOptions {
   until: Until;
   /** Reads the files of model and tasks again to compare them, whatever is known of their hashes. */
   verify?: boolean;
-  /** What `checkRunCommand` has just read for this run, so that it is not read twice. */
-  checked?: RunRows | undefined;
+  /** What `checkRunCommand` has just read and found for this run, so that it is not done twice. */
+  checked?: CheckedRun | undefined;
   /** When it is aborted, the job writes a checkpoint, reports `run_stopped` and returns. */
   signal: AbortSignal;
   /** Called after the event is on disk. */

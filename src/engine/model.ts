@@ -82,6 +82,11 @@ export function unusedTensors({ folder, architecture }: Model): string[] {
     .filter((name) => !used.has(name) && !Object.hasOwn(architecture.aliases, name));
 }
 
+/** Reads all weights that the model uses. Throws `WEIGHTS_NOT_FINITE`, as loading them would. */
+export function requireFiniteWeights({ folder, architecture }: Model): void {
+  for (const { name } of architecture.parameters) folder.tensors.requireFinite(name);
+}
+
 /** The first tensor of each kind of fault, with how many others have it too. */
 function tensorProblems(folder: ModelFolder, { parameters }: Architecture): CfsError[] {
   const found = new Map<string, { first: CfsError; others: number }>();

@@ -104,10 +104,10 @@ export function createPreflight(): (request: PreflightRequest) => Promise<Prefli
   };
 }
 
-/** Throws the first error that a thorough preflight finds. */
+/** Throws the first error that a thorough preflight finds; returns its warnings. */
 export async function requireSound(
   request: Pick<PreflightRequest, 'config' | 'rows' | 'provider' | 'place'> & { model: Model },
-): Promise<void> {
+): Promise<CfsError[]> {
   const { config, model } = request;
   const { findings } = await createPreflight()({
     ...request,
@@ -116,6 +116,7 @@ export async function requireSound(
     thorough: true,
   });
   requireNoError(findings);
+  return findings.map(({ problem }) => problem);
 }
 
 /** The weights and the files that a save copies; returns the licenses among them. */
@@ -182,7 +183,7 @@ function smallBudget(budget: number, rows: number): CfsError {
   const enough = Math.ceil(scale / rows) / scale;
   return new CfsError({
     code: 'BUDGET_SMALL',
-    message: `A generation budget of ${budget} is less than one sample for ${rows} dataset ${rows === 1 ? 'row' : 'rows'}, so a single sample is generated.`,
+    message: `A generation budget of ${budget} is less than one sample for ${rows} dataset ${rows === 1 ? 'row' : 'rows'}; it is rounded up, so 1 sample will be generated.`,
     remedy: `Raise generation.budget (${enough} is enough for one sample), or set generation.count.`,
     place: { field: 'generation.budget' },
   });

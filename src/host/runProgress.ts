@@ -102,7 +102,7 @@ async function showProgress(studio: Studio, runId: string): Promise<void> {
   );
 }
 
-async function tellEnd(studio: Studio, { runId, outcome, error }: RunEnd): Promise<void> {
+async function tellEnd(studio: Studio, { runId, outcome, error, removed }: RunEnd): Promise<void> {
   const name = nameOf(studio, runId);
   const [curves, report, inspect, train, resume, showLog] = [
     vscode.l10n.t('Show Forgetting Curves'),
@@ -129,7 +129,12 @@ async function tellEnd(studio: Studio, { runId, outcome, error }: RunEnd): Promi
           resume,
         );
       case 'failed':
-        return showFailure(vscode.l10n.t('“{0}” failed. {1}', name, why), showLog);
+        return showFailure(
+          removed === true
+            ? vscode.l10n.t('“{0}” was not started. {1}', name, why)
+            : vscode.l10n.t('“{0}” failed. {1}', name, why),
+          showLog,
+        );
       case 'crashed':
         return showFailure(vscode.l10n.t('“{0}” was interrupted. {1}', name, why), resume, showLog);
     }

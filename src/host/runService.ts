@@ -7,6 +7,7 @@ import { engineMessageSchema, type EngineRequest, type Until } from '../protocol
 import { errorRecord } from '../protocol/errorRecord.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { reviseRun, settingChanges } from '../runs/reviseRun.js';
+import { removeRefused } from '../runs/refusedRun.js';
 import { createRun, runState, type RunFolder } from '../runs/runFolder.js';
 import { startProgram, type Exit, type Program } from './childProcess.js';
 import { createEmitter } from './emitter.js';
@@ -29,6 +30,8 @@ const defaultStopTimeoutMs = 15 * 60_000;
 
 interface Job {
   runId: string;
+  /** The run, where its folder was made for this job. */
+  made?: RunFolder;
   request: Exclude<EngineRequest, { type: 'stop' }>;
 }
 
@@ -120,7 +123,9 @@ export function createRunService(options: RunServiceOptions): RunService {
     const end = work.end ?? endWithoutWord(exit);
     work = undefined;
     clearTimeout(stopping?.timer);
-    tellEnd({ runId: job.runId, ...end });
+    const { made } = job;
+    const removed = made !== undefined && end.outcome === 'failed' && removeRefused(made);
+    tellEnd({ runId: job.runId, ...end, ...(removed && { removed }) });
     for (const tell of whenEnded) tell();
     beginNext();
     tellChange();
@@ -161,7 +166,8 @@ export function createRunService(options: RunServiceOptions): RunService {
     const workspace = options.workspace();
     if (workspace === undefined) throw noWorkspace();
     const run = createRun(workspace, config);
-    enqueue({ runId: run.id, request: { type: 'start', runFolder: run.folder, until } });
+    const request = { type: 'start', runFolder: run.folder, until } as const;
+    enqueue({ runId: run.id, made: run, request });
     return run;
   };
 

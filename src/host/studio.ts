@@ -79,6 +79,8 @@ export interface RunEnd {
    */
   outcome: 'finished' | 'samples' | 'stopped' | 'failed' | 'crashed';
   error?: ErrorRecord;
+  /** It failed before anything was done, so its folder is gone. */
+  removed?: boolean;
 }
 
 /** Asks the preview process, starting it when it is needed and ending it when it is not. */

@@ -3,12 +3,12 @@
  * problem found. Validation and loading are this same pass, so what `validate` promises is what is trained.
  */
 import type { ErrorCode } from '../errorCodes.js';
-import { CfsError } from '../errors.js';
+import { attempt, CfsError } from '../errors.js';
 import type { ChatOptions } from './chat.js';
 import type { TokenRow } from '../model/batch.js';
 import type { DatasetFormat } from '../protocol/datasetFormat.js';
 import type { DatasetReport, FileReport } from '../protocol/datasetReport.js';
-import { resolveFormat, type Format } from './formats.js';
+import { resolveFormat, suggestColumns, type Format } from './formats.js';
 import { createProblemList, type Severity } from './problems.js';
 import { openRows } from './readers/open.js';
 import type { RawRow } from './readers/reader.js';
@@ -76,25 +76,33 @@ async function scanFile(
   use: (row: GoodRow, format: Format) => void,
 ): Promise<FileReport> {
   const report: FileReport = { file, columns: [], unusedColumns: [], rows: 0 };
+  /** The rows before the shape is looked for; undefined afterwards. */
+  let first: GoodRow[] | undefined = [];
   let format: Format | undefined;
-  let first: GoodRow[] = [];
-  const begin = (): void => {
-    const rows = first;
-    first = [];
+  const begin = (rows: readonly GoodRow[]): void => {
+    first = undefined;
     report.columns = columnsOf(rows);
-    const found = resolveFormat(report.columns, options, options.chat);
-    report.shape = found.shape;
-    report.unusedColumns = found.unused;
-    if (found.unused.length > 0) note(unusedColumns(report));
-    for (const row of rows) use(row, found);
-    format = found;
+    format = attempt(
+      () => resolveFormat(report.columns, options, options.chat),
+      (problem) => {
+        note(problem);
+        if (problem.code !== 'DATASET_COLUMNS' || report.columns.length === 0) return;
+        report.suggestedColumns = suggestColumns(report.columns, options.columns);
+      },
+    );
+    if (format === undefined) return;
+    report.shape = format.shape;
+    report.unusedColumns = format.unused;
+    if (format.unused.length > 0) note(unusedColumns(report));
+    for (const row of rows) use(row, format);
   };
   try {
     for await (const raw of openRows(file, options.list)) {
       report.rows++;
       if (raw.error !== undefined) note(raw.error, raw.line);
       else if (format !== undefined) use(raw, format);
-      else if (first.push(raw) === ROWS_TO_LOOK_AT) begin();
+      // Without a shape the rows are counted all the same, and what cannot be read is said.
+      else if (first?.push(raw) === ROWS_TO_LOOK_AT) begin(first);
       const pause = options.pace?.(file, report.rows);
       if (pause !== undefined) await pause;
     }
@@ -102,12 +110,8 @@ async function scanFile(
   } catch (error) {
     note(error);
   }
-  try {
-    // Where reading broke off early, the rows before that may have problems of their own.
-    if (first.length > 0) begin();
-  } catch (error) {
-    note(error);
-  }
+  // Where reading broke off early, the rows before that may have problems of their own.
+  if (first !== undefined && first.length > 0) begin(first);
   return report;
 }
 

@@ -13,6 +13,7 @@
  *
  * Upper and lower case do not matter in these names. Numbers and true/false count as text.
  */
+import { stringify } from 'yaml';
 import { CfsError } from '../errors.js';
 import {
   columnNames,
@@ -103,7 +104,7 @@ export function resolveFormat(
     );
   }
   const match = matchShape(named);
-  if (match === undefined) throw unknownColumns(columns);
+  if (match === undefined) throw unknownColumns(columns, options.columns);
   const { shape, main, context, response: answer } = match;
   const used = [main, context, answer].filter((column) => column !== undefined);
   if (shape.name === 'messages' || shape.name === 'text') {
@@ -215,6 +216,34 @@ function matchShape({ mapped, found }: NamedColumns): Match | undefined {
   return undefined;
 }
 
+/**
+ * What columns without a shape might be: those that say what they are keep that, of the others the
+ * first are taken for what is missing. `given` is what was said of them already.
+ */
+export function suggestColumns(
+  columns: readonly string[],
+  given: DatasetFormat['columns'] = {},
+): Partial<Record<ColumnName, string>> {
+  const right = Object.entries(given).filter(([, column]) => columns.includes(column));
+  const { found } = nameColumns(columns, {});
+  const named = new Map<string, string>(Object.entries({ ...found, ...Object.fromEntries(right) }));
+  const free = columns.filter((column) => ![...named.values()].includes(column));
+  const share = (names: ColumnName[]): number =>
+    names.filter((name) => named.has(name)).length / names.length;
+  // Among equals the one that words nothing around the text.
+  const isPlain = ({ name }: Shape): boolean => name === 'prompt-completion';
+  const [best = []] = [...SHAPES.filter(isPlain), ...SHAPES]
+    .map(({ main, response }) =>
+      [main, ...(response ? [response] : [])].flatMap(
+        (names) => names.find((name) => named.has(name)) ?? names.slice(0, 1),
+      ),
+    )
+    .toSorted((a, b) => share(b) - share(a));
+  const missing = best.filter((name) => !named.has(name));
+  if (missing.length > free.length) return { text: columns[0] };
+  return Object.fromEntries(best.map((name) => [name, named.get(name) ?? free.shift() ?? '']));
+}
+
 interface BoundTemplate {
   columns: string[];
   render(record: Row): string;
@@ -312,16 +341,23 @@ function filled(text: string, field: string): string {
   });
 }
 
-function unknownColumns(columns: readonly string[]): CfsError {
+function unknownColumns(columns: readonly string[], given: DatasetFormat['columns']): CfsError {
+  const names = suggestColumns(columns, given);
   const seen = columns.length === 0 ? 'there are none' : columns.join(', ');
   return new CfsError({
     code: 'DATASET_COLUMNS',
     message: `The columns do not show which is the prompt and which the response: ${seen}.`,
     remedy:
-      'Say which is which, e.g. columns: {prompt: ' +
-      `${columns[0] ?? 'first'}, response: ${columns[1] ?? 'second'}}, or add a template.`,
+      columns.length === 0
+        ? 'Write each row as {"prompt": "…", "completion": "…"}.'
+        : `Say which is which, e.g. \`columns: ${flow(names)}\`, or add a template.`,
     place: { field: 'columns' },
   });
+}
+
+/** On one line, as YAML. */
+function flow(value: object): string {
+  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trimEnd();
 }
 
 function halfTemplate(shape: string): CfsError {

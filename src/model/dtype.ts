@@ -66,6 +66,25 @@ export function firstNonFinite(values: Float32Array): number {
   return carries >= 0 ? -1 : values.findIndex((value) => !Number.isFinite(value));
 }
 
+/** The bits that are all set in NaN and infinity, and in nothing else. */
+const exponents: Record<FloatDtype, number> = { F32: 0x7f800000, F16: 0x7c00, BF16: 0x7f80 };
+
+/** `firstNonFinite` of elements as they stand in a file, without making numbers of them. */
+export function firstNonFiniteIn(bytes: Uint8Array, dtype: FloatDtype): number {
+  const aligned = bytes.byteOffset % floatBytes[dtype] === 0 ? bytes : bytes.slice();
+  const { buffer, byteOffset } = aligned;
+  const length = aligned.byteLength / floatBytes[dtype];
+  const words =
+    dtype === 'F32'
+      ? new Uint32Array(buffer, byteOffset, length)
+      : new Uint16Array(buffer, byteOffset, length);
+  const exponent = exponents[dtype];
+  for (let i = 0; i < length; i++) {
+    if (((words[i] as number) & exponent) === exponent) return i;
+  }
+  return -1;
+}
+
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 

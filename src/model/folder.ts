@@ -7,9 +7,15 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CfsError, defined, messageOf } from '../errors.js';
-import { firstNonFinite } from './dtype.js';
+import {
+  decodeFloats,
+  firstNonFinite,
+  firstNonFiniteIn,
+  floatBytes,
+  isFloatDtype,
+} from './dtype.js';
 import { fileInFolder, readJsonInFolder } from './jsonFile.js';
-import { openSafetensors } from './safetensors.js';
+import { openSafetensors, unreadableDtype } from './safetensors.js';
 import type { SafetensorsFile } from './safetensors.js';
 import type { TensorInfo } from './safetensorsHeader.js';
 import { own } from '../own.js';
@@ -26,6 +32,8 @@ export interface ModelTensors {
   read(name: string): Float32Array;
   /** The same into memory that is there, while other work goes on. */
   readInto: (name: string, values: Float32Array) => Promise<void>;
+  /** Throws what `read` throws, and keeps nothing in memory. */
+  requireFinite(name: string): void;
   /** The bytes as stored, whatever the dtype, in pieces. */
   readBytes(name: string): Iterable<Uint8Array>;
   /** Bytes of all tensors together, as stored. */
@@ -147,34 +155,48 @@ function tensorsOf(
     names: () => [...located.keys()],
     has: (name) => located.has(name),
     info: (name) => shardOf(name).info(name),
-    read: (name) => {
-      const shard = shardOf(name);
-      const values = shard.read(name);
-      requireFinite(shard, name, values, firstNonFinite(values));
-      return values;
-    },
+    read: (name) => readFinite(shardOf(name), name),
     readInto: async (name, values) => {
       const shard = shardOf(name);
-      requireFinite(shard, name, values, await shard.readInto(name, values));
+      const bad = await shard.readInto(name, values);
+      if (bad >= 0) throw notFinite(shard, name, bad, values[bad]);
     },
+    requireFinite: (name) => requireFinite(shardOf(name), name),
     readBytes: (name) => shardOf(name).readBytes(name),
     bytes: () => [...located].reduce((sum, [name, shard]) => sum + shard.byteLength(name), 0),
     pathOf,
   };
 }
 
-function requireFinite(
-  shard: SafetensorsFile,
+function readFinite(shard: SafetensorsFile, name: string): Float32Array {
+  const values = shard.read(name);
+  const bad = firstNonFinite(values);
+  if (bad < 0) return values;
+  throw notFinite(shard, name, bad, values[bad]);
+}
+
+function requireFinite(shard: SafetensorsFile, name: string): void {
+  const { dtype } = shard.info(name);
+  if (!isFloatDtype(dtype)) throw unreadableDtype(shard.file, name, dtype);
+  let before = 0;
+  for (const bytes of shard.readBytes(name)) {
+    const bad = firstNonFiniteIn(bytes, dtype);
+    if (bad >= 0) throw notFinite(shard, name, before + bad, decodeFloats(bytes, dtype)[bad]);
+    before += bytes.length / floatBytes[dtype];
+  }
+}
+
+function notFinite(
+  { file }: SafetensorsFile,
   name: string,
-  values: Float32Array,
-  bad: number,
-): void {
-  if (bad < 0) return;
-  throw new CfsError({
+  index: number,
+  value: number | undefined,
+): CfsError {
+  return new CfsError({
     code: 'WEIGHTS_NOT_FINITE',
-    message: `Tensor "${name}" holds ${values[bad]} at flat index ${bad}.`,
+    message: `Tensor "${name}" holds ${value} at flat index ${index}.`,
     remedy: 'The model is damaged: download it again, or use an earlier checkpoint of it.',
-    place: { file: shard.file, field: name },
+    place: { file, field: name },
   });
 }
 

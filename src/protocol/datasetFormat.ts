@@ -34,7 +34,7 @@ export const datasetFormatSchema = z.strictObject({
   columns: z
     .partialRecord(z.enum(columnNames), z.string())
     .optional()
-    .describe('Maps known names to your columns, for example `prompt: question`.'),
+    .describe('Known names for your columns, such as `prompt: mr`; only if theirs do not say.'),
   /** One final line break is dropped. */
   template: z
     .strictObject({

@@ -3,7 +3,7 @@
  * on.
  */
 import { z } from 'zod';
-import { shapeNames } from './datasetFormat.js';
+import { columnNames, shapeNames } from './datasetFormat.js';
 
 const count = z.int().nonnegative();
 
@@ -26,6 +26,8 @@ const fileReportSchema = z.object({
   /** Missing when the file could not be read that far. */
   shape: z.enum(shapeNames).optional(),
   columns: z.array(z.string()),
+  /** Known names for some of them, where the columns do not show what they are: a guess. */
+  suggestedColumns: z.partialRecord(z.enum(columnNames), z.string()).optional(),
   /** Columns that are not used; they reveal a wrong guess of the shape. */
   unusedColumns: z.array(z.string()),
   rows: count,

@@ -44,9 +44,12 @@ const mixStateSchema = z.object({
 });
 export type MixState = z.infer<typeof mixStateSchema>;
 
-/** Values with at least one problem, or a preview of what they would do. */
+/** What is wrong with the values, and a preview of what they would do where it can be drawn. */
 const mixAnswerSchema = z.object({
+  /** A run with these values would fail. */
   problems: z.array(fieldProblemSchema),
+  /** Worth knowing; nothing is held back for it. */
+  warnings: z.array(fieldProblemSchema).optional(),
   preview: previewDataSchema.optional(),
   /** The dotted fields in which the values differ from the `run.yaml` of the draft's run. */
   changes: z

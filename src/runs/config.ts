@@ -14,6 +14,7 @@ import { writeFileAtomic } from '../files.js';
 import { checkFields, fieldName, shapeOf } from './configCheck.js';
 import { runConfigSchema } from './configSchema.js';
 import type { RunConfig } from './configSchema.js';
+import { changeRule, changeWords } from './fieldRules.js';
 import { mapPaths } from './paths.js';
 import { own } from '../own.js';
 import { parseYaml } from '../yamlText.js';
@@ -81,6 +82,13 @@ export function stringifyRunConfig(config: RunConfig, file: string): string {
   return document.toString({ lineWidth: 100 });
 }
 
+/** The dataset of a configuration as it stands in a file at `file`. */
+export function stringifyDataset(dataset: RunConfig['dataset'], file: string): string {
+  const folder = dirname(resolve(file));
+  const part = mapPaths({ dataset }, (path) => relativePath(folder, path));
+  return new Document(part).toString({ lineWidth: 100 });
+}
+
 /** Writes `config` to `file`, atomically. Throws `WRITE_FAILED`. */
 export function writeRunConfig(config: RunConfig, file: string): void {
   writeFileAtomic(file, stringifyRunConfig(config, file));
@@ -132,7 +140,8 @@ function startOf(node: unknown): number | undefined {
   return isNode(node) ? node.range?.[0] : undefined;
 }
 
-function addComments(map: YAMLMap, schema: z.core.$ZodType, depth = 0): void {
+/** `prefix` is the dotted name of the section, with its dot. */
+function addComments(map: YAMLMap, schema: z.core.$ZodType, prefix = ''): void {
   const shape = shapeOf(schema);
   map.items.forEach((pair, index) => {
     const key = pair.key;
@@ -140,8 +149,10 @@ function addComments(map: YAMLMap, schema: z.core.$ZodType, depth = 0): void {
     const field = own(shape, String(key.value));
     const about = field instanceof z.ZodType ? field.description : undefined;
     const value = pair.value as Node | null;
-    if (about !== undefined) key.commentBefore = about.replace(/^/gm, ' ');
-    if (depth === 0 && index > 0) key.spaceBefore = true;
-    if (field !== undefined && isMap(value)) addComments(value, field, depth + 1);
+    const name = prefix + String(key.value);
+    const text = [about ?? '', changeWords[changeRule(name)]].filter((part) => part !== '');
+    if (text.length > 0) key.commentBefore = text.join(' ').replace(/^/gm, ' ');
+    if (prefix === '' && index > 0) key.spaceBefore = true;
+    if (field !== undefined && isMap(value)) addComments(value, field, `${name}.`);
   });
 }

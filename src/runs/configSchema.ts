@@ -17,12 +17,15 @@ const path = z.string().min(1, 'must not be empty');
 const positive = z.int().min(1);
 const share = z.number().min(0).max(1);
 
-const sourceSchema = z.strictObject({
-  path: path
-    .describe('A JSONL, JSON or CSV file.')
-    .meta(form({ label: 'File', pick: 'file', basic: true })),
-  ...datasetFormatSchema.shape,
-});
+const sourceSchema = z
+  .strictObject({
+    path: path
+      .describe('A JSONL, JSON, CSV or TSV file.')
+      .meta(form({ label: 'File', pick: 'file', basic: true })),
+    ...datasetFormatSchema.shape,
+  })
+  .describe('A file of rows, and how to read them.')
+  .meta(form({ label: 'Source' }));
 
 /** A path, a source, or a list of either, as a list of sources. */
 function asSources(value: unknown): unknown {
@@ -213,7 +216,9 @@ const evaluationSchema = z.strictObject({
   tasks: z
     .array(path)
     .default([])
-    .describe('Task files (YAML) of pre-existing tasks, whose scores are tracked.')
+    .describe(
+      'Task files (YAML) of pre-existing tasks, whose scores are tracked; each names its `data`.',
+    )
     .meta(
       form({
         mayChange: 'until-training',
@@ -246,7 +251,7 @@ const evaluationSchema = z.strictObject({
     .meta(form({ mayChange: 'until-training', label: 'Full evaluation' })),
   downstream: sources
     .optional()
-    .describe('Held-out rows of the dataset: a path, or a list as in `dataset`.')
+    .describe('Held-out rows: a path, a source, or a list of both, as in `dataset`.')
     .meta(
       form({
         basic: true,
@@ -311,7 +316,7 @@ export const runConfigSchema = z
         hint: 'A folder with config.json, tokenizer.json and .safetensors files.',
       }),
     ),
-    dataset: sources.describe('The downstream dataset: a path, or a list of sources.').meta(
+    dataset: sources.describe('The downstream dataset: a path, a source, or a list of both.').meta(
       form({
         basic: true,
         pick: 'files',

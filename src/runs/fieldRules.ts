@@ -8,6 +8,13 @@ import { runConfigSchema } from './configSchema.js';
 /** Until when a field may change once a run has started. */
 export type ChangeRule = NonNullable<FieldHints['mayChange']> | 'never';
 
+/** The rule in words, for those who read a file; nothing of fields that may not change. */
+export const changeWords: Record<ChangeRule, string> = {
+  always: 'May be changed whenever the run is stopped.',
+  'until-training': 'May be changed until training begins.',
+  never: '',
+};
+
 /** `never` for a field that this version does not know. */
 export function changeRule(field: string): ChangeRule {
   return hintsOf(field)?.mayChange ?? 'never';

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
+import { parse } from 'yaml';
 import { checkRunCommand, type ValidateData } from '../../src/engine/commands.js';
 import { runJob } from '../../src/engine/job.js';
 import { CfsError, defined } from '../../src/errors.js';
@@ -27,10 +28,17 @@ import {
   readEvents,
   readItems,
   readResults,
+  readSamples,
   runState,
 } from '../../src/runs/runFolder.js';
 import { start } from '../support/build.js';
-import { jsonLines, temporaryFolder, writeRunYaml, writeWorkspace } from '../support/tinyModel.js';
+import {
+  jsonLines,
+  pairs,
+  temporaryFolder,
+  writeRunYaml,
+  writeWorkspace,
+} from '../support/tinyModel.js';
 
 const cli = join(inject('bundles'), 'cli.js');
 const sound = writeWorkspace(temporaryFolder());
@@ -47,6 +55,11 @@ async function validate(folder: string): Promise<{ code: number | null; data: Va
   const { code, out, err } = await start(cli, args, folder).ended;
   expect(err).toBe('');
   return { code, data: JSON.parse(out) as ValidateData };
+}
+
+/** What each finding is about. */
+function summaries({ findings }: ValidateData): string[][] {
+  return findings.map(({ severity, field, error }) => [severity, field, error.code]);
 }
 
 function edit(file: string, change: (text: string) => string): void {
@@ -167,9 +180,7 @@ describe('what is known to go wrong', () => {
     }
     const { code, data } = await validate(folder);
     expect(code).toBe(1);
-    expect(
-      data.findings.map(({ severity, field, error }) => [severity, field, error.code]),
-    ).toEqual([
+    expect(summaries(data)).toEqual([
       ['error', 'model', 'MODEL_FILE_UNREADABLE'],
       ['error', 'evaluation.tasks[2]', 'TASK_REPEATED'],
       ['error', 'evaluation.tasks[1]', 'TASK_INVALID'],
@@ -211,6 +222,37 @@ describe('what is known to go wrong', () => {
   });
 });
 
+it('reads all weights for validate, which a run does as it loads them', async () => {
+  const folder = copy();
+  const file = join(folder, 'model', 'model.safetensors');
+  const bytes = readFileSync(file);
+  bytes.writeFloatLE(NaN, bytes.length - 4000);
+  writeFileSync(file, bytes);
+  const { code, data } = await validate(folder);
+  expect(code).toBe(1);
+  expect(summaries(data)).toContainEqual(['error', 'model', 'WEIGHTS_NOT_FINITE']);
+});
+
+it('prints what to add to run.yaml where columns do not show what they are', async () => {
+  const folder = copy();
+  const rows = pairs(40).map(({ prompt, completion }) => ({ 'the: query': prompt, completion }));
+  writeFileSync(join(folder, 'dataset.jsonl'), jsonLines(rows));
+  const { code, out } = await start(cli, ['validate', 'run.yaml'], folder).ended;
+  expect(code).toBe(1);
+  expect(out).toContain('0 of 40 rows can be used');
+  const [, block = ''] = /are meant:\n((?: {2}.*\n)+)/.exec(out) ?? [];
+  expect(block).toBe(
+    '  dataset:\n' +
+      '    - path: dataset.jsonl\n' +
+      '      columns:\n' +
+      '        prompt: "the: query"\n' +
+      '        completion: completion\n',
+  );
+  writeRunYaml(folder, parse(block) as Record<string, unknown>);
+  const { data } = await validate(folder);
+  expect(data.dataset).toMatchObject({ rows: 40, kept: 40, errors: 0 });
+});
+
 it('reads the dataset once for a run that was checked', async () => {
   const folder = copy({});
   const config = readRunConfig(join(folder, 'run.yaml'));
@@ -228,17 +270,24 @@ describe('what is worth knowing', () => {
     const folder = copy({ generation: { count: undefined, budget: 0.01 } });
     const { code, data } = await validate(folder);
     expect(code).toBe(0);
-    expect(
-      data.findings.map(({ severity, field, error }) => [severity, field, error.code]),
-    ).toEqual([
+    expect(summaries(data)).toEqual([
       ['warning', 'model', 'LICENSE_MISSING'],
       ['warning', 'generation.budget', 'BUDGET_SMALL'],
     ]);
     const { message, remedy } = defined(data.findings[1], 'finding').error;
     expect(message).toContain('for 40 dataset rows');
     expect(remedy).toContain('0.025 is enough for one sample');
-    // The run does the same.
+    expect(message).toContain('1 sample will be generated');
+    // The run says and does the same.
     expect(data.preview?.sources[1]?.rows).toBe(1);
+    const args = ['run', 'run.yaml', '--until', 'samples'];
+    const { code: ended, out } = await start(cli, args, folder).ended;
+    expect(ended).toBe(0);
+    for (const { error } of data.findings) {
+      const line = `warning ${error.code}: ${error.message}\n  → ${error.remedy}\n`;
+      expect(out.split(line)).toHaveLength(2);
+    }
+    expect([...readSamples(openRun(defined(listRuns(folder)[0], 'run').folder))]).toHaveLength(1);
   });
 });
 

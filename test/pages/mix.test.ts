@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { CfsError } from '../../src/errors.js';
 import { formatNumber } from '../../src/protocol/format.js';
 import type { MixAnswer, MixState } from '../../src/protocol/panel.js';
-import type { PreviewData } from '../../src/protocol/preview.js';
+import type { FindingRecord } from '../../src/protocol/preview.js';
 import { seriousFindings } from './axe.js';
 import {
   demoDataset,
@@ -11,11 +11,16 @@ import {
   demoValues,
   fittingEstimate,
   mixHost,
-  type MixHost,
 } from './fixtures/mixHost.js';
-import { demoPreview, eventually, field, input, startButton } from './fixtures/mixPage.js';
-import { hasChromium, launchBrowser, openPage, type OpenedPage } from './harness.js';
-import type { ThemeName } from './themes.js';
+import {
+  eventually,
+  field,
+  input,
+  openMixPages,
+  startButton,
+  type MixPages,
+} from './fixtures/mixPage.js';
+import { hasChromium } from './harness.js';
 
 async function focused(page: Page): Promise<string> {
   return page.evaluate(() => {
@@ -34,43 +39,24 @@ async function tabTo(page: Page, name: string): Promise<void> {
 }
 
 describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
-  let browser: Browser;
-  let preview: PreviewData;
-  let opened: OpenedPage<'panel'> | undefined;
+  let pages: MixPages;
   beforeAll(async () => {
-    browser = await launchBrowser();
-    preview = await demoPreview();
+    pages = await openMixPages();
   });
-  afterAll(() => browser.close());
-
-  async function open(
-    host: MixHost,
-    options: { theme?: ThemeName; width?: number; state?: unknown } = {},
-  ): Promise<Page> {
-    await opened?.close();
-    opened = await openPage(browser, { webview: 'panel', handlers: host.handlers, ...options });
-    return opened.page;
-  }
-
-  /** A host that answers with the demo's preview, changed. */
-  function hostWith(part: Partial<PreviewData>): MixHost {
-    const host = mixHost(demoValues);
-    host.answer = () => Promise.resolve({ problems: [], preview: { ...preview, ...part } });
-    return host;
-  }
+  afterAll(() => pages.close());
 
   it.each(['dark', 'light', 'high-contrast'] as const)('is accessible (%s)', async (theme) => {
-    const page = await open(mixHost(demoValues), { theme });
+    const page = await pages.open(mixHost(demoValues), { theme });
     await page.getByText('The first batch').waitFor();
     await page.evaluate(() => {
       for (const each of document.querySelectorAll('details')) each.open = true;
     });
     expect(await seriousFindings(page)).toEqual([]);
-    expect(opened?.errors).toEqual([]);
+    expect(pages.opened.errors).toEqual([]);
   });
 
   it('fits into a narrow panel', async () => {
-    const page = await open(mixHost(demoValues), { width: 480 });
+    const page = await pages.open(mixHost(demoValues), { width: 480 });
     await page.getByText('The first batch').waitFor();
     const [content, shown] = await page.evaluate(() => [
       document.documentElement.scrollWidth,
@@ -81,9 +67,9 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
 
   it('shows what the mixer says, and leads to the rows', async () => {
     const host = mixHost(demoValues);
-    const page = await open(host);
+    const page = await pages.open(host);
     await page.getByText('The first batch').waitFor();
-    const { mix } = preview;
+    const { mix } = pages.preview;
     const cells = await page.locator('.sources tbody tr').first().locator('td').allTextContents();
     expect(cells).toEqual(
       [
@@ -113,7 +99,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
 
   it('takes numbers as they are typed, asks once, and resets to the default', async () => {
     const host = mixHost(demoValues);
-    const page = await open(host);
+    const page = await pages.open(host);
     await page.getByText('The first batch').waitFor();
     const asked = host.previewed.length;
     const rate = input(page, 'Learning rate');
@@ -137,7 +123,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
   });
 
   it('tells a problem at its field and why it cannot start', async () => {
-    const page = await open(mixHost(demoValues), { theme: 'light' });
+    const page = await pages.open(mixHost(demoValues), { theme: 'light' });
     await page.getByText('The first batch').waitFor();
     await input(page, 'Epochs').fill('0');
     await page.getByText('Must be above 0.').waitFor();
@@ -156,7 +142,9 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
   });
 
   it('says in place of a first preview that settings must be corrected', async () => {
-    const page = await open(mixHost({ ...demoValues, method: 'lora', training: { steps: 0.5 } }));
+    const page = await pages.open(
+      mixHost({ ...demoValues, method: 'lora', training: { steps: 0.5 } }),
+    );
     await page.getByText('Correct the marked settings').waitFor();
     await page.getByText('Must be one of `sft`, `cfs`.').waitFor();
     // Steps are folded away; what is wrong opens them.
@@ -171,14 +159,15 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
         waiting.push({ epochs: (values.training as { epochs?: unknown }).epochs, answer });
       });
     const reply = (epochs: number | undefined, steps: number): void => {
+      const { preview } = pages;
       const mix = preview.mix && { ...preview.mix, steps };
       waiting
         .find((each) => each.epochs === epochs)
         ?.answer({ problems: [], preview: { ...preview, mix } });
     };
-    const page = await open(host);
+    const page = await pages.open(host);
     await eventually(() => waiting.length).toBe(1);
-    opened?.rpc.tell('previewProgress', { file: demoDataset, rows: 12_000 });
+    pages.opened.rpc.tell('previewProgress', { file: demoDataset, rows: 12_000 });
     await page.getByText('Reading dataset.jsonl: 12,000 rows…').waitFor();
     reply(undefined, 111);
     await page.getByText('111 steps').waitFor();
@@ -196,7 +185,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
   it('leads a newcomer from nothing to a start, by keyboard alone', async () => {
     const host = mixHost({});
     host.picks.push([demoModel], [demoDataset]);
-    const page = await open(host);
+    const page = await pages.open(host);
     await page.getByText('Choose first: Base model and Dataset.').waitFor();
     expect(await startButton(page).isDisabled()).toBe(true);
     await tabTo(page, 'Browse for Base model');
@@ -228,7 +217,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
 
   it('generates samples first, where the method has samples', async () => {
     const host = mixHost(demoValues);
-    const page = await open(host);
+    const page = await pages.open(host);
     await page.getByText('Generate Samples First').click();
     await page.getByText('Started.').waitFor();
     expect(host.started[0]?.until).toBe('samples');
@@ -266,8 +255,8 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
         },
       };
     });
-    host.answer = () => Promise.resolve({ problems: [], preview });
-    const page = await open(host);
+    host.answer = () => Promise.resolve({ problems: [], preview: pages.preview });
+    const page = await pages.open(host);
     await page.getByText('What it was trained on before.').waitFor();
     await page.getByText('Train on old data too.').waitFor();
     await input(page, 'Share').fill('0.5');
@@ -278,9 +267,9 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
 
   it('shows texts of a dataset as text', async () => {
     const text = '<img src=x onerror="document.title=1"><b>bold</b>';
-    const host = hostWith({
+    const host = pages.hostWith({
       dataset: {
-        ...preview.dataset,
+        ...pages.preview.dataset,
         errors: 1,
         counts: { DATASET_ROW_INVALID: 1 },
         problems: [
@@ -294,17 +283,17 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
           },
         ],
       },
-      mix: preview.mix && {
-        ...preview.mix,
+      mix: pages.preview.mix && {
+        ...pages.preview.mix,
         batch: [{ source: 'dataset', row: 0, tokens: [{ text, supervised: true }] }],
       },
     });
-    const page = await open(host);
+    const page = await pages.open(host);
     await page.locator('.batch .token', { hasText: text }).waitFor();
     await page.getByText(`Unknown column ${text}`).waitFor();
     expect(await page.locator('main img, main b').count()).toBe(0);
     await page.getByText('Correct first: 1 mistake in the dataset.').waitFor();
-    expect(opened?.errors).toEqual([]);
+    expect(pages.opened.errors).toEqual([]);
     await page.getByText('dataset.jsonl:7').click();
     await eventually(() => host.openedFiles).toEqual([{ file: demoDataset, line: 7 }]);
   });
@@ -316,21 +305,68 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
       remedy: 'Name one.',
       place: { file: 'tasks/facts.yaml', line: 3 },
     };
-    const page = await open(hostWith({ ...preview, mix: undefined, estimate: undefined, problem }));
+    const page = await pages.open(pages.hostWith({ mix: undefined, estimate: undefined, problem }));
     await page.getByText('The task has no metric.').waitFor();
     await page.getByText('tasks/facts.yaml:3').waitFor();
     await page.getByText('The preview shows what is wrong.').waitFor();
     expect(await page.getByText('No row of the dataset can be trained on.').count()).toBe(0);
   });
 
+  it('tells each finding of the preview at its field, and starts nothing with an error', async () => {
+    const [task, batch, budget, folder] = [
+      'The task has no metric.',
+      'One row is too few.',
+      'That is less than one sample.',
+      'The folder cannot be written.',
+    ];
+    const finding = (
+      severity: FindingRecord['severity'],
+      field: string,
+      message: string,
+    ): FindingRecord => ({
+      severity,
+      field,
+      error: { code: 'MADE_UP', message, remedy: '', place: {} },
+    });
+    const warning = finding('warning', 'generation.budget', budget);
+    const found = [
+      finding('error', 'evaluation.tasks[0]', task),
+      finding('error', 'training.batchRows', batch),
+      finding('error', '', folder),
+      warning,
+    ];
+    const page = await pages.open(pages.hostWith({ findings: found }));
+    const at = (id: string, text: string) =>
+      page.locator(`[data-field="${id}"] .problem`, { hasText: text });
+    await at('evaluation.tasks', task).waitFor();
+    // An advanced setting is unfolded.
+    await at('training.batchRows', batch).waitFor({ state: 'visible' });
+    await page.locator('.mix-form > .notice.failure', { hasText: folder }).waitFor();
+    await page.getByText('Correct first: 2 settings.').waitFor();
+    expect(await startButton(page).isDisabled()).toBe(true);
+    // The preview is that of these settings.
+    expect(await page.getByText('the preview of the previous settings').count()).toBe(0);
+    const rows = field(page, 'Rows per batch');
+    expect(await rows.getAttribute('aria-invalid')).toBe('true');
+    await at('generation.budget', budget).waitFor();
+    const warned = field(page, 'Generation budget');
+    expect(await warned.getAttribute('aria-invalid')).toBeNull();
+    expect(await warned.getAttribute('aria-describedby')).toContain('warning-generation.budget');
+    expect(await seriousFindings(page)).toEqual([]);
+
+    const mild = await pages.open(pages.hostWith({ findings: [warning] }));
+    await mild.locator('[data-field="generation.budget"] .problem').waitFor();
+    await eventually(() => startButton(mild).isEnabled()).toBe(true);
+  });
+
   it('says when it will not fit, and what is wrong with a model', async () => {
     const reason = 'Lower training.maxTokensPerMicroBatch.';
     const needed = 30 * 2 ** 30;
     const memory = { ...fittingEstimate.memory, needed };
-    const host = hostWith({
+    const host = pages.hostWith({
       estimate: { ...fittingEstimate, memory, verdict: 'too-large', reason },
     });
-    const page = await open(host);
+    const page = await pages.open(host);
     await page.getByText('It will not fit.').waitFor();
     await page.getByText(reason).waitFor();
     expect(await page.locator('.meter').getAttribute('aria-valuetext')).toBe('30 GiB of 15.2 GiB');
@@ -350,7 +386,7 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
     const host = mixHost(demoValues, (state) => {
       state.blocked = 'Open a folder first.';
     });
-    const page = await open(host);
+    const page = await pages.open(host);
     await page.getByText('The first batch').waitFor();
     await page.getByText('Open a folder first.').waitFor();
     expect(await startButton(page).isDisabled()).toBe(true);
@@ -358,21 +394,21 @@ describe.skipIf(!hasChromium)('the mix page in Chromium', () => {
 
   it('is as it was after a reload, and is filled from outside', async () => {
     const host = mixHost(demoValues);
-    let page = await open(host);
+    let page = await pages.open(host);
     await page.locator('summary', { hasText: 'Advanced: Training' }).click();
     await input(page, 'Rows per batch').fill('8');
     await eventually(() => host.previewed.at(-1)?.training).toMatchObject({ batchRows: 8 });
-    page = await open(host, { state: opened?.state() });
+    page = await pages.open(host, { state: pages.opened.state() });
     await input(page, 'Rows per batch').waitFor({ state: 'visible' });
     expect(await input(page, 'Rows per batch').inputValue()).toBe('8');
     // Told while a person types on: what is suggested, for instance.
     await input(page, 'Rows per batch').fill('9');
-    opened?.rpc.tell('mixState', await host.handlers.mixState({}));
+    pages.opened.rpc.tell('mixState', await host.handlers.mixState({}));
     await eventually(() => host.previewed.at(-1)?.training).toMatchObject({ batchRows: 9 });
     expect(await input(page, 'Rows per batch').inputValue()).toBe('9');
     const state = await host.handlers.mixState({});
     const other = { ...state, draft: 'second', values: { name: 'from outside' } };
-    opened?.rpc.tell('mixState', other);
+    pages.opened.rpc.tell('mixState', other);
     await page.getByText('First steps').waitFor();
     expect(await input(page, 'Name').inputValue()).toBe('from outside');
   });

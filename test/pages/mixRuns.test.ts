@@ -3,9 +3,7 @@
  * are shown, and no other run where the one that was made of them waits.
  */
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PreviewData } from '../../src/protocol/preview.js';
 import type { RunInfo } from '../../src/protocol/runInfo.js';
 import { readRunConfig, writeRunConfig } from '../../src/runs/config.js';
 import { checkConfigData } from '../../src/runs/configForm.js';
@@ -14,9 +12,16 @@ import { flattenFields, isRecord } from '../../src/runs/fields.js';
 import { runInfo } from '../support/runInfo.js';
 import { temporaryFolder } from '../support/tinyModel.js';
 import { seriousFindings } from './axe.js';
-import { demoValues, mixHost, type MixHost } from './fixtures/mixHost.js';
-import { demoPreview, eventually, input, shownSettings, startButton } from './fixtures/mixPage.js';
-import { hasChromium, launchBrowser, openPage, type OpenedPage } from './harness.js';
+import { demoValues } from './fixtures/mixHost.js';
+import {
+  eventually,
+  input,
+  openMixPages,
+  shownSettings,
+  startButton,
+  type MixPages,
+} from './fixtures/mixPage.js';
+import { hasChromium } from './harness.js';
 
 /** A setting as its control says it: of sources, their files. */
 function textOf(value: unknown): string {
@@ -28,35 +33,19 @@ function textOf(value: unknown): string {
 }
 
 describe.skipIf(!hasChromium)('runs of the mix page in Chromium', () => {
-  let browser: Browser;
-  let preview: PreviewData;
-  let opened: OpenedPage<'panel'> | undefined;
+  let pages: MixPages;
   beforeAll(async () => {
-    browser = await launchBrowser();
-    preview = await demoPreview();
+    pages = await openMixPages();
   });
-  afterAll(() => browser.close());
-
-  async function open(host: MixHost): Promise<Page> {
-    await opened?.close();
-    opened = await openPage(browser, { webview: 'panel', handlers: host.handlers });
-    return opened.page;
-  }
-
-  /** A host that answers with the demo's preview. */
-  function hostOf(values: Record<string, unknown>): MixHost {
-    const host = mixHost(values);
-    host.answer = () => Promise.resolve({ problems: [], preview });
-    return host;
-  }
+  afterAll(() => pages.close());
 
   it('makes one run of a double click, and says what goes on', async () => {
-    const host = hostOf(demoValues);
+    const host = pages.hostWith({});
     let answer = (): void => undefined;
     host.hold = new Promise((resolve) => {
       answer = resolve;
     });
-    const page = await open(host);
+    const page = await pages.open(host);
     await eventually(() => startButton(page).isEnabled()).toBe(true);
     await startButton(page).evaluate((button: HTMLElement) => {
       button.click();
@@ -78,14 +67,14 @@ describe.skipIf(!hasChromium)('runs of the mix page in Chromium', () => {
   });
 
   it('continues the run whose samples were generated, and makes another only for others', async () => {
-    const host = hostOf(demoValues);
-    const page = await open(host);
+    const host = pages.hostWith({});
+    const page = await pages.open(host);
     const main = page.locator('.start-buttons vscode-button').first();
     await page.getByText('Generate Samples First').click();
     await main.getByText('Running…').waitFor();
     const generating = { id: 'run-1', name: 'first', trained: false, phase: 'generating' } as const;
     const tell = (part: Partial<RunInfo>): void =>
-      opened?.rpc.tell('runs', { runs: [runInfo({ ...generating, total: 20, ...part })] });
+      pages.opened.rpc.tell('runs', { runs: [runInfo({ ...generating, total: 20, ...part })] });
     tell({ state: 'stopped', progress: 7 });
     await main.getByText('Resume the Run').waitFor();
     tell({ state: 'stopped', progress: 20 });
@@ -126,8 +115,8 @@ describe.skipIf(!hasChromium)('runs of the mix page in Chromium', () => {
       { ...demoValues, method: 'sft', generation: { budget: 0.7 }, mix: { lambda: 3 } },
     ],
   ])('shows what Start writes into run.yaml: %s', async (_, values) => {
-    const host = hostOf(values);
-    const page = await open(host);
+    const host = pages.hostWith({}, values);
+    const page = await pages.open(host);
     await eventually(() => startButton(page).isEnabled()).toBe(true);
     const shown = await shownSettings(page);
     await startButton(page).click();

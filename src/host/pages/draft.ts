@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { basename, isAbsolute, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import type { CfsError } from '../../errors.js';
-import type { FieldProblem } from '../../protocol/panel.js';
+import type { FieldProblem, MixAnswer } from '../../protocol/panel.js';
+import type { FindingRecord } from '../../protocol/preview.js';
 import { flattenFields, isRecord, valueAt, withValue } from '../../runs/fields.js';
 import { mapPaths } from '../../runs/paths.js';
 import type { Draft } from '../studio.js';
@@ -107,6 +108,17 @@ export function fieldProblem({
     field: place.setting ?? own ?? '',
     message: `${[position(place), message].filter((part) => part !== '').join(': ')} ${remedy}`,
   };
+}
+
+/** What a preview found, at the fields of the form. */
+export function atFields(
+  findings: readonly FindingRecord[],
+): Required<Pick<MixAnswer, 'problems' | 'warnings'>> {
+  const those = (wanted: FindingRecord['severity']): FieldProblem[] =>
+    findings
+      .filter(({ severity }) => severity === wanted)
+      .map(({ field, error }) => ({ field, message: fieldProblem(error).message }));
+  return { problems: those('error'), warnings: those('warning') };
 }
 
 function position({ file, line }: CfsError['place']): string {

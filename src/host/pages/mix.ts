@@ -18,6 +18,7 @@ import { preferredModel, requireTrust } from '../workspace.js';
 import {
   absoluteDraft,
   applySuggestions,
+  atFields,
   datasetPaths,
   fieldProblem,
   shownDraft,
@@ -124,7 +125,8 @@ export function createMixSide(
             { timeoutMs: previewTimeoutMs },
           );
           suggest(values, preview);
-          return { problems: [], preview, changes: store.changes(check.config) };
+          const changes = store.changes(check.config);
+          return { ...atFields(preview.findings), preview, changes };
         } catch (error) {
           if (!(error instanceof CfsError)) throw error;
           const problem = fieldProblem(error);

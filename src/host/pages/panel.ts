@@ -46,7 +46,7 @@ interface Wanted {
 }
 
 export function createPanelHost(studio: Studio, actions: RunActions): PanelHost {
-  const { context, library } = studio;
+  const { context, library, service } = studio;
   const store = createDraftStore(studio);
   let opened: Opened | undefined;
   let wanted: Wanted | undefined;
@@ -141,6 +141,10 @@ export function createPanelHost(studio: Studio, actions: RunActions): PanelHost 
   };
   const parts = [
     library.onDidChange(tellRuns),
+    // The page may wait for a run that was never in the list.
+    service.onDidEnd(({ removed }) => {
+      if (removed === true) tellMixState();
+    }),
     vscode.workspace.onDidGrantWorkspaceTrust(tellMixState),
     vscode.workspace.onDidChangeWorkspaceFolders(tellMixState),
     vscode.window.registerWebviewPanelSerializer(panelType, {

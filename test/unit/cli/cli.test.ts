@@ -68,7 +68,12 @@ function fakeEngine(ending: 'finish' | 'fail' | 'crash' = 'finish'): Engine {
       }
     },
     checkRunCommand: () =>
-      Promise.resolve({ trained: storeRows([]), downstream: undefined, report: addReports([]) }),
+      Promise.resolve({
+        trained: storeRows([]),
+        downstream: undefined,
+        report: addReports([]),
+        warnings: [],
+      }),
     generateCommand: ({ count, onSample }) => {
       madeUpSamples(Array.from({ length: count ?? 2 }, () => 'a\u001b[31m b')).forEach(onSample);
       return Promise.resolve({

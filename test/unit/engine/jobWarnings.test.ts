@@ -7,7 +7,7 @@ import { runJob } from '../../../src/engine/job.js';
 import { eventsOf } from '../../../src/protocol/history.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { readRunConfig } from '../../../src/runs/config.js';
-import { createRun, type RunFolder } from '../../../src/runs/runFolder.js';
+import { createRun, readSamples, type RunFolder } from '../../../src/runs/runFolder.js';
 import { expectError } from '../../support/expectError.js';
 import { jsonLines, pairs, temporaryFolder, writeWorkspace } from '../../support/tinyModel.js';
 import { madeUpSamples } from '../runs/madeUpRun.js';
@@ -24,11 +24,15 @@ function newRun(workspace: string): RunFolder {
 }
 
 /** The events of a job that ends when its samples are generated. */
-async function eventsUntilSamples(workspace: string, run = newRun(workspace)): Promise<RunEvent[]> {
+async function eventsUntilSamples(
+  workspace: string,
+  run = newRun(workspace),
+  resume = false,
+): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
   await runJob({
     run,
-    resume: false,
+    resume,
     until: 'samples',
     signal: new AbortController().signal,
     onEvent: (event) => events.push(event),
@@ -42,10 +46,37 @@ it('warns of rows that are cut, and of samples that do not read like text', asyn
   writeFileSync(join(workspace, 'dataset.jsonl'), jsonLines([...pairs(7), long]));
   const warnings = eventsOf(await eventsUntilSamples(workspace), 'warning');
   // The model's weights are drawn at random, so it is sure of nothing.
-  expect(warnings.map(({ code }) => code)).toEqual(['DATASET_WARNINGS', 'SAMPLES_INCOHERENT']);
-  expect(warnings[0]?.message).toContain('1 × ROW_TRUNCATED');
-  expect(warnings[1]?.message).toContain('entropy');
+  expect(warnings.map(({ code }) => code)).toEqual([
+    'DATASET_WARNINGS',
+    'LICENSE_MISSING',
+    'SAMPLES_INCOHERENT',
+  ]);
+  expect(warnings[0]?.message).toBe('Rows left out: 0; rows truncated: 1 (1 × ROW_TRUNCATED).');
+  expect(warnings[2]?.message).toContain('entropy');
   for (const { remedy } of warnings) expect(remedy).toMatch(/\.$/);
+});
+
+it('says what is worth knowing of a run, and of columns that it does not use, once', async () => {
+  const workspace = writeWorkspace(temporaryFolder(), {
+    generation: { count: undefined, budget: 0.01 },
+  });
+  const rows = pairs(40).map((row, id) => ({ ...row, id, 'at\nhome': true }));
+  writeFileSync(join(workspace, 'dataset.jsonl'), jsonLines(rows));
+  const run = newRun(workspace);
+  const warnings = eventsOf(await eventsUntilSamples(workspace, run), 'warning');
+  expect(warnings.slice(0, 3).map(({ code, message }) => [code, message])).toEqual([
+    [
+      'DATASET_WARNINGS',
+      'dataset.jsonl is read as prompt-completion; these columns are not used: id, at\nhome.',
+    ],
+    ['LICENSE_MISSING', expect.stringContaining('no license')],
+    ['BUDGET_SMALL', expect.stringContaining('1 sample will be generated.')],
+  ]);
+  const samples = [...readSamples(run)];
+  expect(samples).toHaveLength(1);
+  const again = await eventsUntilSamples(workspace, run, true);
+  expect(eventsOf(again, 'warning').map(({ code }) => code)).not.toContain('LICENSE_MISSING');
+  expect(eventsOf(again, 'warning').map(({ code }) => code)).not.toContain('DATASET_WARNINGS');
 });
 
 it('refuses a model that does not fit into the memory of the machine', async () => {

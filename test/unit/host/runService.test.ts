@@ -2,7 +2,14 @@
  * Jobs in a process of their own. A made-up engine does what the name of a run says, so that every
  * way to end is seen; the real one runs a whole job at the end.
  */
-import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, inject, test, vi } from 'vitest';
 import { createRunLibrary } from '../../../src/host/runLibrary.js';
@@ -10,6 +17,7 @@ import { createRunService } from '../../../src/host/runService.js';
 import type { RunEnd, RunService } from '../../../src/host/studio.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { readRunConfig } from '../../../src/runs/config.js';
+import { removeRefused } from '../../../src/runs/refusedRun.js';
 import { createRun, readEvents, runState } from '../../../src/runs/runFolder.js';
 import { openRunWriter } from '../../../src/runs/runWriter.js';
 import { jsonLines, temporaryFolder, writeWorkspace } from '../../support/tinyModel.js';
@@ -113,6 +121,43 @@ test('runs wait for each other, shown as queued, and go in order', async () => {
   expect(ends.map(({ outcome }) => outcome)).toEqual(['stopped', 'finished', 'failed']);
   expect(ends[2]?.error).toMatchObject({ code: 'MODEL_MISSING', remedy: 'Choose one.' });
   expect(requests()).toEqual(['start waits', 'start quick', 'start fails']);
+});
+
+test('a run that is refused before anything was done leaves no folder', async () => {
+  const script = join(inject('bundles'), 'engine.js');
+  const { workspace, service, library, ends, ended } = setUp({ script });
+  const source = writeWorkspace(temporaryFolder(), { training: { batchRows: 1 } });
+  const config = readRunConfig(join(source, 'run.yaml'));
+  const run = service.start(config, 'end');
+  await ended(1);
+  expect(ends[0]).toMatchObject({ outcome: 'failed', removed: true });
+  expect(ends[0]?.error?.code).toBe('BATCH_TOO_SMALL');
+  expect(existsSync(run.folder)).toBe(false);
+  await vi.waitFor(() => expect(library.list()).toEqual([]), 10_000);
+
+  // What a person has put there stays, and the run with it.
+  const kept = service.start(config, 'end');
+  writeFileSync(join(kept.folder, 'notes.txt'), 'mine');
+  await ended(2);
+  expect(ends[1]).toMatchObject({ outcome: 'failed' });
+  expect(ends[1]?.removed).toBeUndefined();
+  expect(readdirSync(kept.folder)).toEqual(expect.arrayContaining(['run.yaml', 'notes.txt']));
+  service.resume(kept.id);
+  await ended(3);
+  expect(existsSync(kept.folder)).toBe(true);
+
+  // Whatever was computed stays too.
+  const worked = createRun(workspace, config);
+  const phase = {
+    type: 'phase',
+    time: timeAt(0),
+    phase: 'generating',
+    progress: 0,
+    total: 0,
+  } as const;
+  appendFileSync(worked.paths.events, jsonLines([phase]));
+  expect(removeRefused(worked)).toBe(false);
+  expect(existsSync(worked.paths.config)).toBe(true);
 });
 
 test('a waiting run is taken out of the queue, and a deleted one is skipped', async () => {

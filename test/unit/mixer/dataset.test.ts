@@ -102,6 +102,14 @@ describe('validation', () => {
   });
 });
 
+it('counts all rows of a file whose columns say nothing, and suggests what they are', async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `{"mr": "${i}", "ref": "b"}`);
+  const report = await scanDataset([fileOf('long.jsonl', ...rows, '{broken')], {});
+  expect(report).toMatchObject({ rows: 41, kept: 0 });
+  expect(report.counts).toEqual({ DATASET_COLUMNS: 1, JSON_BROKEN: 1 });
+  expect(report.files[0]?.suggestedColumns).toEqual({ prompt: 'mr', completion: 'ref' });
+});
+
 describe('loading', () => {
   it('keeps the usable rows with their origin', async () => {
     const first = fileOf('first.jsonl', rowOf('a', 'b'), '{', rowOf('c', 'd'));

@@ -1,7 +1,7 @@
 /** Every shape of row people have, and the errors for those we cannot read. */
 import { describe, expect, it } from 'vitest';
 import { CfsError } from '../../../src/errors.js';
-import { resolveFormat } from '../../../src/mixer/formats.js';
+import { resolveFormat, suggestColumns } from '../../../src/mixer/formats.js';
 import { datasetFormatSchema, type DatasetFormat } from '../../../src/protocol/datasetFormat.js';
 
 /** The example as text, with what is trained on between “ and ”. */
@@ -99,10 +99,24 @@ describe('columns', () => {
     const unknown = errorOf(() => resolveFormat(['mr', 'ref'], {}));
     expect(unknown.code).toBe('DATASET_COLUMNS');
     expect(unknown.message).toContain('mr, ref');
-    expect(unknown.remedy).toContain('columns: {prompt: mr, response: ref}');
+    expect(unknown.remedy).toContain('`columns: { prompt: mr, completion: ref }`');
     const missing = errorOf(() => resolveFormat(['mr', 'ref'], { columns: { prompt: 'MR' } }));
     expect(missing.message).toContain('no column "MR"; the columns are: mr, ref');
     expect(missing.place.field).toBe('columns.prompt');
+  });
+
+  it.each([
+    [['mr', 'ref'], {}, { prompt: 'mr', completion: 'ref' }],
+    [['ref', 'mr'], { prompt: 'mr' }, { prompt: 'mr', completion: 'ref' }],
+    [['mr', 'ref'], { prompt: 'MR' }, { prompt: 'mr', completion: 'ref' }],
+    [['id', 'Question', 'reply'], {}, { question: 'Question', answer: 'id' }],
+    [['said', 'output'], {}, { prompt: 'said', output: 'output' }],
+    [['a', 'text'], { prompt: 'q' }, { text: 'text' }],
+    [['prompt'], {}, { text: 'prompt' }],
+    [['0', 'null: 1'], {}, { prompt: '0', completion: 'null: 1' }],
+  ] as const)('suggests for %j with %j what can be read', (columns, given, suggested) => {
+    expect(suggestColumns(columns, given)).toEqual(suggested);
+    resolveFormat(columns, { columns: suggested });
   });
 
   it('refuses unknown names in the settings', () => {

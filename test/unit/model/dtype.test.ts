@@ -1,6 +1,11 @@
 /** Half-precision conversion against known bit patterns and against the definition of rounding. */
 import { describe, expect, it } from 'vitest';
-import { decodeFloats, encodeFloats, firstNonFinite } from '../../../src/model/dtype.js';
+import {
+  decodeFloats,
+  encodeFloats,
+  firstNonFinite,
+  firstNonFiniteIn,
+} from '../../../src/model/dtype.js';
 import type { FloatDtype } from '../../../src/model/dtype.js';
 import { createRandom } from '../../../src/random.js';
 
@@ -106,5 +111,16 @@ describe('half precision', () => {
     expect(firstNonFinite(Float32Array.of(0, 3e38, -1))).toBe(-1);
     expect(firstNonFinite(Float32Array.of(0, NaN, Infinity))).toBe(1);
     expect(firstNonFinite(Float32Array.of(-Infinity))).toBe(0);
+  });
+
+  it.each(['F32', 'F16', 'BF16'] as const)('finds it in the bytes of %s too', (dtype) => {
+    const bytesOf = (...values: number[]) => encodeFloats(Float32Array.from(values), dtype);
+    expect(firstNonFiniteIn(bytesOf(0, -0, 6e4, -6e4, 1e-40), dtype)).toBe(-1);
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      expect(firstNonFiniteIn(bytesOf(1, bad, bad), dtype)).toBe(1);
+    }
+    // Pieces of a file may begin anywhere in memory.
+    const moved = Uint8Array.of(0, ...bytesOf(1, NaN)).subarray(1);
+    expect(firstNonFiniteIn(moved, dtype)).toBe(1);
   });
 });

@@ -140,6 +140,8 @@ describe('openModelFolder', () => {
     const error = caught(() => tensors.read('bad'));
     expect(error).toMatchObject({ code: 'WEIGHTS_NOT_FINITE', place: { field: 'bad' } });
     expect(error.message).toContain(`holds ${bad} at flat index 1`);
+    tensors.requireFinite('good');
+    expect(caught(() => tensors.requireFinite('bad'))).toEqual(error);
   });
 });
 

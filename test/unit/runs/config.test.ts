@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CfsError } from '../../../src/errors.js';
 import { checkRunConfig, parseRunConfig, stringifyRunConfig } from '../../../src/runs/config.js';
 import { runConfigSchema } from '../../../src/runs/configSchema.js';
+import { changeWords } from '../../../src/runs/fieldRules.js';
 
 const least = 'model: models/tiny\ndataset: data.jsonl\n';
 const file = '/project/run.yaml';
@@ -105,7 +106,14 @@ describe('stringifyRunConfig', () => {
   });
 
   it('says above each field what it is', () => {
-    expect(stringifyRunConfig(config, file)).toMatch(/# .*learning rate.*\n {2}learningRate:/);
+    const text = stringifyRunConfig(config, file);
+    expect(text).toMatch(/# .*learning rate.*\n {2}learningRate:/);
+    const comments = [...text.matchAll(/^ *# (.*)\n *(\w+):/gm)];
+    const saying = (words: string): string[] =>
+      comments.flatMap(([, comment = '', key = '']) => (comment.endsWith(words) ? [key] : []));
+    expect(saying(changeWords.always)).toEqual(expect.arrayContaining(['name', 'epochs']));
+    expect(saying(changeWords['until-training'])).toContain('learningRate');
+    expect(text).toContain('# Random seed.\n');
   });
 });
 

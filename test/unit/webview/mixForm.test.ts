@@ -6,6 +6,7 @@ import {
   missingFields,
   problemsWithin,
   schemaNode,
+  warningsWithin,
   withLists,
   type Field,
   type Form,
@@ -100,6 +101,19 @@ describe('formOf', () => {
     expect(fieldOf(form, 'training.epochs').problems).toEqual(['c']);
     // The method does not use it, so it is not in view.
     expect(form.problems).toEqual(['mix.lambda: d', 'e']);
+  });
+
+  it('puts each warning at its field, and counts it as no problem', () => {
+    const warnings = [
+      { field: 'dataset[0].path', message: 'a' },
+      { field: 'generation.budget', message: 'b' },
+    ];
+    const values = { method: 'sft', dataset: [{ path: '/d.jsonl' }] };
+    const form = formOf(schema, values, [], {}, warnings);
+    const dataset = fieldOf(form, 'dataset');
+    expect(warningsWithin(dataset)).toEqual(['a']);
+    expect(problemsWithin(dataset)).toEqual([]);
+    expect([form.warnings, form.problems]).toEqual([['generation.budget: b'], []]);
   });
 
   it('knows what must be chosen and what was changed', () => {

@@ -5,6 +5,8 @@ import { button, checkbox, dropdown, textField } from '../../shared/toolkit.js';
 import {
   problemCount,
   problemsWithin,
+  warningCount,
+  warningsWithin,
   type Control,
   type Field,
   type Form,
@@ -26,7 +28,7 @@ export interface Editor {
 
 export function formView(form: Form, editor: Editor): TemplateResult {
   return html`<form class="mix-form" @submit=${(event: Event) => event.preventDefault()}>
-    ${form.problems.length === 0 ? nothing : problemList(form.problems)}
+    ${noticeList('failure', form.problems)} ${noticeList('warning', form.warnings)}
     ${form.sections.map((section) => sectionView(section, editor))}
   </form>`;
 }
@@ -58,10 +60,12 @@ function folded(
 ): TemplateResult | typeof nothing {
   if (fields.length === 0) return nothing;
   const problems = problemCount(fields);
+  const warnings = warningCount(fields);
   const changed = fields.filter((field) => field.changed).length;
   const notes = [
     ...(changed > 0 ? [`${changed} changed`] : []),
     ...(problems > 0 ? [`${problems} to correct`] : []),
+    ...(warnings > 0 ? [`${warnings} to note`] : []),
   ];
   return html`<details
     class="folded"
@@ -77,7 +81,7 @@ function folded(
 }
 
 function fieldView(field: Field, editor: Editor): TemplateResult {
-  const { id, label, help, unit, control, problems, missing, replacedBy } = field;
+  const { id, label, help, unit, control, problems, warnings, missing, replacedBy } = field;
   const isChoice = control.kind === 'checkbox';
   const isWide = ['path', 'list', 'group', 'map', 'text', 'choice'].includes(control.kind);
   const about = replacedBy === undefined ? help : `Not used: “${replacedBy}” replaces it. ${help}`;
@@ -107,6 +111,7 @@ function fieldView(field: Field, editor: Editor): TemplateResult {
             ${missing ? nothing : html`<span aria-hidden="true">✕ </span>`}${problems.join(' ')}
           </div>`
     }
+    ${warningLine(field, warnings)}
     ${about === '' ? nothing : html`<div class="muted help" id=${helpId(field)}>${about}</div>`}
   </div>`;
 }
@@ -215,7 +220,7 @@ function listView(
                 onClick: () => editor.set([...path, index], undefined),
               })}
             </div>
-            ${problemLine(main)}
+            ${problemLine(main)} ${warningLine(main, warningsWithin(main))}
             ${folded(
               {
                 id: `entry ${main.id}`,
@@ -306,7 +311,7 @@ function input(
     value: text,
     placeholder: standardText(field),
     invalid: field.problems.length > 0 && !field.missing,
-    ...(isEntry && field.problems.length === 0 ? {} : { describedBy: describedBy(field) }),
+    ...(isEntry && notesOf(field).length === 0 ? {} : { describedBy: describedBy(field) }),
     onInput,
   });
 }
@@ -319,9 +324,22 @@ function problemLine(field: Field): TemplateResult | typeof nothing {
   </div>`;
 }
 
-function problemList(problems: readonly string[]): TemplateResult {
-  return html`<ul class="notice failure">
-    ${problems.map((problem) => html`<li>${problem}</li>`)}
+/** Marked by a sign and by its words: the text stays as easy to read as the help below it. */
+function warningLine(field: Field, warnings: readonly string[]): TemplateResult | typeof nothing {
+  if (warnings.length === 0) return nothing;
+  return html`<div class="problem" id=${warningId(field)}>
+    <span aria-hidden="true">! </span
+    ><span class="visually-hidden">Note: </span>${warnings.join(' ')}
+  </div>`;
+}
+
+function noticeList(
+  kind: 'failure' | 'warning',
+  texts: readonly string[],
+): TemplateResult | typeof nothing {
+  if (texts.length === 0) return nothing;
+  return html`<ul class=${`notice ${kind}`}>
+    ${texts.map((text) => html`<li>${text}</li>`)}
   </ul>`;
 }
 
@@ -333,6 +351,16 @@ function standardText({ standard, missing }: Field): string {
 const helpId = ({ id }: Field): string => `help ${id}`.replaceAll(' ', '-');
 const problemId = ({ id }: Field): string => `problem ${id}`.replaceAll(' ', '-');
 
+const warningId = ({ id }: Field): string => `warning ${id}`.replaceAll(' ', '-');
+
 function describedBy(field: Field): string {
-  return field.problems.length > 0 ? `${problemId(field)} ${helpId(field)}` : helpId(field);
+  return [...notesOf(field), helpId(field)].join(' ');
+}
+
+/** The lines that say what is wrong with a field, and what is worth knowing. */
+function notesOf(field: Field): string[] {
+  return [
+    ...(field.problems.length > 0 ? [problemId(field)] : []),
+    ...(field.warnings.length > 0 ? [warningId(field)] : []),
+  ];
 }

@@ -82,6 +82,8 @@ export interface Field {
   replacedBy: string | undefined;
   basic: boolean;
   problems: string[];
+  /** Worth knowing; it stops nothing. */
+  warnings: string[];
 }
 
 export interface Section {
@@ -96,6 +98,7 @@ export interface Form {
   sections: Section[];
   /** Of fields that are not shown. */
   problems: string[];
+  warnings: string[];
 }
 
 /**
@@ -107,6 +110,7 @@ export function formOf(
   values: Values,
   problems: FieldProblem[],
   suggested: Values = {},
+  warnings: FieldProblem[] = [],
 ): Form {
   const uses = userOf(schema, values);
   const entries = Object.entries(schema.properties ?? {}).filter(([, node]) => uses(node));
@@ -126,10 +130,7 @@ export function formOf(
     const advanced = all.filter((field) => !field.basic);
     return { id, label: node.label ?? words(id), about, basic, advanced, all };
   });
-  const rest = giveProblems(
-    sections.flatMap(({ all }) => all),
-    problems,
-  );
+  const fields = sections.flatMap(({ all }) => all).flatMap(withInside);
   return {
     sections: sections.map(({ id, label, about, basic, advanced }) => ({
       id,
@@ -138,7 +139,8 @@ export function formOf(
       basic,
       advanced,
     })),
-    problems: rest,
+    problems: atFields(fields, problems, (field) => field.problems),
+    warnings: atFields(fields, warnings, (field) => field.warnings),
   };
 }
 
@@ -179,9 +181,18 @@ export function problemCount(fields: readonly Field[]): number {
   return fields.reduce((sum, field) => sum + problemsWithin(field).length, 0);
 }
 
+export function warningCount(fields: readonly Field[]): number {
+  return fields.reduce((sum, field) => sum + warningsWithin(field).length, 0);
+}
+
 /** The problems of a field and of the fields inside it. */
 export function problemsWithin({ control, problems }: Field): string[] {
   return [...problems, ...fieldsInside(control).flatMap(problemsWithin)];
+}
+
+/** The warnings of a field and of the fields inside it. */
+export function warningsWithin({ control, warnings }: Field): string[] {
+  return [...warnings, ...fieldsInside(control).flatMap(warningsWithin)];
 }
 
 /** `learningRate` as `Learning rate`. */
@@ -225,6 +236,7 @@ function fieldOf(node: SchemaNode, path: Path, values: Values, parent: SchemaNod
     replacedBy: replacerOf(node, path, values, parent),
     basic: node.basic ?? false,
     problems: [],
+    warnings: [],
   };
 }
 
@@ -331,16 +343,19 @@ function mapOf(node: SchemaNode, value: unknown): Control {
 }
 
 /** Puts each problem at the field that names it best; returns those that find none. */
-function giveProblems(fields: Field[], problems: FieldProblem[]): string[] {
-  const all = fields.flatMap(withInside);
+function atFields(
+  fields: readonly Field[],
+  problems: readonly FieldProblem[],
+  listOf: (field: Field) => string[],
+): string[] {
   return problems.flatMap(({ field: id, message }) => {
-    const [best] = all
+    const [best] = fields
       .filter(
         (field) => field.id === id || ['.', '['].some((next) => id.startsWith(field.id + next)),
       )
       .toSorted((a, b) => b.id.length - a.id.length);
     if (!best) return [id === '' ? message : `${id}: ${message}`];
-    best.problems.push(message);
+    listOf(best).push(message);
     return [];
   });
 }

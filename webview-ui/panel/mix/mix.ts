@@ -50,7 +50,8 @@ export function createMixPage(context: PageContext): PanelPage {
   const texts = new Map<string, { text: string; value: unknown }>();
 
   let state: State | undefined;
-  let answer: MixAnswer | undefined;
+  /** While a field is wrong, the preview of what it was before stays in view: then it is old. */
+  let answer: (MixAnswer & { isOld: boolean }) | undefined;
   let problem: unknown;
   let previewProblem: unknown;
   let startProblem: unknown;
@@ -118,8 +119,8 @@ export function createMixPage(context: PageContext): PanelPage {
       const asking = { draft, values };
       const result = await rpc.request('preview', asking, { timeoutMs: previewTimeoutMs });
       if (mine !== asked) return;
-      // While a field is wrong, the preview of what it was before stays in view.
-      answer = { ...result, preview: result.preview ?? answer?.preview };
+      const isOld = result.preview === undefined;
+      answer = { ...result, preview: result.preview ?? answer?.preview, isOld };
       previewProblem = undefined;
     } catch (error) {
       if (mine !== asked) return;
@@ -229,14 +230,14 @@ export function createMixPage(context: PageContext): PanelPage {
 
   const previewPane = (form: Form): TemplateResult => {
     const missing = missingFields(form);
-    const wrong = answer?.problems.length ?? 0;
+    const isOld = answer !== undefined && answer.problems.length > 0 && answer.isOld;
     const data = missing.length === 0 ? answer?.preview : undefined;
     return html`<div class="mix-preview" role="region" aria-label="Preview" tabindex="0">
       <div class="preview-state" role="status">${isWaiting ? waiting() : nothing}</div>
       ${missing.length > 0 ? firstSteps(missing, editor) : nothing}
       ${previewProblem === undefined ? nothing : failure(previewProblem)}
       ${
-        missing.length === 0 && wrong > 0 && !isWaiting
+        missing.length === 0 && isOld && !isWaiting
           ? html`<div class="notice warning" role="status">
               Correct the marked settings to update the preview.
               ${data ? 'Below is the preview of the previous settings.' : nothing}
@@ -281,8 +282,14 @@ export function createMixPage(context: PageContext): PanelPage {
     if (state?.blocked !== undefined) return state.blocked;
     const missing = missingFields(form);
     if (missing.length > 0) return `Choose first: ${list(missing.map(({ label }) => label))}.`;
-    const wrong = answer?.problems.length ?? 0;
-    if (wrong > 0) return `Correct first: ${wrong} ${wrong === 1 ? 'setting' : 'settings'}.`;
+    const problems = answer?.problems ?? [];
+    const wrong = new Set(problems.map(({ field }) => field));
+    // Some are of no setting; they stand above the form.
+    wrong.delete('');
+    if (wrong.size > 0) {
+      return `Correct first: ${wrong.size} ${wrong.size === 1 ? 'setting' : 'settings'}.`;
+    }
+    if (problems.length > 0) return 'The top of the page says what is wrong.';
     if (previewProblem !== undefined) return 'The preview shows what is wrong.';
     if (!answer) return 'Checking the settings…';
     if (answer.preview?.problem) return 'The preview shows what is wrong.';
@@ -343,7 +350,8 @@ export function createMixPage(context: PageContext): PanelPage {
     render: () => {
       if (problem !== undefined) return failure(problem);
       if (!state) return html`${progressRing('Loading the settings')}`;
-      const form = formOf(state.schema, state.values, answer?.problems ?? [], state.suggested);
+      const { schema, values, suggested } = state;
+      const form = formOf(schema, values, answer?.problems ?? [], suggested, answer?.warnings);
       return html`<div class="mix">
         ${formView(form, editor)} ${previewPane(form)} ${startBar(form)}
       </div>`;

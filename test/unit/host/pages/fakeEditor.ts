@@ -9,7 +9,7 @@ import type * as vscode from 'vscode';
 import { createSamplesFeed } from '../../../../src/engine/preview/samplesFeed.js';
 import { createEmitter } from '../../../../src/host/emitter.js';
 import { createRunLibrary } from '../../../../src/host/runLibrary.js';
-import type { PreviewService, RunService, Studio } from '../../../../src/host/studio.js';
+import type { PreviewService, RunEnd, RunService, Studio } from '../../../../src/host/studio.js';
 import { createRun } from '../../../../src/runs/runFolder.js';
 
 /** What a person saves. */
@@ -183,6 +183,7 @@ function makeParts(workspace: string) {
     request: vi.fn<(...asked: unknown[]) => Promise<unknown>>(() => Promise.resolve(undefined)),
     showSamples: vi.fn(),
     warn: vi.fn(),
+    ended: createEmitter<RunEnd>(),
   };
 }
 
@@ -207,7 +208,7 @@ export function makeStudio(): FakeStudio {
     log,
     workspace: () => workspace,
     library,
-    service: { start: parts.start, resumeWith: parts.resumeWith },
+    service: { start: parts.start, resumeWith: parts.resumeWith, onDidEnd: parts.ended.event },
     preview: makePreview(parts.request),
     inspector: { show: parts.showSamples },
     panel: { show: vi.fn(), follow: vi.fn(), draft: {} },

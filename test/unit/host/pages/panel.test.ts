@@ -54,6 +54,7 @@ const values = { model: '/models/base', dataset: [{ path: '/data/poems.jsonl' }]
 const previewed = {
   model: { parameters: 1e6, contextLength: 128 },
   dataset: { kept: 10 },
+  findings: [],
 };
 
 describe('the panel', () => {
@@ -165,6 +166,23 @@ describe('the mix page', () => {
     expect(page.events('mixState')).toHaveLength(told + 1);
   });
 
+  it('tells what the preview finds at its field', async () => {
+    const place = { file: '/tasks/facts.yaml', line: 3, field: 'metrics' };
+    const found = (severity: string, field: string) => ({
+      severity,
+      field,
+      error: { code: 'MADE_UP', message: 'So it is.', remedy: 'Mend it.', place },
+    });
+    const findings = [found('warning', 'model'), found('error', 'evaluation.tasks[1]')];
+    fake.parts.request.mockResolvedValue({ ...previewed, findings });
+    const message = 'facts.yaml, line 3: So it is. Mend it.';
+    expect(await page.ask('preview', { draft, values })).toMatchObject({
+      problems: [{ field: 'evaluation.tasks[1]', message }],
+      warnings: [{ field: 'model', message }],
+      preview: { findings },
+    });
+  });
+
   it('tells problems by field, without asking the preview process', async () => {
     const answer = await page.ask('preview', {
       draft,
@@ -262,6 +280,18 @@ describe('the mix page', () => {
 
     rmSync(join(fake.workspace, '.cfs', 'runs', runId), { recursive: true });
     expect(await page.ask('mixState', {})).not.toHaveProperty('run');
+  });
+
+  it('has no run any more once that was refused and its folder removed', async () => {
+    const asked = { draft, request: 'a', values, until: 'end' };
+    const { runId } = (await page.ask('start', asked)) as { runId: string };
+    await page.ask('mixState', {});
+    await page.ask('open', {});
+    rmSync(join(fake.workspace, '.cfs', 'runs', runId), { recursive: true });
+    fake.parts.ended.fire({ runId, outcome: 'failed', removed: true });
+    const told = page.events('mixState').at(-1);
+    expect(told).toMatchObject({ draft });
+    expect(told).not.toHaveProperty('run');
   });
 
   it('generates samples once for the same settings', () => {
