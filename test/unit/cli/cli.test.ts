@@ -223,7 +223,10 @@ describe('exit codes', () => {
     expect(await cli(['run', 'run.yaml', '--until', 'samples'])).toBe(0);
     const [run] = listRuns(workspace);
     expect(run?.state).toBe('stopped');
-    expect(out).toMatch(/samples: .*samples\.jsonl\n.*cfs-studio resume/);
+    expect(out).toMatch(
+      /the samples are written; nothing was trained yet\nsamples: .*samples\.jsonl\nresume with: cfs-studio resume/,
+    );
+    expect(out).not.toContain('stopped after');
     expect(await cli(['resume', run?.id ?? '', '--until', 'samples'])).toBe(0);
     expect(listRuns(workspace)[0]?.state).toBe('stopped');
     expect(await cli(['resume', run?.id ?? ''])).toBe(0);
@@ -233,6 +236,8 @@ describe('exit codes', () => {
   it('is 130 when stopped before the samples are generated', async () => {
     abort.abort();
     expect(await cli(['run', 'run.yaml', '--until', 'samples'])).toBe(130);
+    expect(out).toContain('stopped after step 5');
+    expect(out).not.toContain('are written');
   });
 
   it('is 1 for a run that does not exist', async () => {
