@@ -226,6 +226,13 @@ describe('a job that is stopped and resumed', () => {
     expect(losses(run)).toEqual(losses(whole));
   });
 
+  it('says at once how far training has come', async () => {
+    const run = newRun(workspace);
+    await job(run, false, (event) => event.type === 'train_step' && event.step === 5);
+    const phases = eventsOf(await job(run, true), 'phase');
+    expect(phases.find(({ phase }) => phase === 'training')).toMatchObject({ progress: 5 });
+  });
+
   it('resumes from an older checkpoint where the newest is damaged', async () => {
     if (!existsSync(whole.paths.results)) await job(whole);
     const run = newRun(workspace);

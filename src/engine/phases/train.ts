@@ -61,7 +61,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
     const done = lastStep(run.paths.checkpoints);
     if (done > steps) throw tooFewSteps(run, steps, done);
     const rate = createRate(done / steps);
-    report(progress('training', 0, steps));
+    report(progress('training', done, steps));
     return runTrainer({
       device,
       architecture,
