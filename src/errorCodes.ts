@@ -131,7 +131,7 @@ export const errorCodes = [
   'SAMPLES_SETTLED', // Training has started, so its samples can no longer be changed.
 
   // engine
-  'SETTINGS_CHANGED', // Warning: a run is resumed with other settings, which is allowed for these.
+  'SETTINGS_CHANGED', // Note: a run is resumed with other settings, which is allowed for these.
   'MEMORY_SHORT', // Training needs more memory than the machine has.
   'DISK_SHORT', // A run needs more disk space than is free.
   'PROTOCOL_MISMATCH', // The editor and the engine do not understand each other.

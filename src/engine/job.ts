@@ -17,7 +17,7 @@ import { chooseProvider, openDevice } from '../runtime/index.js';
 import { lastStep, listCheckpoints, newestCheckpoint } from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
 import { createBaseModel } from './baseModel.js';
-import { progress, warning, type Job } from './context.js';
+import { note, progress, warning, type Job } from './context.js';
 import type { RunRows } from './dataset.js';
 import { requireMemory } from './estimate/fit.js';
 import {
@@ -197,7 +197,7 @@ function hasBegun(run: RunFolder): boolean {
 
 function settingsChanged(changes: readonly string[]): RunEvent {
   const isLonger = changes.some((change) => /^training\.(steps|epochs):/.test(change));
-  return warning({
+  return note({
     code: 'SETTINGS_CHANGED',
     message: `This run is resumed with other settings. ${changes.join('; ')}.`,
     remedy: isLonger

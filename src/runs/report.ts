@@ -8,7 +8,7 @@ import { writeFileAtomic } from '../files.js';
 import { methodLabel } from '../methods/index.js';
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
 import { eventsOf, timeWorked, trueHistory } from '../protocol/history.js';
-import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
+import type { ErrorRecord, RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
 import { escapeHtml, jsonForScript } from './html.js';
 import { chartScript, pageScript, pageStyle } from './reportAssets.js';
@@ -215,15 +215,23 @@ function renderOverview(runs: readonly LabelledRun[]): string {
 }
 
 function renderWarnings(runs: readonly LabelledRun[]): string {
-  const lines = runs.flatMap(({ events }) =>
-    events.flatMap((event) => {
-      if (event.type === 'warning') return [`${event.message} → ${event.remedy}`];
-      return event.type === 'run_failed' ? [`${event.error.message} → ${event.error.remedy}`] : [];
-    }),
-  );
-  if (lines.length === 0) return '';
-  const items = [...new Set(lines)].map((line) => `<p>${escapeHtml(line)}</p>`);
-  return `<div class="panel warnings">${items.join('')}</div>`;
+  const events = runs.flatMap((run) => run.events);
+  const warnings = events.flatMap((event): Remark[] => {
+    if (event.type === 'run_failed') return [event.error];
+    return event.type === 'warning' && event.level !== 'note' ? [event] : [];
+  });
+  const notes = eventsOf(events, 'warning').filter(({ level }) => level === 'note');
+  return renderRemarks('warnings', warnings) + renderRemarks('notes', notes);
+}
+
+type Remark = Pick<ErrorRecord, 'message' | 'remedy'>;
+
+/** Each once, however often it was said. */
+function renderRemarks(kind: string, said: readonly Remark[]): string {
+  if (said.length === 0) return '';
+  const lines = new Set(said.map(({ message, remedy }) => `${message} → ${remedy}`));
+  const items = [...lines].map((line) => `<p>${escapeHtml(line)}</p>`);
+  return `<div class="panel ${kind}">${items.join('')}</div>`;
 }
 
 /** Those of single tasks below, in a finer grid. */

@@ -205,11 +205,11 @@ it('lists what may change, and goes on', async () => {
   });
   expect(code, err).toBe(0);
   expect(out + err).toContain(
-    'SETTINGS_CHANGED: This run is resumed with other settings. name: was "end", is now "longer"; training.steps: was 12, is now 14.',
+    '\nnote SETTINGS_CHANGED: This run is resumed with other settings. name: was "end", is now "longer"; training.steps: was 12, is now 14.',
   );
   const events = readEvents(findRun(folder, run));
   expect(eventsOf(events, 'warning')).toContainEqual(
-    expect.objectContaining({ code: 'SETTINGS_CHANGED' }),
+    expect.objectContaining({ code: 'SETTINGS_CHANGED', level: 'note' }),
   );
   const steps = eventsOf(events, 'train_step');
   expect(steps.at(-1)?.step).toBe(14);
