@@ -10,7 +10,8 @@ import { errorRecord } from '../protocol/errorRecord.js';
 import { eventsOf } from '../protocol/history.js';
 import { recordFormat, type RunEvent } from '../protocol/records.js';
 import { writeReport } from '../runs/report.js';
-import { openIdentity } from '../runs/identity.js';
+import { whenChanged } from '../runs/fieldRules.js';
+import { openIdentity, type SettingChange } from '../runs/identity.js';
 import { readEvents, readSamples, type RunFolder } from '../runs/runFolder.js';
 import { openRunWriter } from '../runs/runWriter.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
@@ -195,14 +196,15 @@ function hasBegun(run: RunFolder): boolean {
   return eventsOf(readEvents(run), 'run_started').some(({ format }) => format === recordFormat);
 }
 
-function settingsChanged(changes: readonly string[]): RunEvent {
-  const isLonger = changes.some((change) => /^training\.(steps|epochs):/.test(change));
+function settingsChanged(changes: readonly SettingChange[]): RunEvent {
+  const effects = new Set(changes.flatMap(({ field }) => whenChanged(field) ?? []));
+  const list = changes.map(({ inWords }) => inWords).join('; ');
   return note({
     code: 'SETTINGS_CHANGED',
-    message: `This run is resumed with other settings. ${changes.join('; ')}.`,
-    remedy: isLonger
-      ? 'These may change; from here on the learning rate follows the new number of steps.'
-      : 'Nothing needs to be done: these may change while a run is stopped.',
+    message: `This run is resumed with other settings. ${list}.`,
+    remedy: ['Nothing needs to be done: these may change while a run is stopped.', ...effects].join(
+      ' ',
+    ),
   });
 }
 

@@ -16,9 +16,16 @@ import { changeRule, isPathField } from './fieldRules.js';
 import { flattenFields } from './fields.js';
 import type { RunFolder } from './runFolder.js';
 
+/** A setting that is not what it was. */
+export interface SettingChange {
+  field: string;
+  /** Before and after. */
+  inWords: string;
+}
+
 export interface IdentityRecord {
-  /** Settings that differ from those the run had last and are allowed to, in words. */
-  changedSettings: string[];
+  /** Settings that differ from those the run had last and are allowed to. */
+  changedSettings: SettingChange[];
   /**
    * Notes what a group consists of, or compares it where it is known already. Throws `RUN_CHANGED`,
    * naming every input of these groups that differs, and `WRITE_FAILED`.
@@ -43,7 +50,11 @@ export function openIdentity(run: RunFolder, { isNew }: { isNew: boolean }): Ide
     settings,
     known !== undefined && hasBegunToTrain(known),
   );
-  if (refused.length > 0) throw changed(run, refused);
+  if (refused.length > 0)
+    throw changed(
+      run,
+      refused.map(({ inWords }) => inWords),
+    );
   let identity: RunIdentity = { format: 1, settings, groups: known?.groups ?? [] };
   writeSealed(file, identity);
   return {
@@ -109,11 +120,11 @@ function compareSettings(
   before: Record<string, unknown>,
   now: Record<string, unknown>,
   trains: boolean,
-): { refused: string[]; allowed: string[] } {
+): { refused: SettingChange[]; allowed: SettingChange[] } {
   const [old, current] = [new Map(Object.entries(before)), new Map(Object.entries(now))];
   const defaults = defaultSettings();
-  const refused: string[] = [];
-  const allowed: string[] = [];
+  const refused: SettingChange[] = [];
+  const allowed: SettingChange[] = [];
   for (const field of new Set([...old.keys(), ...current.keys()])) {
     const [was, is] = [old.get(field), current.get(field)];
     // A field that came with a later version, at its default, changes nothing.
@@ -121,7 +132,7 @@ function compareSettings(
     const rule = changeRule(field);
     const isAllowed = rule === 'always' || (rule === 'until-training' && !trains);
     const list = isAllowed ? allowed : refused;
-    list.push(difference(field, inWords(was), inWords(is)));
+    list.push({ field, inWords: difference(field, inWords(was), inWords(is)) });
   }
   return { refused, allowed };
 }

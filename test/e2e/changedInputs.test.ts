@@ -180,6 +180,7 @@ it('takes other settings of training while only the samples are there', async ()
   });
   expect(code, err).toBe(0);
   expect(out + err).toContain('training.learningRate: was 0.003, is now 0.002');
+  expect(out + err).toContain('these may change while a run is stopped.\n');
 });
 
 it('refuses fewer steps than the run has taken', async () => {
@@ -206,6 +207,9 @@ it('lists what may change, and goes on', async () => {
   expect(code, err).toBe(0);
   expect(out + err).toContain(
     '\nnote SETTINGS_CHANGED: This run is resumed with other settings. name: was "end", is now "longer"; training.steps: was 12, is now 14.',
+  );
+  expect(out + err).toContain(
+    'stopped. From here on, the learning rate follows the new number of steps.\n',
   );
   const events = readEvents(findRun(folder, run));
   expect(eventsOf(events, 'warning')).toContainEqual(

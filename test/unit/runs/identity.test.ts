@@ -5,6 +5,8 @@ import { expect, it } from 'vitest';
 import type { RunInput } from '../../../src/protocol/identity.js';
 import { readRunConfig } from '../../../src/runs/config.js';
 import type { RunConfig } from '../../../src/runs/configSchema.js';
+import { changeRule, whenChanged } from '../../../src/runs/fieldRules.js';
+import { flattenFields } from '../../../src/runs/fields.js';
 import { openIdentity, readIdentity } from '../../../src/runs/identity.js';
 import { createRun, type RunFolder } from '../../../src/runs/runFolder.js';
 import { expectError } from '../../support/expectError.js';
@@ -93,12 +95,19 @@ it('allows and lists those that do not, and compares with them the next time', (
     config.training.steps = 20;
     config.training.maxTokensPerMicroBatch = 96;
   });
-  expect(openIdentity(longer, { isNew: false }).changedSettings).toEqual([
+  const { changedSettings } = openIdentity(longer, { isNew: false });
+  expect(changedSettings.map(({ inWords }) => inWords)).toEqual([
     'name: was "tiny", is now "longer"',
     'training.steps: was 12, is now 20',
     'training.maxTokensPerMicroBatch: was 192, is now 96',
   ]);
   expect(openIdentity(longer, { isNew: false }).changedSettings).toEqual([]);
+});
+
+it('says of the fields that make a run longer, and of no others, what follows', () => {
+  const fields = Object.keys(flattenFields(newRun().config)).filter(whenChanged);
+  expect(fields).toEqual(['training.epochs', 'training.steps']);
+  for (const field of fields) expect(changeRule(field)).toBe('always');
 });
 
 it('does not mind where the files are, nor a field that came with a later version', () => {
