@@ -12,15 +12,23 @@ import { recordFormat, type RunEvent } from '../protocol/records.js';
 import { writeReport } from '../runs/report.js';
 import { whenChanged } from '../runs/fieldRules.js';
 import { openIdentity, type SettingChange } from '../runs/identity.js';
+import type { RunConfig } from '../runs/configSchema.js';
 import { readEvents, readSamples, type RunFolder } from '../runs/runFolder.js';
 import { openRunWriter } from '../runs/runWriter.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
-import { lastStep, listCheckpoints, newestCheckpoint } from '../trainer/checkpoint.js';
+import {
+  findCheckpoint,
+  lastStep,
+  listCheckpoints,
+  putAside,
+  type DamagedCheckpoint,
+} from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
 import { createBaseModel } from './baseModel.js';
 import { note, progress, warning, type Job } from './context.js';
 import type { RunRows } from './dataset.js';
 import { requireMemory } from './estimate/fit.js';
+import { findData, refuseSettings, rowGroups } from './identity/found.js';
 import {
   fileInput,
   hashInputs,
@@ -113,18 +121,22 @@ async function runPhases(
   const files = hashInputs(model, config.evaluation.tasks, { verify });
   try {
     const provider = await chooseProvider(config.provider, config.threads);
-    const { checkpoints } = run.paths;
-    const step = await newestCheckpoint(checkpoints, (damaged) => report(warning(damaged)));
+    const { step = 0, damaged } = await findCheckpoint(run.paths.checkpoints);
     const identity = openIdentity(run, { isNew: !hasBegun(run) });
+    const { madeWith } = identity;
+    // Sooner than by what a run with other settings would compute.
+    if (madeWith) {
+      const more = fewerSteps(config, step);
+      await refuseSettings(run, identity, { madeWith, model, files, more });
+    }
     report({
       type: 'run_started',
       time: now(),
-      step: step ?? 0,
+      step,
       provider: provider.name,
       versions: versions(),
       format: recordFormat,
     });
-    if (identity.changedSettings.length > 0) report(settingsChanged(identity.changedSettings));
     const { id, token, reason } = model.bos;
     report({ type: 'bos_found', time: now(), id, token, reason });
     const device = await openDevice(provider);
@@ -135,7 +147,7 @@ async function runPhases(
     const base = createBaseModel(device, model, store);
     const job: Job = { ...start, config, device, model, store, base, identity };
     try {
-      await runOn(job, files, until);
+      await runOn(job, { files, until, step, damaged });
     } finally {
       store.release();
     }
@@ -144,36 +156,53 @@ async function runPhases(
   }
 }
 
+interface Resumption {
+  files: FileInputs;
+  until: Until;
+  /** Steps taken. */
+  step: number;
+  /** Checkpoints of later steps, which cannot be used. */
+  damaged: readonly DamagedCheckpoint[];
+}
+
 /** From the data to the saved model. Whatever the run uses is settled before it is used. */
-async function runOn(job: Job, files: FileInputs, until: Until): Promise<void> {
-  const { run, identity, report, signal } = job;
+async function runOn(job: Job, { files, until, step, damaged }: Resumption): Promise<void> {
+  const { run, config, writer, identity, report, signal } = job;
   const stop = (): void =>
     report({ type: 'run_stopped', time: now(), step: lastStep(run.paths.checkpoints) });
 
   const { rows, downstream } = await prepare.run(job, undefined);
-  const { model, tasks } = await files.inputs;
-  identity.settle([
-    ['dataset', [rowsInput('dataset', rows)]],
-    ['held-out rows', downstream ? [rowsInput('held-out rows', downstream)] : []],
-    ['model', model],
-  ]);
+  const groups = rowGroups(config, { trained: rows, downstream });
+  const { first, later } = await findData(run, identity, groups, files);
+  identity.compare([...first, ...later], fewerSteps(config, step));
+  // Only now may anything change that was there before.
+  identity.settle(first);
+  putAside(run.paths.checkpoints, damaged);
+  for (const { problem } of damaged) report(warning(problem));
+  if (identity.changedSettings.length > 0) report(settingsChanged(identity.changedSettings));
+
   const { chooseSources, klSamples } = await write.run(job, rows);
   if (signal.aborted) return stop();
-  identity.settle([['samples', samplesInput('samples', readSamples(run))]]);
+  // What is noted of the samples must not outlive them.
+  writer.flush();
+  const { samples, klSamples: klFile, base: baseFile } = run.paths;
+  identity.settle([
+    { group: 'samples', inputs: samplesInput('samples', readSamples(run), samples) },
+  ]);
   if (until === 'samples') return stop();
 
   // From here on the settings of training and measuring are settled too.
   identity.settle([
-    ['tasks', tasks],
-    ['KL samples', samplesInput('KL samples', klSamples)],
+    { group: 'tasks', inputs: (await files.inputs).tasks },
+    { group: 'KL samples', inputs: samplesInput('KL samples', klSamples, klFile) },
   ]);
   const evaluator = createJobEvaluator(job, klSamples, downstream);
   const base = await measureBase.run(job, evaluator);
   if (signal.aborted) return stop();
   const sources = chooseSources();
   identity.settle([
-    ['sources', sources.map(({ id, rows }) => rowsInput(id, rows))],
-    ['base scores', [fileInput('base scores', run.paths.base)]],
+    { group: 'sources', inputs: sources.map(({ id, rows }) => rowsInput(id, rows)) },
+    { group: 'base scores', inputs: [fileInput('base scores', baseFile)] },
   ]);
   const { kind, state } = await train.run(job, { sources, evaluator, base });
   if (kind === 'stopped') return stop();
@@ -194,6 +223,12 @@ function hasBegun(run: RunFolder): boolean {
   // Those of earlier versions have been refused by now.
   if (listCheckpoints(run.paths.checkpoints).length > 0) return true;
   return eventsOf(readEvents(run), 'run_started').some(({ format }) => format === recordFormat);
+}
+
+/** In words, where a run was asked for fewer steps than it has taken. */
+function fewerSteps({ training: { steps = Infinity } }: RunConfig, taken: number): string[] {
+  if (taken <= steps) return [];
+  return [`training.steps is now ${steps}, but the run has already taken ${taken} steps`];
 }
 
 function settingsChanged(changes: readonly SettingChange[]): RunEvent {

@@ -26,6 +26,8 @@ export interface RunWriter {
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;
   appendKlSamples(samples: readonly SampleRecord[]): void;
+  /** Makes what was appended survive a power cut, and notes where the logs end. */
+  flush(): void;
   writeItems(items: Iterable<ItemRecord>): void;
   writeResults(results: RunResults): void;
   /** Closes the logs and gives the lock back. */
@@ -79,6 +81,10 @@ export function openRunWriter(run: RunFolder): RunWriter {
       appendKlSamples: (records) => {
         check();
         for (const record of records) klSamples.append(record, false);
+      },
+      flush: () => {
+        check();
+        keepEnds();
       },
       writeItems: (records) => {
         check();

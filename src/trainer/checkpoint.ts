@@ -98,37 +98,59 @@ export function lastStep(folder: string): number {
   return listCheckpoints(folder)[0] ?? 0;
 }
 
+/** A checkpoint that cannot be used. */
+export interface DamagedCheckpoint {
+  step: number;
+  /** `CHECKPOINT_DAMAGED`. */
+  problem: CfsError;
+}
+
 /**
- * The step of the newest checkpoint that is whole. Damaged ones before it are put aside as
- * `STEP.damaged` and told to `onDamaged`. Throws `READ_FAILED` for one that cannot be read, which may
- * be whole, and `CHECKPOINT_OUTDATED`.
+ * The step of the newest checkpoint that is whole, and the damaged ones after it. Changes nothing.
+ * Throws `READ_FAILED` for one that cannot be read, which may be whole, and `CHECKPOINT_OUTDATED`.
+ */
+export async function findCheckpoint(
+  folder: string,
+): Promise<{ step?: number; damaged: DamagedCheckpoint[] }> {
+  const damaged: DamagedCheckpoint[] = [];
+  for (const step of listCheckpoints(folder)) {
+    try {
+      await readChecked(folder, step);
+      return { step, damaged };
+    } catch (error) {
+      if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
+      damaged.push({ step, problem: error });
+    }
+  }
+  return { damaged };
+}
+
+/** Puts damaged checkpoints aside, as `STEP.damaged`. Throws `WRITE_FAILED`. */
+export function putAside(folder: string, damaged: readonly DamagedCheckpoint[]): void {
+  for (const { step } of damaged) {
+    const path = join(folder, String(step));
+    const aside = `${path}.damaged`;
+    try {
+      rmSync(aside, { recursive: true, force: true });
+      renameSync(path, aside);
+    } catch (error) {
+      throw writeError(path, error);
+    }
+  }
+}
+
+/**
+ * What `findCheckpoint` finds; damaged ones are put aside and told to `onDamaged`. Throws what both
+ * throw.
  */
 export async function newestCheckpoint(
   folder: string,
   onDamaged: (warning: CfsError) => void,
 ): Promise<number | undefined> {
-  for (const step of listCheckpoints(folder)) {
-    const path = join(folder, String(step));
-    try {
-      await readChecked(folder, step);
-      return step;
-    } catch (error) {
-      if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
-      putAside(path);
-      onDamaged(error);
-    }
-  }
-  return undefined;
-}
-
-function putAside(path: string): void {
-  const aside = `${path}.damaged`;
-  try {
-    rmSync(aside, { recursive: true, force: true });
-    renameSync(path, aside);
-  } catch (error) {
-    throw writeError(path, error);
-  }
+  const { step, damaged } = await findCheckpoint(folder);
+  putAside(folder, damaged);
+  for (const { problem } of damaged) onDamaged(problem);
+  return step;
 }
 
 /**

@@ -50,7 +50,7 @@ describe('settings that differ', () => {
 
 describe('a run that has not begun to train', () => {
   it('takes settings that leave its samples right, until its base model is measured', () => {
-    openIdentity(run, { isNew: true }).settle([['dataset', []]]);
+    openIdentity(run, { isNew: true }).settle([{ group: 'dataset', inputs: [] }]);
     reviseRun(run, faster);
     expect(openRun(run.folder).config).toEqual(faster);
     expect(existsSync(run.paths.lock)).toBe(false);
@@ -60,7 +60,7 @@ describe('a run that has not begun to train', () => {
     expect(identity.changedSettings.map(({ inWords }) => inWords)).toEqual([
       expect.stringMatching(/^training\.learningRate: was .*, is now 0\.123$/),
     ]);
-    identity.settle([['tasks', []]]);
+    identity.settle([{ group: 'tasks', inputs: [] }]);
     expect(() => reviseRun(revised, run.config)).toThrow(refused('RUN_SETTLED'));
   });
 
