@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import type { z } from 'zod';
 import { isSystemError, readError, writeError } from '../files.js';
+import type { LogEnd } from '../protocol/logEnds.js';
 import {
   chainStart,
   followLine,
@@ -24,7 +25,6 @@ import {
   requireEnd,
   sealLine,
   type ChainPlace,
-  type LogEnd,
 } from './chain.js';
 
 const chunkBytes = 1 << 20;

@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { CfsError } from '../errors.js';
+import type { LogEnds } from '../protocol/logEnds.js';
 import { isSystemError, makeFolder as makeFolders, readError, writeError } from '../files.js';
 import {
   itemRecordSchema,
@@ -27,7 +28,7 @@ import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
 import { checkJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
 import { isLocked } from './lock.js';
-import { readLogEnds, type LogEnds } from './logEnds.js';
+import { readLogEnds } from './logEnds.js';
 
 export interface RunFolder {
   id: string;
@@ -138,7 +139,7 @@ function summarize(folder: string): RunSummary {
   };
   const config = attempt(() => openRun(folder).config);
   const state = attempt(() => runState({ paths })) ?? 'interrupted';
-  attempt(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths.logs).events));
+  attempt(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths).events));
   attempt(() => readResults({ paths }));
   return {
     id: basename(folder),
@@ -183,17 +184,17 @@ export function isRunning({ lock }: RunPaths): boolean {
  * here, throws `RECORD_BROKEN` with the line, and `READ_FAILED`.
  */
 export function readEvents({ paths }: RunFolder): RunEvent[] {
-  return [...readJsonLines(paths.events, runEventSchema, readLogEnds(paths.logs).events)];
+  return [...readJsonLines(paths.events, runEventSchema, readLogEnds(paths).events)];
 }
 
 /** The samples one by one: there may be more of them than fit into memory. */
 export function readSamples({ paths }: RunFolder): Generator<SampleRecord> {
-  return readSampleLog(paths.samples, readLogEnds(paths.logs).samples);
+  return readSampleLog(paths.samples, readLogEnds(paths).samples);
 }
 
 /** The samples of the KL estimate. */
 export function readKlSamples({ paths }: RunFolder): Generator<SampleRecord> {
-  return readSampleLog(paths.klSamples, readLogEnds(paths.logs).klSamples);
+  return readSampleLog(paths.klSamples, readLogEnds(paths).klSamples);
 }
 
 /** Each number once: a sample that is there twice would be trained on twice. */
@@ -212,7 +213,7 @@ function* readSampleLog(file: string, known: LogEnds['samples']): Generator<Samp
 
 /** The items of the tasks with right and wrong answers; none before the run has finished. */
 export function readItems({ paths }: RunFolder): Generator<ItemRecord> {
-  return readJsonLines(paths.items, itemRecordSchema, readLogEnds(paths.logs).items);
+  return readJsonLines(paths.items, itemRecordSchema, readLogEnds(paths).items);
 }
 
 /** The results; undefined before the run has finished. Throws `RECORD_BROKEN` and `READ_FAILED`. */

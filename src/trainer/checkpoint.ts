@@ -12,6 +12,12 @@ import { CfsError, defined } from '../errors.js';
 import { isSystemError, readError, replaceFolder, writeError } from '../files.js';
 import { mixerCursorSchema } from '../mixer/mixer.js';
 import { openSafetensors, writeSafetensors } from '../model/safetensors.js';
+import {
+  checkpointState,
+  isCheckpointName,
+  logEndsSchema,
+  type LogEnds,
+} from '../protocol/logEnds.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { ParameterStore } from './store.js';
 import { checkpointKinds, trainedTensors } from './storePlan.js';
@@ -37,6 +43,8 @@ const contentSchema = z.object({
   sha256: z.string(),
   /** Hash over what the run was made from: data, base model, … */
   inputs: z.string(),
+  /** Where the logs of the run ended before; earlier versions did not say it. */
+  logs: logEndsSchema.optional(),
   state: trainingStateSchema,
 });
 type CheckpointContent = z.infer<typeof contentSchema>;
@@ -50,6 +58,7 @@ export async function saveCheckpoint(
   store: ParameterStore,
   state: TrainingState,
   inputs: string,
+  logs?: LogEnds,
 ): Promise<string> {
   const target = join(folder, String(state.step));
   const temporary = join(folder, `tmp-${state.step}`);
@@ -69,9 +78,10 @@ export async function saveCheckpoint(
       format: 2,
       sha256: await checksum(file),
       inputs,
+      ...(logs && { logs }),
       state,
     };
-    writeSealed(join(temporary, stateFile), content);
+    writeSealed(join(temporary, checkpointState), content);
     replaceFolder(temporary, target);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
@@ -84,7 +94,7 @@ export async function saveCheckpoint(
 export function listCheckpoints(folder: string): number[] {
   try {
     return readdirSync(folder)
-      .filter((name) => /^(0|[1-9]\d*)$/.test(name))
+      .filter(isCheckpointName)
       .map(Number)
       .sort((a, b) => b - a);
   } catch (error) {
@@ -183,7 +193,7 @@ export async function loadCheckpoint(
  */
 async function readChecked(folder: string, step: number): Promise<CheckpointContent> {
   const path = join(folder, String(step));
-  const [state, tensors] = [join(path, stateFile), join(path, tensorFile)];
+  const [state, tensors] = [join(path, checkpointState), join(path, tensorFile)];
   const content = await checked(state, step, () =>
     readSealed(state, contentSchema, { remedy: damagedRemedy, unsealed: firstFormatSchema }),
   );
@@ -255,7 +265,6 @@ export function pruneCheckpoints(folder: string, keep: number, best: number | un
 }
 
 const tensorFile = 'tensors.safetensors';
-const stateFile = 'state.json';
 
 async function checksum(file: string): Promise<string> {
   const hash = createHash('sha256');

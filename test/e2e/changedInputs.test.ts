@@ -15,11 +15,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
 import { runJob } from '../../src/engine/job.js';
 import type { Until } from '../../src/protocol/engine.js';
 import { eventsOf } from '../../src/protocol/history.js';
 import { readRunConfig } from '../../src/runs/config.js';
 import { createRun, findRun, readEvents } from '../../src/runs/runFolder.js';
+import { writeSealed } from '../../src/sealed.js';
 import { buildPrograms, start, type Ended } from '../support/build.js';
 import { temporaryFolder, writeWorkspace } from '../support/tinyModel.js';
 
@@ -170,8 +172,6 @@ it('names everything that changed in one refusal, before anything is written', a
     for (const [what, change] of changes) {
       if (/^the (base weights|items of a task|held-out rows)$/.test(what)) change(folder, path);
     }
-    edit(join(path, 'samples.jsonl'), /\n.*\n$/, '\n');
-    rmSync(join(path, 'logs.json'));
   });
   expect(refusedParts(err)).toEqual([
     'training.learningRate',
@@ -180,7 +180,6 @@ it('names everything that changed in one refusal, before anything is written', a
     'model file model.safetensors',
     'held-out rows',
     'choice.jsonl of the task choice',
-    'samples',
   ]);
   expect(out).not.toContain('computing on');
   expect(workOf(run)).toBe(before);
@@ -219,10 +218,15 @@ it('says which dataset cannot be read beside the settings that changed', async (
 
 it('notices before training as well, and writes nothing from the other model', async () => {
   const [change] = changes.filter(([what]) => what === 'the base weights').map((row) => row[1]);
-  const { err, run, before } = await resumeChanged(sampled, (folder, path) =>
-    change?.(folder, path),
-  );
+  const { err, run, before } = await resumeChanged(sampled, (folder, path) => {
+    change?.(folder, path);
+    // Nothing else says so before the first checkpoint.
+    edit(join(path, 'samples.jsonl'), /\n.*\n$/, '\n');
+    rmSync(join(path, 'logs.json'));
+  });
   expect(err).toContain('RUN_CHANGED: ');
+  expect(refusedParts(err)).toEqual(['model file model.safetensors', 'samples']);
+  expect(err).toMatch(/samples \(\/\S+\/samples\.jsonl\): was 12 samples .* is now 11 samples/);
   expect(workOf(run)).toBe(before);
   expect(existsSync(join(run, 'base.json'))).toBe(false);
 });
@@ -230,6 +234,13 @@ it('notices before training as well, and writes nothing from the other model', a
 it('refuses checkpoints of which nothing says what they were made from', async () => {
   const { err } = await resumeChanged(training, (_, run) => {
     for (const name of readdirSync(run).filter((one) => /json/.test(one))) rmSync(join(run, name));
+    // As it was written before checkpoints said where the logs ended.
+    const state = join(run, 'checkpoints', '4', 'state.json');
+    const text = readFileSync(state, 'utf8');
+    const { seal, logs, ...content } = z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+    expect(seal).toHaveLength(64);
+    expect(logs).toBeDefined();
+    writeSealed(state, content);
   });
   expect(err).toContain('RECORD_BROKEN: ');
   expect(err).toContain('identity.json');
