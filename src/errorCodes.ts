@@ -139,6 +139,8 @@ export const errorCodes = [
   'FILE_CHANGED', // A file was written while it was being read.
   'RUN_BEGUN', // A run that has already started was asked to start.
   'RUN_FINISHED', // A finished run was asked to resume.
+  'EXCLUDED_IGNORED', // Warning: the list of excluded samples was changed after training began.
+  'EXCLUDED_UNKNOWN', // The list of excluded samples has a number that no sample has.
   'SAMPLES_ALL_EXCLUDED', // No sample is left to mix in.
   'SAMPLES_NOT_WANTED', // A run that writes no samples was asked to stop after them.
 
