@@ -112,6 +112,11 @@ export function attempt<T>(work: () => T, tell: (problem: CfsError) => void): T 
   }
 }
 
+/** For whoever is told of problems and goes on with none. */
+export function raise(problem: CfsError): never {
+  throw problem;
+}
+
 /** `attempt` for work that takes its time. */
 export async function attemptAsync<T>(
   work: () => Promise<T>,

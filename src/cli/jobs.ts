@@ -88,8 +88,12 @@ export function makeReport(
   const [run, ...others] = names.map((name) => findRun(workspace, name));
   if (run === undefined) return exitCodes.usage;
   const file = output === undefined ? run.paths.report : resolve(io.cwd, output);
-  writeReport(run, others, file);
-  if (json) printJson(io, { report: file });
+  const { problems } = writeReport(run, others, file);
+  if (problems.length > 0) {
+    io.err('The report shows what can be read; these parts are damaged or missing:\n');
+  }
+  for (const problem of problems) io.err(`${formatError(problem)}\n`);
+  if (json) printJson(io, { report: file, problems: problems.map(errorRecord) });
   else io.out(`${file}\n`);
   return exitCodes.ok;
 }

@@ -213,7 +213,7 @@ async function runOn(job: Job, { files, until, step, damaged }: Resumption): Pro
   const { scores: final, kl } = end;
   const items = evaluator.items(base, final);
   await save.run(job, { base, final, kl, state, savedStep, items });
-  writeReport(run);
+  for (const problem of writeReport(run).problems) report(warning(problem));
   // Last: from here on there is nothing to resume.
   report({ type: 'run_finished', time: now(), step: state.step });
 }

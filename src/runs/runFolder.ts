@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
-import { CfsError } from '../errors.js';
+import { attempt, CfsError, raise } from '../errors.js';
 import type { LogEnds } from '../protocol/logEnds.js';
 import { isSystemError, makeFolder as makeFolders, readError, writeError } from '../files.js';
 import {
@@ -60,6 +60,8 @@ export interface RunPaths {
   model: string;
   lock: string;
 }
+
+type Tell = (problem: CfsError) => void;
 
 /** A run in a list; `problem` says what of it cannot be read or is damaged. */
 export interface RunSummary {
@@ -129,7 +131,7 @@ export function listRuns(workspace: string): RunSummary[] {
 function summarize(folder: string): RunSummary {
   const paths = runPaths(folder);
   let problem: CfsError | undefined;
-  const attempt = <T>(read: () => T): T | undefined => {
+  const attemptAny = <T>(read: () => T): T | undefined => {
     try {
       return read();
     } catch (error) {
@@ -137,10 +139,10 @@ function summarize(folder: string): RunSummary {
       return undefined;
     }
   };
-  const config = attempt(() => openRun(folder).config);
-  const state = attempt(() => runState({ paths })) ?? 'interrupted';
-  attempt(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths).events));
-  attempt(() => readResults({ paths }));
+  const config = attemptAny(() => openRun(folder).config);
+  const state = attemptAny(() => runState({ paths })) ?? 'interrupted';
+  attemptAny(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths).events));
+  attemptAny(() => readResults({ paths }));
   return {
     id: basename(folder),
     folder,
@@ -181,30 +183,40 @@ export function isRunning({ lock }: RunPaths): boolean {
 
 /**
  * All events as written; see `trueHistory` for those that led somewhere. Like all readers of logs
- * here, throws `RECORD_BROKEN` with the line, and `READ_FAILED`.
+ * here, throws `RECORD_BROKEN` with the line, and `READ_FAILED`. `tell` hears of broken records
+ * instead, and what can be read is given.
  */
-export function readEvents({ paths }: RunFolder): RunEvent[] {
-  return [...readJsonLines(paths.events, runEventSchema, readLogEnds(paths).events)];
+export function readEvents({ paths }: RunFolder, tell: Tell = raise): RunEvent[] {
+  return [...readJsonLines(paths.events, runEventSchema, endsOf(paths, tell).events, tell)];
 }
 
 /** The samples one by one: there may be more of them than fit into memory. */
-export function readSamples({ paths }: RunFolder): Generator<SampleRecord> {
-  return readSampleLog(paths.samples, readLogEnds(paths).samples);
+export function readSamples({ paths }: RunFolder, tell: Tell = raise): Generator<SampleRecord> {
+  return readSampleLog(paths.samples, endsOf(paths, tell).samples, tell);
 }
 
 /** The samples of the KL estimate. */
 export function readKlSamples({ paths }: RunFolder): Generator<SampleRecord> {
-  return readSampleLog(paths.klSamples, readLogEnds(paths).klSamples);
+  return readSampleLog(paths.klSamples, readLogEnds(paths).klSamples, raise);
+}
+
+function endsOf(paths: RunPaths, tell: Tell): LogEnds {
+  return attempt(() => readLogEnds(paths), tell) ?? {};
 }
 
 /** Each number once: a sample that is there twice would be trained on twice. */
-function* readSampleLog(file: string, known: LogEnds['samples']): Generator<SampleRecord> {
+function* readSampleLog(
+  file: string,
+  known: LogEnds['samples'],
+  tell: Tell,
+): Generator<SampleRecord> {
   const seen = new Set<number>();
-  for (const sample of readJsonLines(file, sampleRecordSchema, known)) {
+  for (const sample of readJsonLines(file, sampleRecordSchema, known, tell)) {
     const { index } = sample;
     if (seen.has(index)) {
       const place = { file, line: seen.size + 1, field: 'index' };
-      throw brokenLog(place, `The sample ${index} is in this file twice.`);
+      tell(brokenLog(place, `The sample ${index} is in this file twice.`));
+      continue;
     }
     seen.add(index);
     yield sample;
