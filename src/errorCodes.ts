@@ -131,7 +131,7 @@ export const errorCodes = [
   'SAMPLES_SETTLED', // Training has started, so its samples can no longer be changed.
 
   // engine
-  'SETTINGS_CHANGED', // Warning: a run is resumed with other settings, which is allowed for these.
+  'SETTINGS_CHANGED', // Note: a run is resumed with other settings, which is allowed for these.
   'MEMORY_SHORT', // Training needs more memory than the machine has.
   'DISK_SHORT', // A run needs more disk space than is free.
   'PROTOCOL_MISMATCH', // The editor and the engine do not understand each other.
@@ -139,6 +139,8 @@ export const errorCodes = [
   'FILE_CHANGED', // A file was written while it was being read.
   'RUN_BEGUN', // A run that has already started was asked to start.
   'RUN_FINISHED', // A finished run was asked to resume.
+  'EXCLUDED_IGNORED', // Warning: the list of excluded samples was changed after training began.
+  'EXCLUDED_UNKNOWN', // The list of excluded samples has a number that no sample has.
   'SAMPLES_ALL_EXCLUDED', // No sample is left to mix in.
   'SAMPLES_NOT_WANTED', // A run that writes no samples was asked to stop after them.
 

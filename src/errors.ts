@@ -44,11 +44,16 @@ export class CfsError extends Error {
 /** What people read of an error, whichever version of CFS Studio it comes from. */
 type ErrorText = Pick<CfsError, 'message' | 'remedy' | 'place'> & { code: string };
 
-/** `file:line:column (field)` with the missing parts left out; empty when nothing is known. */
+/**
+ * `file:line:column (field)` with the missing parts left out; empty when nothing is known. The empty
+ * field is the whole of `run.yaml`.
+ */
 export function formatPlace(place: Place): string {
   const position = [place.file, place.line, place.column].filter((part) => part !== undefined);
-  const field = place.field === undefined ? '' : `(${place.field})`;
-  return [position.join(':'), field].filter((part) => part !== '').join(' ');
+  const field = place.field ?? '';
+  return [position.join(':'), field === '' ? '' : `(${field})`]
+    .filter((part) => part !== '')
+    .join(' ');
 }
 
 /** Three lines for a terminal: code and message, place, remedy. The code may be another version's. */
@@ -109,6 +114,11 @@ export function attempt<T>(work: () => T, tell: (problem: CfsError) => void): T 
     tell(error);
     return undefined;
   }
+}
+
+/** For whoever is told of problems and goes on with none. */
+export function raise(problem: CfsError): never {
+  throw problem;
 }
 
 /** `attempt` for work that takes its time. */

@@ -83,9 +83,9 @@ try {
   console.log(`  ${(sample?.text ?? '').replaceAll('\n', '\n  ')}`);
   console.log('\nWhat fine-tuning did (change from the base model in brackets):\n');
   console.log(describe(resultsOf(standard), resultsOf(cfs)));
-  const report = writeReport(cfs, [standard], resolve('.cfs', 'demo-report.html'));
+  const { file } = writeReport(cfs, [standard], resolve('.cfs', 'demo-report.html'));
   const seconds = Math.round((performance.now() - started) / 1000);
-  console.log(`Curves, samples and settings: ${relative('.', report)}  (${seconds} s)`);
+  console.log(`Curves, samples and settings: ${relative('.', file)}  (${seconds} s)`);
 } catch (error) {
   console.error(error instanceof CfsError ? formatError(error) : error);
   process.exitCode = 1;

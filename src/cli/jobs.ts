@@ -7,7 +7,7 @@ import { CfsError, formatError } from '../errors.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import { formatChange, formatNumber } from '../protocol/format.js';
 import type { Until } from '../protocol/engine.js';
-import type { RunResults } from '../protocol/records.js';
+import type { RunEventOf, RunResults } from '../protocol/records.js';
 import { readRunConfig } from '../runs/config.js';
 import { removeRefused } from '../runs/refusedRun.js';
 import { writeReport } from '../runs/report.js';
@@ -96,8 +96,12 @@ export function makeReport(
   const [run, ...others] = names.map((name) => findRun(workspace, name));
   if (run === undefined) return exitCodes.usage;
   const file = output === undefined ? run.paths.report : resolve(io.cwd, output);
-  writeReport(run, others, file);
-  if (json) printJson(io, { report: file });
+  const { problems } = writeReport(run, others, file);
+  if (problems.length > 0) {
+    io.err('The report shows what can be read; these parts are damaged or missing:\n');
+  }
+  for (const problem of problems) io.err(`${formatError(problem)}\n`);
+  if (json) printJson(io, { report: file, problems: problems.map(errorRecord) });
   else io.out(`${file}\n`);
   return exitCodes.ok;
 }
@@ -120,7 +124,9 @@ async function execute(
   const engine = await io.loadEngine();
   const progress = createProgress(io);
   const signal = io.interrupted();
-  let stopped = false;
+  let stopped: RunEventOf<'run_stopped'> | undefined;
+  /** Whether it ends where it was asked to end. */
+  const isAtSamples = (): boolean => until === 'samples' && !signal.aborted;
   if (json) printJson(io, { type: 'run', id: run.id, folder: run.folder });
   else io.out(`run ${run.id}\n`);
   try {
@@ -132,24 +138,31 @@ async function execute(
       checked,
       signal,
       onEvent: (event) => {
-        stopped = event.type === 'run_stopped';
+        stopped = event.type === 'run_stopped' ? event : undefined;
         if (json) printJson(io, event);
-        else progress.show(event);
+        else if (stopped === undefined || !isAtSamples()) progress.show(event);
       },
     });
   } finally {
     progress.end();
   }
   if (stopped) {
+    if (!json && isAtSamples()) io.out(describeSampled(stopped));
     if (!json && existsSync(run.paths.samples)) io.out(`samples: ${run.paths.samples}\n`);
     if (!json) io.out(`resume with: cfs-studio resume ${run.id}\n`);
-    return until === 'samples' && !signal.aborted ? exitCodes.ok : exitCodes.interrupted;
+    return isAtSamples() ? exitCodes.ok : exitCodes.interrupted;
   }
   const results = readResults(run);
   if (!json && results !== undefined) io.out(describeResults(results));
   if (!json && existsSync(run.paths.report)) io.out(`report: ${run.paths.report}\n`);
   if (!json && existsSync(run.paths.model)) io.out(`model:  ${run.paths.model}\n`);
   return exitCodes.ok;
+}
+
+/** The end that `--until samples` asked for. */
+function describeSampled({ step }: RunEventOf<'run_stopped'>): string {
+  const trained = step === 0 ? 'nothing was trained yet' : `training is at step ${step}`;
+  return `the samples are written; ${trained}\n`;
 }
 
 function describeResults({ tasks, downstream, forgetting }: RunResults): string {

@@ -70,7 +70,9 @@ export function createProgress(io: Pick<Io, 'out' | 'redraw' | 'tty' | 'columns'
         case 'checkpoint':
           return line(`checkpoint at step ${event.step}${event.best ? ', the best so far' : ''}`);
         case 'warning':
-          return line(`warning ${event.code}: ${event.message}\n  → ${event.remedy}`);
+          return line(
+            `${event.level ?? 'warning'} ${event.code}: ${event.message}\n  → ${event.remedy}`,
+          );
         case 'samples_described':
           return;
         case 'samples_chosen': {

@@ -1,6 +1,6 @@
 /** What the phases of a job share. */
 import type { ErrorDetails } from '../errors.js';
-import type { Phase as PhaseName, RunEvent } from '../protocol/records.js';
+import type { Phase as PhaseName, RunEvent, RunEventOf } from '../protocol/records.js';
 import type { Decoders } from '../model/decoder.js';
 import type { Device } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
@@ -36,9 +36,16 @@ export interface Job extends Preparation {
 }
 
 /** A warning of the run's log. */
-export function warning(details: Pick<ErrorDetails, 'code' | 'message' | 'remedy'>): RunEvent {
+export function warning(
+  details: Pick<ErrorDetails, 'code' | 'message' | 'remedy'>,
+): RunEventOf<'warning'> {
   const { code, message, remedy } = details;
   return { type: 'warning', time: now(), code, message, remedy };
+}
+
+/** What a run's log says without warning of it. */
+export function note(details: Pick<ErrorDetails, 'code' | 'message' | 'remedy'>): RunEvent {
+  return { ...warning(details), level: 'note' };
 }
 
 /** How far a phase is: units of work done and in all; `total` is 0 while it is not known. */

@@ -10,18 +10,27 @@ import { errorRecord } from '../protocol/errorRecord.js';
 import { eventsOf } from '../protocol/history.js';
 import { recordFormat, type RunEvent } from '../protocol/records.js';
 import { writeReport } from '../runs/report.js';
-import { openIdentity } from '../runs/identity.js';
+import { whenChanged } from '../runs/fieldRules.js';
+import { openIdentity, type SettingChange } from '../runs/identity.js';
+import type { RunConfig } from '../runs/configSchema.js';
 import { readEvents, readSamples, type RunFolder } from '../runs/runFolder.js';
 import { openRunWriter } from '../runs/runWriter.js';
 import { chooseProvider, openDevice } from '../runtime/index.js';
-import { lastStep, listCheckpoints, newestCheckpoint } from '../trainer/checkpoint.js';
+import {
+  findCheckpoint,
+  lastStep,
+  listCheckpoints,
+  putAside,
+  type DamagedCheckpoint,
+} from '../trainer/checkpoint.js';
 import { createStore } from '../trainer/store.js';
 import type { StorePlan } from '../trainer/storePlan.js';
 import { createDecoders } from '../model/decoder.js';
 import { createBaseModel } from './baseModel.js';
-import { progress, warning, type Job, type Preparation } from './context.js';
+import { note, progress, warning, type Job, type Preparation } from './context.js';
 import type { CheckedRun } from './dataset.js';
 import { requireMemory } from './estimate/fit.js';
+import { findData, refuseSettings, rowGroups } from './identity/found.js';
 import {
   fileInput,
   hashInputs,
@@ -114,18 +123,22 @@ async function runPhases(
   const files = hashInputs(model, config.evaluation.tasks, { verify });
   try {
     const provider = await chooseProvider(config.provider, config.threads);
-    const { checkpoints } = run.paths;
-    const step = await newestCheckpoint(checkpoints, (damaged) => report(warning(damaged)));
+    const { step = 0, damaged } = await findCheckpoint(run.paths.checkpoints);
     const identity = openIdentity(run, { isNew: !hasBegun(run) });
+    const { madeWith } = identity;
+    // Sooner than by what a run with other settings would compute.
+    if (madeWith) {
+      const more = fewerSteps(config, step);
+      await refuseSettings(run, identity, { madeWith, model, files, more });
+    }
     report({
       type: 'run_started',
       time: now(),
-      step: step ?? 0,
+      step,
       provider: provider.name,
       versions: versions(),
       format: recordFormat,
     });
-    if (identity.changedSettings.length > 0) report(settingsChanged(identity.changedSettings));
     const { id, token, reason } = model.bos;
     report({ type: 'bos_found', time: now(), id, token, reason });
     const device = await openDevice(provider);
@@ -138,7 +151,8 @@ async function runPhases(
       const store = await loading.store;
       const base = createBaseModel(device, model, store);
       const decoders = createDecoders(device, model.architecture);
-      await runOn({ ...preparation, store, base, decoders }, prepared, files, until);
+      const job = { ...preparation, store, base, decoders };
+      await runOn(job, prepared, { files, until, step, damaged });
     } finally {
       await loading.release();
     }
@@ -169,40 +183,56 @@ function loadBase({ device, model }: Preparation, plan: StorePlan) {
   };
 }
 
+interface Resumption {
+  files: FileInputs;
+  until: Until;
+  /** Steps taken. */
+  step: number;
+  /** Checkpoints of later steps, which cannot be used. */
+  damaged: readonly DamagedCheckpoint[];
+}
+
 /** From the data to the saved model. Whatever the run uses is settled before it is used. */
 async function runOn(
   job: Job,
   { rows, downstream }: Prepared,
-  files: FileInputs,
-  until: Until,
+  { files, until, step, damaged }: Resumption,
 ): Promise<void> {
-  const { run, identity, report, signal } = job;
+  const { run, config, writer, identity, report, signal } = job;
   const stop = (): void =>
     report({ type: 'run_stopped', time: now(), step: lastStep(run.paths.checkpoints) });
 
-  const { model, tasks } = await files.inputs;
-  identity.settle([
-    ['dataset', [rowsInput('dataset', rows)]],
-    ['held-out rows', downstream ? [rowsInput('held-out rows', downstream)] : []],
-    ['model', model],
-  ]);
+  const groups = rowGroups(config, { trained: rows, downstream });
+  const { first, later } = await findData(run, identity, groups, files);
+  identity.compare([...first, ...later], fewerSteps(config, step));
+  // Only now may anything change that was there before.
+  identity.settle(first);
+  putAside(run.paths.checkpoints, damaged);
+  for (const { problem } of damaged) report(warning(problem));
+  if (identity.changedSettings.length > 0) report(settingsChanged(identity.changedSettings));
+
   const { chooseSources, klSamples } = await write.run(job, rows);
   if (signal.aborted) return stop();
-  identity.settle([['samples', samplesInput('samples', readSamples(run))]]);
+  // What is noted of the samples must not outlive them.
+  writer.flush();
+  const { samples, klSamples: klFile, base: baseFile } = run.paths;
+  identity.settle([
+    { group: 'samples', inputs: samplesInput('samples', readSamples(run), samples) },
+  ]);
   if (until === 'samples') return stop();
 
   // From here on the settings of training and measuring are settled too.
   identity.settle([
-    ['tasks', tasks],
-    ['KL samples', samplesInput('KL samples', klSamples)],
+    { group: 'tasks', inputs: (await files.inputs).tasks },
+    { group: 'KL samples', inputs: samplesInput('KL samples', klSamples, klFile) },
   ]);
   const evaluator = createJobEvaluator(job, klSamples, downstream);
   const base = await measureBase.run(job, evaluator);
   if (signal.aborted) return stop();
   const sources = chooseSources();
   identity.settle([
-    ['sources', sources.map(({ id, rows }) => rowsInput(id, rows))],
-    ['base scores', [fileInput('base scores', run.paths.base)]],
+    { group: 'sources', inputs: sources.map(({ id, rows }) => rowsInput(id, rows)) },
+    { group: 'base scores', inputs: [fileInput('base scores', baseFile)] },
   ]);
   const { kind, state } = await train.run(job, { sources, evaluator, base });
   if (kind === 'stopped') return stop();
@@ -213,7 +243,7 @@ async function runOn(
   const { scores: final, kl } = end;
   const items = evaluator.items(base, final);
   await save.run(job, { base, final, kl, state, savedStep, items });
-  writeReport(run);
+  for (const problem of writeReport(run).problems) report(warning(problem));
   // Last: from here on there is nothing to resume.
   report({ type: 'run_finished', time: now(), step: state.step });
 }
@@ -225,14 +255,21 @@ function hasBegun(run: RunFolder): boolean {
   return eventsOf(readEvents(run), 'run_started').some(({ format }) => format === recordFormat);
 }
 
-function settingsChanged(changes: readonly string[]): RunEvent {
-  const isLonger = changes.some((change) => /^training\.(steps|epochs):/.test(change));
-  return warning({
+/** In words, where a run was asked for fewer steps than it has taken. */
+function fewerSteps({ training: { steps = Infinity } }: RunConfig, taken: number): string[] {
+  if (taken <= steps) return [];
+  return [`training.steps is now ${steps}, but the run has already taken ${taken} steps`];
+}
+
+function settingsChanged(changes: readonly SettingChange[]): RunEvent {
+  const effects = new Set(changes.flatMap(({ field }) => whenChanged(field) ?? []));
+  const list = changes.map(({ inWords }) => inWords).join('; ');
+  return note({
     code: 'SETTINGS_CHANGED',
-    message: `This run is resumed with other settings. ${changes.join('; ')}.`,
-    remedy: isLonger
-      ? 'These may change; from here on the learning rate follows the new number of steps.'
-      : 'Nothing needs to be done: these may change while a run is stopped.',
+    message: `This run is resumed with other settings. ${list}.`,
+    remedy: ['Nothing needs to be done: these may change while a run is stopped.', ...effects].join(
+      ' ',
+    ),
   });
 }
 

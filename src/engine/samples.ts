@@ -1,4 +1,5 @@
 /** Generating the samples a job needs, judging the BOS token they begin with, and choosing among them. */
+import { isDeepStrictEqual } from 'node:util';
 import { CfsError } from '../errors.js';
 import { eventsOf } from '../protocol/history.js';
 import type { RunEventOf, SetDiagnostics, SampleRecord } from '../protocol/records.js';
@@ -21,6 +22,8 @@ export async function prepareSamples(job: Job, count: number): Promise<SampleRec
     (sample) => writer.appendSamples([sample]),
   );
   if (samples.length > 0 && !job.signal.aborted) {
+    // Before anything is measured that would have to wait for a mended list.
+    if (settledExclusions(run) === undefined) wantedExclusions(run, samples);
     describeOnce(job, samples);
     await judgeOnce(job, samples);
   }
@@ -61,12 +64,14 @@ export function klSettings({ generation }: RunConfig): RunConfig['generation'] {
 
 /**
  * The samples that people left in the mix, settled and told when training first begins: a resumed
- * run trains on what it began with. Throws `SAMPLES_ALL_EXCLUDED`.
+ * run trains on what it began with, and warns where the list says something else by then. Throws
+ * `SAMPLES_ALL_EXCLUDED` and `EXCLUDED_UNKNOWN`.
  */
 export function chooseSamples({ run, report }: Job, samples: SampleRecord[]): SampleRecord[] {
   if (samples.length === 0) return samples;
   const settled = settledExclusions(run);
-  const excluded = settled ?? readExclusions(run);
+  if (settled && !isListOf(run, settled)) report(warning(ignoredList(run, settled)));
+  const excluded = settled ?? wantedExclusions(run, samples);
   const left = samples.filter(({ index }) => !excluded.includes(index));
   if (left.length === 0) throw allExcluded(run);
   if (settled === undefined) report({ type: 'samples_chosen', time: now(), excluded });
@@ -78,6 +83,26 @@ export function describeChosen(run: RunFolder): SetDiagnostics | undefined {
   const excluded = settledExclusions(run) ?? [];
   const chosen = byIndex([...readSamples(run)].filter(({ index }) => !excluded.includes(index)));
   return chosen.length === 0 ? undefined : { ...describeSamples(chosen), verdict: judgement(run) };
+}
+
+/** The list that people made. Throws `EXCLUDED_UNKNOWN` for numbers that no sample has. */
+function wantedExclusions(run: RunFolder, samples: readonly SampleRecord[]): number[] {
+  const excluded = readExclusions(run);
+  const known = new Set(samples.map(({ index }) => index));
+  const unknown = excluded.filter((index) => !known.has(index));
+  if (unknown.length > 0) throw unknownExcluded(run, unknown, samples.length);
+  return excluded;
+}
+
+/** Whether the list that people made says the same, each number once and rising. */
+function isListOf(run: RunFolder, excluded: readonly number[]): boolean {
+  try {
+    return isDeepStrictEqual(readExclusions(run), excluded);
+  } catch (error) {
+    // It is not used any more, so it stops nothing.
+    if (error instanceof CfsError) return false;
+    throw error;
+  }
 }
 
 function settledExclusions(run: RunFolder): number[] | undefined {
@@ -119,6 +144,32 @@ function allExcluded(run: RunFolder): CfsError {
     remedy: 'Include some of them again and resume, or start a run with method sft.',
     place: { file: run.paths.excluded },
   });
+}
+
+function unknownExcluded(run: RunFolder, unknown: readonly number[], count: number): CfsError {
+  const which = unknown.length === 1 ? 'the number' : 'the numbers';
+  return new CfsError({
+    code: 'EXCLUDED_UNKNOWN',
+    message: `The list of excluded samples has ${which} ${shortList(unknown)}; the samples of this run are 0 to ${count - 1}.`,
+    remedy: `Correct the list and resume the run with \`cfs-studio resume ${run.id}\`.`,
+    place: { file: run.paths.excluded, field: 'excluded' },
+  });
+}
+
+function ignoredList(run: RunFolder, settled: readonly number[]): CfsError {
+  const kept = settled.length === 0 ? 'with all samples' : `without samples ${shortList(settled)}`;
+  return new CfsError({
+    code: 'EXCLUDED_IGNORED',
+    message: `The list of excluded samples, excluded.json, was changed after training began and is not used: training goes on as it began, ${kept}.`,
+    remedy: 'To train without others, start a new run and exclude them before it trains.',
+    place: { file: run.paths.excluded },
+  });
+}
+
+/** The first of many numbers. */
+function shortList(numbers: readonly number[]): string {
+  const rest = numbers.length - 10;
+  return numbers.slice(0, 10).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
 async function completeSamples(

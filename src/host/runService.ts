@@ -104,8 +104,10 @@ export function createRunService(options: RunServiceOptions): RunService {
         return;
       case 'event':
         if (message.event.type === 'warning') {
-          const { code, message: text, remedy } = message.event;
-          log.warn(`${work.job.runId}: ${code}: ${text} → ${remedy}`);
+          const { code, level, message: text, remedy } = message.event;
+          const line = `${work.job.runId}: ${code}: ${text} → ${remedy}`;
+          if (level === 'note') log.info(line);
+          else log.warn(line);
         }
         return;
       case 'finished':

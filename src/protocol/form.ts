@@ -24,6 +24,8 @@ export const fieldHintsSchema = z.object({
    * until the base model is measured and training begins. All others decide which samples it has.
    */
   mayChange: z.enum(['always', 'until-training']).optional(),
+  /** What a resumed run does otherwise once the field has changed, a sentence. */
+  whenChanged: z.string().optional(),
   /** The field of the same section that takes its place where it is set. */
   replacedBy: z.string().optional(),
   /**

@@ -213,6 +213,8 @@ const currentEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('warning'),
     time,
+    /** `note`: it only says what is so, and nothing needs to be done. */
+    level: z.literal('note').optional(),
     code: z.string(),
     message: z.string(),
     remedy: z.string(),

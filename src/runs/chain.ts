@@ -5,12 +5,9 @@
  * seal; they are part of the chain as they are, until the first one that has.
  */
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { CfsError } from '../errors.js';
-
-/** Where a log ends, or ended once. */
-export const logEndSchema = z.object({ lines: z.int().nonnegative(), seal: z.string() });
-export type LogEnd = z.infer<typeof logEndSchema>;
+import type { LogEnd } from '../protocol/logEnds.js';
 
 /** A place in a log: so many lines were read, and whether one of them had a seal. */
 export interface ChainPlace extends LogEnd {

@@ -34,7 +34,7 @@ export function checkRunConfig(text: string, file: string): ConfigCheck {
   }
   const problems = check.problems.map(({ path, message }) => {
     const { line, col } = lines.linePos(offsetOf(document, path));
-    return problem(file, message, { line, column: col, field: fieldName(path) });
+    return problem(file, message, { line, column: col, field: fieldName(path) || undefined });
   });
   return { problems: problems.toSorted((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0)) };
 }

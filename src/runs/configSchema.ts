@@ -13,6 +13,9 @@ import { bestByNames, mixModes, scheduleNames } from '../protocol/settings.js';
 /** Metadata travels into the JSON Schema of a field, where the form reads it. */
 const form = (hints: FieldHints): FieldHints => hints;
 
+/** Of the fields that say how long a run trains. */
+const lengthChanged = 'From here on, the learning rate follows the new number of steps.';
+
 const path = z.string().min(1, 'must not be empty');
 const positive = z.int().min(1);
 const share = z.number().min(0).max(1);
@@ -140,11 +143,19 @@ const trainingSchema = z.strictObject({
     .gt(0)
     .default(1)
     .describe('Passes over the dataset.')
-    .meta(form({ mayChange: 'always', basic: true, unit: 'passes', replacedBy: 'steps' })),
+    .meta(
+      form({
+        mayChange: 'always',
+        whenChanged: lengthChanged,
+        basic: true,
+        unit: 'passes',
+        replacedBy: 'steps',
+      }),
+    ),
   steps: positive
     .optional()
     .describe('Optimizer steps; replaces the epochs.')
-    .meta(form({ mayChange: 'always', unit: 'steps' })),
+    .meta(form({ mayChange: 'always', whenChanged: lengthChanged, unit: 'steps' })),
   batchRows: positive
     .default(16)
     .describe('Rows per optimizer step, samples included.')

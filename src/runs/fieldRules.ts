@@ -20,6 +20,11 @@ export function changeRule(field: string): ChangeRule {
   return hintsOf(field)?.mayChange ?? 'never';
 }
 
+/** What a resumed run does otherwise once a field has changed; undefined where there is nothing to say. */
+export function whenChanged(field: string): string | undefined {
+  return hintsOf(field)?.whenChanged;
+}
+
 /** Whether a field holds paths. */
 export function isPathField(field: string): boolean {
   return hintsOf(field)?.pick !== undefined;

@@ -1,37 +1,72 @@
 /**
  * The identity of a run, `identity.json`: its settings and the content of everything it was made
  * from. Whatever is used is settled here first: noted when the run begins, compared when it is
- * resumed. A run that was made from something else than it would go on with is refused, before
- * anything is written that belongs to the other.
+ * resumed. A run that was made from something else than it would go on with is refused once, with all
+ * that differs, before anything is written that belongs to the other.
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { CfsError } from '../errors.js';
+import { CfsError, formatPlace } from '../errors.js';
 import { runIdentitySchema, type InputGroup, type RunInput } from '../protocol/identity.js';
 import type { RunIdentity } from '../protocol/identity.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import { runConfigSchema, type RunConfig } from './configSchema.js';
 import { changeRule, isPathField } from './fieldRules.js';
-import { flattenFields } from './fields.js';
+import { flattenFields, withValue, type Values } from './fields.js';
 import type { RunFolder } from './runFolder.js';
 
+/** A setting that is not what it was. */
+export interface SettingChange {
+  field: string;
+  was: unknown;
+  /** Before and after. */
+  inWords: string;
+}
+
+/** An input as it is found now, with what people are told of it where it differs. */
+export interface FoundInput extends RunInput {
+  /** Its name in a sentence: `tokenizer.json of the model`. */
+  words?: string;
+  /** The files that it was read from. */
+  files?: readonly string[];
+}
+
+/** The inputs of a group; `problem`: why they cannot be known, where they cannot. */
+export interface FoundGroup {
+  group: InputGroup;
+  inputs: readonly FoundInput[];
+  problem?: CfsError;
+}
+
 export interface IdentityRecord {
-  /** Settings that differ from those the run had last and are allowed to, in words. */
-  changedSettings: string[];
+  /** Settings that differ from those the run had last and are allowed to. */
+  changedSettings: SettingChange[];
   /**
-   * Notes what a group consists of, or compares it where it is known already. Throws `RUN_CHANGED`,
-   * naming every input of these groups that differs, and `WRITE_FAILED`.
+   * The configuration that the run was made with, where it differs from today's in what may not
+   * change: `compare` will refuse the run, and what else differs is found by reading its data so.
    */
-  settle(groups: readonly [InputGroup, readonly RunInput[]][]): void;
+  madeWith?: RunConfig;
+  /** Whether a group has been noted. */
+  knows(group: InputGroup): boolean;
+  /**
+   * Compares settings and groups with what is noted of them, and changes nothing. `more`: other
+   * differences, in words. Throws one `RUN_CHANGED` that names all that differs.
+   */
+  compare(found: readonly FoundGroup[], more?: readonly string[]): void;
+  /**
+   * Compares, and notes what is not known yet: groups, and settings that were allowed to change. Throws
+   * what `compare` throws, and `WRITE_FAILED`.
+   */
+  settle(found: readonly FoundGroup[]): void;
   /** A hash over the settings and all that has been settled, for checkpoints. */
   digest(): string;
 }
 
 /**
- * The identity of a run that begins or is resumed. `isNew`: nothing of it is there yet. Throws
- * `RUN_CHANGED` where a setting differs that decides what the run is, and `RECORD_BROKEN` for a file
- * that is damaged or missing.
+ * The identity of a run that begins or is resumed. `isNew`: nothing of it is there yet. One that is
+ * there changes only once it has been compared. Throws `RECORD_BROKEN` for a file that is damaged or
+ * missing.
  */
 export function openIdentity(run: RunFolder, { isNew }: { isNew: boolean }): IdentityRecord {
   const file = run.paths.identity;
@@ -43,23 +78,33 @@ export function openIdentity(run: RunFolder, { isNew }: { isNew: boolean }): Ide
     settings,
     known !== undefined && hasBegunToTrain(known),
   );
-  if (refused.length > 0) throw changed(run, refused);
   let identity: RunIdentity = { format: 1, settings, groups: known?.groups ?? [] };
-  writeSealed(file, identity);
+  // From here on something says that the run has begun.
+  if (isNew) writeSealed(file, identity);
+  let isWritten = isNew;
+  const inputsOf = (wanted: InputGroup): readonly RunInput[] | undefined =>
+    identity.groups.find(({ group }) => group === wanted)?.inputs;
+  const compare: IdentityRecord['compare'] = (found, more = []) => {
+    const differences = [
+      ...refused.map(({ inWords }) => inWords),
+      ...more,
+      ...compareGroups(found, inputsOf),
+    ];
+    if (differences.length > 0) throw changed(run, differences);
+  };
   return {
     changedSettings: allowed,
-    settle: (groups) => {
-      const differences: string[] = [];
-      const added: RunIdentity['groups'] = [];
-      for (const [group, inputs] of groups) {
-        const before = identity.groups.find((one) => one.group === group)?.inputs;
-        if (before === undefined) added.push({ group, inputs: [...inputs] });
-        else differences.push(...compareInputs(group, before, inputs));
-      }
-      if (differences.length > 0) throw changed(run, differences);
-      if (added.length === 0) return;
-      identity = { ...identity, groups: [...identity.groups, ...added] };
+    ...(refused.length > 0 ? { madeWith: withSettings(run.config, refused) } : {}),
+    knows: (group) => inputsOf(group) !== undefined,
+    compare,
+    settle: (found) => {
+      compare(found);
+      const added = found.filter(({ group }) => inputsOf(group) === undefined);
+      if (added.length === 0 && isWritten) return;
+      const noted = added.map(({ group, inputs }) => ({ group, inputs: inputs.map(noteOf) }));
+      identity = { ...identity, groups: [...identity.groups, ...noted] };
       writeSealed(file, identity);
+      isWritten = true;
     },
     digest: () => {
       const inputs = identity.groups.map(({ group, inputs }) => [
@@ -109,11 +154,11 @@ function compareSettings(
   before: Record<string, unknown>,
   now: Record<string, unknown>,
   trains: boolean,
-): { refused: string[]; allowed: string[] } {
+): { refused: SettingChange[]; allowed: SettingChange[] } {
   const [old, current] = [new Map(Object.entries(before)), new Map(Object.entries(now))];
   const defaults = defaultSettings();
-  const refused: string[] = [];
-  const allowed: string[] = [];
+  const refused: SettingChange[] = [];
+  const allowed: SettingChange[] = [];
   for (const field of new Set([...old.keys(), ...current.keys()])) {
     const [was, is] = [old.get(field), current.get(field)];
     // A field that came with a later version, at its default, changes nothing.
@@ -121,26 +166,84 @@ function compareSettings(
     const rule = changeRule(field);
     const isAllowed = rule === 'always' || (rule === 'until-training' && !trains);
     const list = isAllowed ? allowed : refused;
-    list.push(difference(field, inWords(was), inWords(is)));
+    const before = rule === 'until-training' && trains ? 'training began with' : 'was';
+    const inWords = `${field}: ${before} ${settingInWords(was)}, is now ${settingInWords(is)}`;
+    list.push({ field, was, inWords });
   }
   return { refused, allowed };
+}
+
+/** `config` with what these settings were; as it is where that makes no configuration any more. */
+function withSettings(config: RunConfig, changes: readonly SettingChange[]): RunConfig {
+  const before = changes.reduce<Values>(
+    (values, { field, was }) => withValue(values, field, was),
+    config,
+  );
+  return runConfigSchema.safeParse(before).data ?? config;
+}
+
+/** In what the groups differ from what is known of them, in words. */
+function compareGroups(
+  found: readonly FoundGroup[],
+  inputsOf: (group: InputGroup) => readonly RunInput[] | undefined,
+): string[] {
+  let readerDiffers = false;
+  return found.flatMap(({ group, inputs, problem }) => {
+    const before = inputsOf(group);
+    if (before === undefined) return [];
+    if (problem) return [unknown(group, before, problem)];
+    const differences = compareInputs(group, before, inputs);
+    if (group === 'model') {
+      const readers = compareInputs(group, before.filter(isReader), inputs.filter(isReader));
+      readerDiffers = readers.length > 0;
+    }
+    // The same words may have become other tokens.
+    const isRead = group === 'dataset' || group === 'held-out rows';
+    return differences.map((line) =>
+      isRead && readerDiffers ? `${line}, read with the changed model` : line,
+    );
+  });
+}
+
+/** Whether a file of a model may decide how rows are read: all but its weights. */
+function isReader({ name }: RunInput): boolean {
+  return !name.endsWith('.safetensors');
 }
 
 function compareInputs(
   group: InputGroup,
   before: readonly RunInput[],
-  now: readonly RunInput[],
+  now: readonly FoundInput[],
 ): string[] {
   const [old, current] = [byName(before), byName(now)];
   return [...new Set([...old.keys(), ...current.keys()])].flatMap((name) => {
     const [was, is] = [old.get(name), current.get(name)];
     if (was?.hash === is?.hash) return [];
-    const what = name === group ? group : `${group}: ${name}`;
-    return [difference(what, describe(was), describe(is))];
+    const what = is?.words ?? (name === group ? group : `${itemWords[group] ?? group} “${name}”`);
+    const where = is?.files ? ` (${is.files.join(', ')})` : '';
+    return [`${what}${where}: was ${describe(was)}, is now ${describe(is)}`];
   });
 }
 
-function byName(inputs: readonly RunInput[]): Map<string, RunInput> {
+/** What one input of a group is called, where nothing better is known. */
+const itemWords: Partial<Record<InputGroup, string>> = {
+  model: 'model file',
+  tasks: 'task file',
+  sources: 'source',
+};
+
+function unknown(group: InputGroup, before: readonly RunInput[], problem: CfsError): string {
+  const where = formatPlace(problem.place);
+  const place = where === '' ? '' : ` (${where})`;
+  return `${group}${place}: was ${describeInputs(before)}, cannot be read now (${problem.code})`;
+}
+
+/** What is kept of an input. */
+function noteOf({ name, hash, size }: FoundInput): RunInput {
+  return { name, hash, ...(size === undefined ? {} : { size }) };
+}
+
+function byName<T extends RunInput>(inputs: readonly T[]): Map<string, T> {
   return new Map(inputs.map((input) => [input.name, input]));
 }
 
@@ -160,11 +263,7 @@ function describe(input: RunInput | undefined): string {
   return input.size === undefined ? `SHA-256 ${hash}…` : `${input.size} (SHA-256 ${hash}…)`;
 }
 
-function difference(what: string, was: string, is: string): string {
-  return `${what}: was ${was}, is now ${is}`;
-}
-
-function inWords(value: unknown): string {
+function settingInWords(value: unknown): string {
   return value === undefined ? 'not set' : JSON.stringify(value);
 }
 

@@ -15,7 +15,9 @@ import {
   writeSync,
 } from 'node:fs';
 import type { z } from 'zod';
+import { attempt, raise, type CfsError } from '../errors.js';
 import { isSystemError, readError, requireEnding, writeError } from '../files.js';
+import type { LogEnd } from '../protocol/logEnds.js';
 import {
   chainStart,
   followLine,
@@ -24,7 +26,6 @@ import {
   requireEnd,
   sealLine,
   type ChainPlace,
-  type LogEnd,
 } from './chain.js';
 
 const chunkBytes = 1 << 20;
@@ -47,24 +48,27 @@ export interface JsonLineWriter {
 /**
  * The records of `file` in order, read piece by piece; none when the file is missing. `known`: where
  * it is known to have ended once. Throws `READ_FAILED`, and `RECORD_BROKEN` with the line for one
- * that is no record of the schema, does not belong there, or is missing at the end.
+ * that is no record of the schema, does not belong there, or is missing at the end. `tell` hears of
+ * these instead, and all records that can be read are given.
  */
 export function* readJsonLines<T>(
   file: string,
   schema: z.ZodType<T>,
   known?: LogEnd,
+  tell: (problem: CfsError) => void = raise,
 ): Generator<T> {
   let place = chainStart;
+  const checkEnd = (): void => void attempt(() => requireEnd(file, known, place), tell);
   for (const { bytes, last } of readLines(file)) {
     const value = parseJson(bytes.toString('utf8'));
     if (value === undefined && last) break;
     const line = readLine(file, schema, place, { bytes, value });
-    if (line.problem) throw line.problem;
+    if (line.problem) tell(line.problem);
     place = line.place;
-    if (place.lines === known?.lines) requireEnd(file, known, place);
+    if (place.lines === known?.lines) checkEnd();
     if (line.record !== undefined) yield line.record;
   }
-  requireEnd(file, known, place);
+  checkEnd();
 }
 
 /** Reads all of `file` without keeping it. Throws what `readJsonLines` throws. */

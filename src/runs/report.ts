@@ -3,12 +3,13 @@
  * other file, to be kept, mailed and opened in ten years. Everything in it comes from run folders.
  */
 import { createHash } from 'node:crypto';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
+import { attempt, CfsError, formatPlace } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { methodLabel } from '../methods/index.js';
 import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
 import { eventsOf, timeWorked, trueHistory } from '../protocol/history.js';
-import type { RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
+import type { ErrorRecord, RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import type { RunConfig } from './configSchema.js';
 import { escapeHtml, jsonForScript } from './html.js';
 import { chartScript, pageScript, pageStyle } from './reportAssets.js';
@@ -29,6 +30,8 @@ export interface ReportRun {
   results?: RunResults;
   /** The folder of the workspace, which paths are told from. */
   root?: string;
+  /** What of the run's folder is damaged or cannot be read, which is then left out. */
+  problems?: readonly CfsError[];
 }
 
 /** The page for one run; with `compare`, its curves and scores beside those of other runs. */
@@ -59,6 +62,7 @@ export function renderReport(run: ReportRun, compare: readonly ReportRun[] = [])
 <p class="kicker">CFS Studio · fine-tuning report</p>
 <h1>${escapeHtml(title)}</h1>
 <p class="muted">${escapeHtml(subtitle(runs))}</p>
+${renderDamage(runs)}
 ${runs.length === 1 ? runs.map(renderCards).join('') : renderOverview(runs)}
 ${renderWarnings(runs)}
 <h2>Curves</h2>
@@ -76,30 +80,49 @@ ${renderSettings(runs)}
 `;
 }
 
-/** Writes the report of `run` into its folder, or to `file`; returns where it is. */
+export interface WrittenReport {
+  file: string;
+  /** What is damaged or cannot be read of the runs' folders; the report shows it too. */
+  problems: CfsError[];
+}
+
+/** Writes the report of `run` into its folder, or to `file`, with all that can be read. */
 export function writeReport(
   run: RunFolder,
   compare: readonly RunFolder[] = [],
   file = run.paths.report,
-): string {
-  writeFileAtomic(file, renderReport(reportOf(run), compare.map(reportOf)));
-  return file;
+): WrittenReport {
+  const [first, others] = [reportOf(run), compare.map(reportOf)];
+  writeFileAtomic(file, renderReport(first, others));
+  return { file, problems: [first, ...others].flatMap(({ problems }) => problems) };
 }
 
-/** What a report needs, read from the run folder. */
-function reportOf(run: RunFolder): ReportRun {
+/** What a report needs, read from the run folder as far as that can be read. */
+function reportOf(run: RunFolder): ReportRun & { problems: CfsError[] } {
+  const { config, folder } = run;
+  // The first of each file: others mostly follow from it.
+  const problems = new Map<string, CfsError>();
+  const tell = (problem: CfsError): void => {
+    const file = problem.place.file ?? folder;
+    if (!problems.has(file)) problems.set(file, problem);
+  };
+  const events = attempt(() => readEvents(run, tell), tell) ?? [];
   const samples: SampleRecord[] = [];
-  for (const sample of readSamples(run)) {
-    samples.push(sample);
-    if (samples.length === mostSamples) break;
-  }
+  attempt(() => {
+    // To the end, though only the first are shown: damage is damage.
+    for (const sample of readSamples(run, tell)) {
+      if (samples.length < mostSamples) samples.push(sample);
+    }
+  }, tell);
+  const results = attempt(() => readResults(run), tell);
   return {
-    config: run.config,
-    events: readEvents(run),
+    config,
+    events,
     samples,
-    results: readResults(run),
+    ...(results && { results }),
     // A run lies in `.cfs/runs` of its workspace.
-    root: dirname(dirname(dirname(run.folder))),
+    root: dirname(dirname(dirname(folder))),
+    problems: [...problems.values()],
   };
 }
 
@@ -117,7 +140,19 @@ function withoutPaths(run: ReportRun): ReportRun {
       error: { ...event.error, message: shorten(message), remedy: shorten(remedy) },
     };
   });
-  return { ...run, config: withShortPaths(run.config, run.root), events };
+  const problems = run.problems?.map(
+    (problem) =>
+      new CfsError({
+        code: problem.code,
+        message: shorten(problem.message),
+        remedy: shorten(problem.remedy),
+        place: {
+          ...problem.place,
+          ...(problem.place.file && { file: basename(problem.place.file) }),
+        },
+      }),
+  );
+  return { ...run, config: withShortPaths(run.config, run.root), events, problems };
 }
 
 interface LabelledRun extends ReportRun {
@@ -214,16 +249,39 @@ function renderOverview(runs: readonly LabelledRun[]): string {
 <tbody>${rows.join('\n')}</tbody></table></div>`;
 }
 
+/** Before anything else is read: what follows may be incomplete. */
+function renderDamage(runs: readonly LabelledRun[]): string {
+  const damaged = runs.filter(({ problems = [] }) => problems.length > 0);
+  const notices = damaged.map(({ label, problems = [] }) => {
+    const lines = problems.map(
+      ({ place, message }) => `<p>${escapeHtml(`${formatPlace(place)}: ${message}`)}</p>`,
+    );
+    const head = `Parts of the folder of the run ${label} are damaged or cannot be read. What can be read is shown.`;
+    return `<p><strong>${escapeHtml(head)}</strong></p>${lines.join('')}`;
+  });
+  return notices.length === 0
+    ? ''
+    : `<div class="panel warnings damage" role="alert">${notices.join('')}</div>`;
+}
+
 function renderWarnings(runs: readonly LabelledRun[]): string {
-  const lines = runs.flatMap(({ events }) =>
-    events.flatMap((event) => {
-      if (event.type === 'warning') return [`${event.message} → ${event.remedy}`];
-      return event.type === 'run_failed' ? [`${event.error.message} → ${event.error.remedy}`] : [];
-    }),
-  );
-  if (lines.length === 0) return '';
-  const items = [...new Set(lines)].map((line) => `<p>${escapeHtml(line)}</p>`);
-  return `<div class="panel warnings">${items.join('')}</div>`;
+  const events = runs.flatMap((run) => run.events);
+  const warnings = events.flatMap((event): Remark[] => {
+    if (event.type === 'run_failed') return [event.error];
+    return event.type === 'warning' && event.level !== 'note' ? [event] : [];
+  });
+  const notes = eventsOf(events, 'warning').filter(({ level }) => level === 'note');
+  return renderRemarks('warnings', warnings) + renderRemarks('notes', notes);
+}
+
+type Remark = Pick<ErrorRecord, 'message' | 'remedy'>;
+
+/** Each once, however often it was said. */
+function renderRemarks(kind: string, said: readonly Remark[]): string {
+  if (said.length === 0) return '';
+  const lines = new Set(said.map(({ message, remedy }) => `${message} → ${remedy}`));
+  const items = [...lines].map((line) => `<p>${escapeHtml(line)}</p>`);
+  return `<div class="panel ${kind}">${items.join('')}</div>`;
 }
 
 /** Those of single tasks below, in a finer grid. */

@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
-import { CfsError } from '../errors.js';
+import { attempt, CfsError, raise } from '../errors.js';
 import {
   isSystemError,
   makeFolder as makeFolders,
@@ -19,6 +19,7 @@ import {
   requireEnding,
   writeError,
 } from '../files.js';
+import type { LogEnds } from '../protocol/logEnds.js';
 import {
   itemRecordSchema,
   runEventSchema,
@@ -33,7 +34,7 @@ import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
 import { checkJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
 import { isLocked } from './lock.js';
-import { readLogEnds, type LogEnds } from './logEnds.js';
+import { readLogEnds } from './logEnds.js';
 
 export interface RunFolder {
   id: string;
@@ -65,6 +66,8 @@ export interface RunPaths {
   model: string;
   lock: string;
 }
+
+type Tell = (problem: CfsError) => void;
 
 /** A run in a list; `problem` says what of it cannot be read or is damaged. */
 export interface RunSummary {
@@ -140,7 +143,7 @@ export function listRuns(workspace: string): RunSummary[] {
 function summarize(folder: string): RunSummary {
   const paths = runPaths(folder);
   let problem: CfsError | undefined;
-  const attempt = <T>(read: () => T): T | undefined => {
+  const attemptAny = <T>(read: () => T): T | undefined => {
     try {
       return read();
     } catch (error) {
@@ -148,10 +151,10 @@ function summarize(folder: string): RunSummary {
       return undefined;
     }
   };
-  const config = attempt(() => openRun(folder).config);
-  const state = attempt(() => runState({ paths })) ?? 'interrupted';
-  attempt(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths.logs).events));
-  attempt(() => readResults({ paths }));
+  const config = attemptAny(() => openRun(folder).config);
+  const state = attemptAny(() => runState({ paths })) ?? 'interrupted';
+  attemptAny(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths).events));
+  attemptAny(() => readResults({ paths }));
   return {
     id: basename(folder),
     folder,
@@ -192,30 +195,40 @@ export function isRunning({ lock }: RunPaths): boolean {
 
 /**
  * All events as written; see `trueHistory` for those that led somewhere. Like all readers of logs
- * here, throws `RECORD_BROKEN` with the line, and `READ_FAILED`.
+ * here, throws `RECORD_BROKEN` with the line, and `READ_FAILED`. `tell` hears of broken records
+ * instead, and what can be read is given.
  */
-export function readEvents({ paths }: RunFolder): RunEvent[] {
-  return [...readJsonLines(paths.events, runEventSchema, readLogEnds(paths.logs).events)];
+export function readEvents({ paths }: RunFolder, tell: Tell = raise): RunEvent[] {
+  return [...readJsonLines(paths.events, runEventSchema, endsOf(paths, tell).events, tell)];
 }
 
 /** The samples one by one: there may be more of them than fit into memory. */
-export function readSamples({ paths }: RunFolder): Generator<SampleRecord> {
-  return readSampleLog(paths.samples, readLogEnds(paths.logs).samples);
+export function readSamples({ paths }: RunFolder, tell: Tell = raise): Generator<SampleRecord> {
+  return readSampleLog(paths.samples, endsOf(paths, tell).samples, tell);
 }
 
 /** The samples of the KL estimate. */
 export function readKlSamples({ paths }: RunFolder): Generator<SampleRecord> {
-  return readSampleLog(paths.klSamples, readLogEnds(paths.logs).klSamples);
+  return readSampleLog(paths.klSamples, readLogEnds(paths).klSamples, raise);
+}
+
+function endsOf(paths: RunPaths, tell: Tell): LogEnds {
+  return attempt(() => readLogEnds(paths), tell) ?? {};
 }
 
 /** Each number once: a sample that is there twice would be trained on twice. */
-function* readSampleLog(file: string, known: LogEnds['samples']): Generator<SampleRecord> {
+function* readSampleLog(
+  file: string,
+  known: LogEnds['samples'],
+  tell: Tell,
+): Generator<SampleRecord> {
   const seen = new Set<number>();
-  for (const sample of readJsonLines(file, sampleRecordSchema, known)) {
+  for (const sample of readJsonLines(file, sampleRecordSchema, known, tell)) {
     const { index } = sample;
     if (seen.has(index)) {
       const place = { file, line: seen.size + 1, field: 'index' };
-      throw brokenLog(place, `The sample ${index} is in this file twice.`);
+      tell(brokenLog(place, `The sample ${index} is in this file twice.`));
+      continue;
     }
     seen.add(index);
     yield sample;
@@ -224,7 +237,7 @@ function* readSampleLog(file: string, known: LogEnds['samples']): Generator<Samp
 
 /** The items of the tasks with right and wrong answers; none before the run has finished. */
 export function readItems({ paths }: RunFolder): Generator<ItemRecord> {
-  return readJsonLines(paths.items, itemRecordSchema, readLogEnds(paths.logs).items);
+  return readJsonLines(paths.items, itemRecordSchema, readLogEnds(paths).items);
 }
 
 /** The results; undefined before the run has finished. Throws `RECORD_BROKEN` and `READ_FAILED`. */

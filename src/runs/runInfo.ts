@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import type { CfsError } from '../errors.js';
 import { isSystemError } from '../files.js';
 import { errorRecord } from '../protocol/errorRecord.js';
+import { isCheckpointName, type LogEnds } from '../protocol/logEnds.js';
 import { clockEvent, noWork, secondsWorked, type WorkClock } from '../protocol/history.js';
 import {
   runEventSchema,
@@ -17,7 +18,7 @@ import {
 import type { RunInfo, RunState } from '../protocol/runInfo.js';
 import { requireEnd } from './chain.js';
 import type { RunConfig } from './configSchema.js';
-import { readLogEnds, type LogEnds } from './logEnds.js';
+import { readLogEnds } from './logEnds.js';
 import {
   isRunning,
   problemIn,
@@ -179,7 +180,7 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
       // Before the log and after it: a run that begins or ends meanwhile must not look interrupted.
       const lockedBefore = await attempt(() => isRunning(paths), false);
       // Before the logs too: they may grow while they are read, but never get shorter than this.
-      const ends = await attempt(() => readLogEnds(paths.logs), {});
+      const ends = await attempt(() => readLogEnds(paths), {});
       const take: TakeRecords<RunEvent> = (records, first) => {
         history = records.reduce(foldEvent, first ? noHistory : history);
       };
@@ -275,7 +276,7 @@ export function createdOf(id: string): string {
 async function checkpointSteps({ checkpoints }: RunPaths): Promise<number[]> {
   const names = await unlessMissing(readdir(checkpoints));
   return (names ?? [])
-    .filter((name) => /^\d+$/.test(name))
+    .filter(isCheckpointName)
     .map(Number)
     .sort((a, b) => b - a);
 }

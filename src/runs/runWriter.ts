@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { CfsError } from '../errors.js';
 import { writeFileAtomicFrom } from '../files.js';
+import type { LogEnds } from '../protocol/logEnds.js';
 import { runEventSchema, sampleRecordSchema } from '../protocol/records.js';
 import type { ItemRecord, RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import { writeSealed } from '../sealed.js';
@@ -26,6 +27,8 @@ export interface RunWriter {
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;
   appendKlSamples(samples: readonly SampleRecord[]): void;
+  /** Makes what was appended survive a power cut, and says where the logs end. */
+  flush(): LogEnds;
   writeItems(items: Iterable<ItemRecord>): void;
   writeResults(results: RunResults): void;
   /** Closes the logs and gives the lock back. */
@@ -44,7 +47,7 @@ export function openRunWriter(run: RunFolder): RunWriter {
     lock.check();
   };
   try {
-    const ends = readLogEnds(paths.logs);
+    const ends = readLogEnds(paths);
     readBase(run, z.looseObject({}));
     const sound = {
       events: checkJsonLines(paths.events, runEventSchema, ends.events),
@@ -55,15 +58,15 @@ export function openRunWriter(run: RunFolder): RunWriter {
     const samples = openJsonLines(paths.samples, sound.samples);
     const klSamples = openJsonLines(paths.klSamples, sound.klSamples);
     let { items } = ends;
+    const flush = (): LogEnds => ({
+      events: events.flush(),
+      samples: samples.flush(),
+      klSamples: klSamples.flush(),
+      items,
+    });
     const keepEnds = (): void => {
       // A folder that was deleted is not made again for this.
-      if (!existsSync(paths.config)) return;
-      writeLogEnds(paths.logs, {
-        events: events.flush(),
-        samples: samples.flush(),
-        klSamples: klSamples.flush(),
-        items,
-      });
+      if (existsSync(paths.config)) writeLogEnds(paths.logs, flush());
     };
     return {
       takenOver: lock.takenOver,
@@ -79,6 +82,10 @@ export function openRunWriter(run: RunFolder): RunWriter {
       appendKlSamples: (records) => {
         check();
         for (const record of records) klSamples.append(record, false);
+      },
+      flush: () => {
+        check();
+        return flush();
       },
       writeItems: (records) => {
         check();

@@ -8,7 +8,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { CfsError } from '../errors.js';
 import { isSystemError, readError, requireEnding } from '../files.js';
-import { chainStart, followLine, misplaced, parseJson, readLine, type LogEnd } from './chain.js';
+import type { LogEnd } from '../protocol/logEnds.js';
+import { chainStart, followLine, misplaced, parseJson, readLine } from './chain.js';
 
 /** Small enough to be parsed in a few milliseconds, also on a busy machine. */
 const pieceBytes = 64 * 1024;

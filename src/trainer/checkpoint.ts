@@ -14,6 +14,12 @@ import { fileStamp, isSettled } from '../fileStamp.js';
 import { mixerCursorSchema } from '../mixer/mixer.js';
 import { openSafetensors } from '../model/safetensors.js';
 import { writeSafetensors } from '../model/safetensorsWriter.js';
+import {
+  checkpointState,
+  isCheckpointName,
+  logEndsSchema,
+  type LogEnds,
+} from '../protocol/logEnds.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { ParameterStore } from './store.js';
 import { checkpointKinds, trainedTensors } from './storePlan.js';
@@ -39,6 +45,8 @@ const contentSchema = z.object({
   sha256: z.string(),
   /** Hash over what the run was made from: data, base model, … */
   inputs: z.string(),
+  /** Where the logs of the run ended before; earlier versions did not say it. */
+  logs: logEndsSchema.optional(),
   state: trainingStateSchema,
 });
 type CheckpointContent = z.infer<typeof contentSchema>;
@@ -52,6 +60,7 @@ export async function saveCheckpoint(
   store: ParameterStore,
   state: TrainingState,
   inputs: string,
+  logs?: LogEnds,
 ): Promise<string> {
   const target = join(folder, String(state.step));
   const temporary = join(folder, `tmp-${state.step}`);
@@ -77,9 +86,10 @@ export async function saveCheckpoint(
       format: 2,
       sha256: hash.digest('hex'),
       inputs,
+      ...(logs && { logs }),
       state,
     };
-    writeSealed(join(temporary, stateFile), content);
+    writeSealed(join(temporary, checkpointState), content);
     replaceFolder(temporary, target);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
@@ -92,7 +102,7 @@ export async function saveCheckpoint(
 export function listCheckpoints(folder: string): number[] {
   try {
     return readdirSync(folder)
-      .filter((name) => /^(0|[1-9]\d*)$/.test(name))
+      .filter(isCheckpointName)
       .map(Number)
       .sort((a, b) => b - a);
   } catch (error) {
@@ -106,37 +116,59 @@ export function lastStep(folder: string): number {
   return listCheckpoints(folder)[0] ?? 0;
 }
 
+/** A checkpoint that cannot be used. */
+export interface DamagedCheckpoint {
+  step: number;
+  /** `CHECKPOINT_DAMAGED`. */
+  problem: CfsError;
+}
+
 /**
- * The step of the newest checkpoint that is whole. Damaged ones before it are put aside as
- * `STEP.damaged` and told to `onDamaged`. Throws `READ_FAILED` for one that cannot be read, which may
- * be whole, and `CHECKPOINT_OUTDATED`.
+ * The step of the newest checkpoint that is whole, and the damaged ones after it. Changes nothing.
+ * Throws `READ_FAILED` for one that cannot be read, which may be whole, and `CHECKPOINT_OUTDATED`.
+ */
+export async function findCheckpoint(
+  folder: string,
+): Promise<{ step?: number; damaged: DamagedCheckpoint[] }> {
+  const damaged: DamagedCheckpoint[] = [];
+  for (const step of listCheckpoints(folder)) {
+    try {
+      await readChecked(folder, step);
+      return { step, damaged };
+    } catch (error) {
+      if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
+      damaged.push({ step, problem: error });
+    }
+  }
+  return { damaged };
+}
+
+/** Puts damaged checkpoints aside, as `STEP.damaged`. Throws `WRITE_FAILED`. */
+export function putAside(folder: string, damaged: readonly DamagedCheckpoint[]): void {
+  for (const { step } of damaged) {
+    const path = join(folder, String(step));
+    const aside = `${path}.damaged`;
+    try {
+      rmSync(aside, { recursive: true, force: true });
+      renameSync(path, aside);
+    } catch (error) {
+      throw writeError(path, error);
+    }
+  }
+}
+
+/**
+ * What `findCheckpoint` finds; damaged ones are put aside and told to `onDamaged`. Throws what both
+ * throw.
  */
 export async function newestCheckpoint(
   folder: string,
   onDamaged: (warning: CfsError) => void,
 ): Promise<number | undefined> {
-  for (const step of listCheckpoints(folder)) {
-    const path = join(folder, String(step));
-    try {
-      await readChecked(folder, step);
-      return step;
-    } catch (error) {
-      if (!(error instanceof CfsError) || error.code !== 'CHECKPOINT_DAMAGED') throw error;
-      putAside(path);
-      onDamaged(error);
-    }
-  }
-  return undefined;
-}
-
-function putAside(path: string): void {
-  const aside = `${path}.damaged`;
-  try {
-    rmSync(aside, { recursive: true, force: true });
-    renameSync(path, aside);
-  } catch (error) {
-    throw writeError(path, error);
-  }
+  const { step, damaged } = await findCheckpoint(folder);
+  putAside(folder, damaged);
+  for (const { problem } of damaged) onDamaged(problem);
+  return step;
 }
 
 /**
@@ -171,7 +203,7 @@ export async function loadCheckpoint(
  */
 async function readChecked(folder: string, step: number): Promise<CheckpointContent> {
   const path = join(folder, String(step));
-  const [state, tensors] = [join(path, stateFile), join(path, tensorFile)];
+  const [state, tensors] = [join(path, checkpointState), join(path, tensorFile)];
   const content = await checked(state, step, () =>
     readSealed(state, contentSchema, { remedy: damagedRemedy, unsealed: firstFormatSchema }),
   );
@@ -243,7 +275,6 @@ export function pruneCheckpoints(folder: string, keep: number, best: number | un
 }
 
 const tensorFile = 'tensors.safetensors';
-const stateFile = 'state.json';
 
 /** The SHA-256 of a file; not read again by this process while nobody has written it. */
 async function checksum(file: string): Promise<string> {

@@ -2,6 +2,7 @@
 import { CfsError, defined } from '../errors.js';
 import type { Mixer, MixerCursor } from '../mixer/mixer.js';
 import type { Architecture } from '../model/architecture.js';
+import type { LogEnds } from '../protocol/logEnds.js';
 import type { Device } from '../runtime/index.js';
 import {
   loadCheckpoint,
@@ -33,8 +34,15 @@ export interface TrainerOptions {
   schedule: Schedule;
   /** Gradients with a larger global norm are scaled down to it. */
   clipNorm: number;
-  /** `inputs`: a hash over what the run is made from. */
-  checkpoints: { folder: string; every: number; keep: number; inputs: string };
+  checkpoints: {
+    folder: string;
+    every: number;
+    keep: number;
+    /** A hash over what the run is made from. */
+    inputs: string;
+    /** Where the logs of the run end, once what they say is on the disk. */
+    logs?: () => LogEnds;
+  };
   /** Steps after which the weights are measured. */
   evaluateAt: ReadonlySet<number>;
   /** Measures the current weights; the answer, higher is better, chooses the best checkpoint. */
@@ -75,7 +83,8 @@ export async function train(options: TrainerOptions): Promise<TrainingEnd> {
   const save = async (): Promise<void> => {
     if (saved === state.step) return;
     state.cursor = mixer.cursor();
-    const path = await saveCheckpoint(checkpoints.folder, store, state, checkpoints.inputs);
+    const { folder, inputs, logs } = checkpoints;
+    const path = await saveCheckpoint(folder, store, state, inputs, logs?.());
     saved = state.step;
     const best = state.best?.step === state.step;
     options.onCheckpoint({ step: state.step, path, best });

@@ -4,8 +4,16 @@
  * is.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import {
+  chmodSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defined } from '../../src/errors.js';
@@ -27,6 +35,8 @@ const workspace = writeWorkspace(temporaryFolder(), { training: { steps: 40 } })
 interface Damage {
   file: string;
   edit: (text: string) => string;
+  /** A file that is deleted as well. */
+  without?: string;
   line?: number;
   field?: string;
 }
@@ -49,6 +59,12 @@ const damages: Record<string, Damage> = {
   'events cut off between two lines': {
     file: 'events.jsonl',
     edit: onLines((lines) => lines.slice(0, 9)),
+    line: 10,
+  },
+  'events cut off, and what says where they end deleted': {
+    file: 'events.jsonl',
+    edit: onLines((lines) => lines.slice(0, 9)),
+    without: 'logs.json',
     line: 10,
   },
   'a sample that is there twice': {
@@ -115,12 +131,13 @@ beforeAll(async () => {
   });
   expect((await ended).code).toBe(130);
   stopped = defined(listRuns(workspace)[0], 'run').folder;
-  for (const [at, { file, edit }] of Object.values(damages).entries()) {
+  for (const [at, { file, edit, without }] of Object.values(damages).entries()) {
     const path = join(copy(`damage-${at}`), file);
     const text = readFileSync(path, 'utf8');
     const damaged = edit(text);
     expect(damaged).not.toBe(text);
     writeFileSync(path, damaged);
+    if (without !== undefined) rmSync(join(dirname(path), without));
   }
 });
 

@@ -28,6 +28,7 @@ import {
   runState,
   type RunFolder,
 } from '../../src/runs/runFolder.js';
+import { expectError } from '../support/expectError.js';
 import { temporaryFolder, writeRunYaml, writeWorkspace } from '../support/tinyModel.js';
 
 function newRun(workspace: string): RunFolder {
@@ -226,6 +227,13 @@ describe('a job that is stopped and resumed', () => {
     expect(losses(run)).toEqual(losses(whole));
   });
 
+  it('says at once how far training has come', async () => {
+    const run = newRun(workspace);
+    await job(run, false, (event) => event.type === 'train_step' && event.step === 5);
+    const phases = eventsOf(await job(run, true), 'phase');
+    expect(phases.find(({ phase }) => phase === 'training')).toMatchObject({ progress: 5 });
+  });
+
   it('resumes from an older checkpoint where the newest is damaged', async () => {
     if (!existsSync(whole.paths.results)) await job(whole);
     const run = newRun(workspace);
@@ -330,12 +338,36 @@ describe('samples that people excluded', () => {
     const run = await sampled([1, 2]);
     await job(run, true, (event) => event.type === 'train_step' && event.step === 5);
     writeFileSync(run.paths.excluded, '{"excluded":[6]}');
-    await job(run, true);
+    const resumed = await job(run, true, (event) => event.type === 'train_step');
+    expect(eventsOf(resumed, 'warning')).toMatchObject([
+      {
+        code: 'EXCLUDED_IGNORED',
+        message: expect.stringMatching(/excluded\.json, .* without samples 1, 2\.$/) as string,
+      },
+    ]);
+    // Neither does it matter whether it is a list, and one that says the same is no matter.
+    writeFileSync(run.paths.excluded, '{');
+    const again = await job(run, true, (event) => event.type === 'train_step');
+    expect(eventsOf(again, 'warning').map(({ code }) => code)).toEqual(['EXCLUDED_IGNORED']);
+    writeFileSync(run.paths.excluded, '{ "excluded": [2, 1, 2] }');
+    expect(eventsOf(await job(run, true), 'warning')).toEqual([]);
     expect(modelHash(run)).toBe(modelHash(whole));
     expect(eventsOf(readEvents(run), 'samples_chosen')).toMatchObject([{ excluded: [1, 2] }]);
     const other = await sampled([]);
     await job(other, true);
     expect(modelHash(other)).not.toBe(modelHash(whole));
+  });
+
+  it('must be samples of the run, which is said before anything is measured', async () => {
+    const run = await sampled([1, 12, 40]);
+    const { message, remedy, place } = await expectError('EXCLUDED_UNKNOWN', () => job(run, true));
+    expect(message).toContain('has the numbers 12, 40; the samples of this run are 0 to 11.');
+    expect(remedy).toContain(`cfs-studio resume ${run.id}`);
+    expect(place.file).toBe(run.paths.excluded);
+    expect(existsSync(run.paths.base)).toBe(false);
+    writeExclusions(run, [1]);
+    await job(run, true);
+    expect(eventsOf(readEvents(run), 'samples_chosen')).toMatchObject([{ excluded: [1] }]);
   });
 
   it('cannot be all of them, which can be put right', async () => {

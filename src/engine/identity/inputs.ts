@@ -7,14 +7,14 @@ import { readDefinition, taskFiles } from '../../evaluator/task.js';
 import { nameTaskFiles, type NamedTask } from '../../evaluator/taskNames.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import { modelFiles } from '../../model/folder.js';
-import type { RunInput } from '../../protocol/identity.js';
 import type { SampleRecord } from '../../protocol/records.js';
+import type { FoundInput } from '../../runs/identity.js';
 import type { Model } from '../model.js';
 import { hashFiles } from './hashFiles.js';
 
 export interface FileInputs {
   /** Rejects as `Hashing.hashes` does. */
-  inputs: Promise<{ model: RunInput[]; tasks: RunInput[] }>;
+  inputs: Promise<{ model: FoundInput[]; tasks: FoundInput[] }>;
   stop: () => void;
 }
 
@@ -27,13 +27,20 @@ export function hashInputs(
   tasks: readonly string[],
   options: { verify: boolean },
 ): FileInputs {
-  const model = modelFiles(folder).map((name) => ({ name, file: join(folder.folder, name) }));
+  const model = modelFiles(folder).map((name): NamedFile => ({
+    name,
+    words: `model file ${name}`,
+    file: join(folder.folder, name),
+  }));
   const ofTasks = nameTaskFiles(tasks).flatMap(filesOfTask);
   const files = [...model, ...ofTasks].map(({ file }) => file);
   const { hashes, stop } = hashFiles(files, options);
   const inputs = hashes.then((known) => {
-    const hashed = (list: { name: string; file: string }[]): RunInput[] =>
-      list.map(({ name, file }) => ({ name, hash: defined(known.get(file), `hash of ${file}`) }));
+    const hashed = (list: readonly NamedFile[]): FoundInput[] =>
+      list.map(({ name, words, file }) => {
+        const hash = defined(known.get(file), `hash of ${file}`);
+        return { name, hash, words, files: [file] };
+      });
     return { model: hashed(model), tasks: distinctNames(hashed(ofTasks)) };
   });
   // Whoever waits for them hears of a failure.
@@ -41,39 +48,54 @@ export function hashInputs(
   return { inputs, stop };
 }
 
-/** The rows of a source, in order; see `RowStore.hash`. */
-export function rowsInput(name: string, rows: RowStore): RunInput {
-  return { name, hash: rows.hash(), size: amount(rows.count, 'row') };
+interface NamedFile {
+  name: string;
+  /** The name in a sentence. */
+  words: string;
+  file: string;
 }
 
-/** Samples by their ids and their text, in the order of their numbers; none where there are none. */
-export function samplesInput(name: string, samples: Iterable<SampleRecord>): RunInput[] {
+/** The rows of a source, in order; see `RowStore.hash`. `files`: where they were read. */
+export function rowsInput(name: string, rows: RowStore, files?: readonly string[]): FoundInput {
+  return { name, hash: rows.hash(), size: amount(rows.count, 'row'), ...(files && { files }) };
+}
+
+/**
+ * Samples of `file` by their ids and their text, in the order of their numbers; none where there are
+ * none.
+ */
+export function samplesInput(
+  name: string,
+  samples: Iterable<SampleRecord>,
+  file: string,
+): FoundInput[] {
   const lines = [...samples]
     .sort((a, b) => a.index - b.index)
     .map(({ index, bosId, tokens, text }) => JSON.stringify([index, bosId, tokens, text]));
   if (lines.length === 0) return [];
-  return [{ name, hash: sha256(lines.join('\n')), size: amount(lines.length, 'sample') }];
+  const size = amount(lines.length, 'sample');
+  return [{ name, hash: sha256(lines.join('\n')), size, files: [file] }];
 }
 
 /** A small file, read here and now. */
-export function fileInput(name: string, file: string): RunInput {
-  return { name, hash: sha256(readFileSync(file)) };
+export function fileInput(name: string, file: string): FoundInput {
+  return { name, hash: sha256(readFileSync(file)), files: [file] };
 }
 
 function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-function filesOfTask({ file, name }: NamedTask): { name: string; file: string }[] {
-  const data = taskFiles(readDefinition(file), file);
-  return [
-    { name, file },
-    ...data.map((path) => ({ name: `${name}: ${basename(path)}`, file: path })),
-  ];
+function filesOfTask({ file, name }: NamedTask): NamedFile[] {
+  const data = taskFiles(readDefinition(file), file).map((path) => {
+    const own = basename(path);
+    return { name: `${name}: ${own}`, words: `${own} of the task ${name}`, file: path };
+  });
+  return [{ name, words: `task ${name}`, file }, ...data];
 }
 
 /** Inputs whose names occur twice get a number: `facts: a.jsonl`, `facts: a.jsonl (2)`. */
-function distinctNames(inputs: readonly RunInput[]): RunInput[] {
+function distinctNames(inputs: readonly FoundInput[]): FoundInput[] {
   const seen = new Map<string, number>();
   return inputs.map((input) => {
     const times = (seen.get(input.name) ?? 0) + 1;

@@ -52,7 +52,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
     ];
   },
   run: (job, { sources, evaluator, base }) => {
-    const { config, device, model, store, run, identity, signal, report } = job;
+    const { config, device, model, store, run, writer, identity, signal, report } = job;
     const { training, mix, seed } = config;
     const { architecture } = model;
     const { method, settings } = chosenMethod(config);
@@ -61,7 +61,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
     const done = lastStep(run.paths.checkpoints);
     if (done > steps) throw tooFewSteps(run, steps, done);
     const rate = createRate(done / steps);
-    report(progress('training', 0, steps));
+    report(progress('training', done, steps));
     return runTrainer({
       device,
       architecture,
@@ -82,6 +82,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
         every: training.checkpointEvery,
         keep: training.keepCheckpoints,
         inputs: identity.digest(),
+        logs: () => writer.flush(),
       },
       evaluateAt: new Set(measuredSteps(config, steps)),
       evaluate: async (step) => {

@@ -12,7 +12,7 @@ import { CfsError } from '../../../src/errors.js';
 import { errorRecord } from '../../../src/protocol/errorRecord.js';
 import { addReports } from '../../../src/engine/dataset.js';
 import { storeRows } from '../../../src/mixer/rowStore.js';
-import { listRuns } from '../../../src/runs/runFolder.js';
+import { listRuns, openRun } from '../../../src/runs/runFolder.js';
 import { openRunWriter } from '../../../src/runs/runWriter.js';
 import { runEventSchema } from '../../../src/protocol/records.js';
 import { madeUpEvents, madeUpResults, madeUpSamples, timeAt } from '../runs/madeUpRun.js';
@@ -228,7 +228,10 @@ describe('exit codes', () => {
     expect(await cli(['run', 'run.yaml', '--until', 'samples'])).toBe(0);
     const [run] = listRuns(workspace);
     expect(run?.state).toBe('stopped');
-    expect(out).toMatch(/samples: .*samples\.jsonl\n.*cfs-studio resume/);
+    expect(out).toMatch(
+      /the samples are written; nothing was trained yet\nsamples: .*samples\.jsonl\nresume with: cfs-studio resume/,
+    );
+    expect(out).not.toContain('stopped after');
     expect(await cli(['resume', run?.id ?? '', '--until', 'samples'])).toBe(0);
     expect(listRuns(workspace)[0]?.state).toBe('stopped');
     expect(await cli(['resume', run?.id ?? ''])).toBe(0);
@@ -238,6 +241,8 @@ describe('exit codes', () => {
   it('is 130 when stopped before the samples are generated', async () => {
     abort.abort();
     expect(await cli(['run', 'run.yaml', '--until', 'samples'])).toBe(130);
+    expect(out).toContain('stopped after step 5');
+    expect(out).not.toContain('are written');
   });
 
   it('is 1 for a run that does not exist', async () => {
@@ -323,6 +328,55 @@ describe('other commands', () => {
     expect(out.trimEnd().split('\n')).toHaveLength(3);
     expect(await cli(['report', ...ids, '-o', 'both.html'])).toBe(0);
     expect(readFileSync(join(workspace, 'both.html'), 'utf8')).toContain('<h2>Overview</h2>');
+  });
+});
+
+describe('the report of a damaged run', () => {
+  it('shows what can be read and says what cannot, in the page and to the terminal', async () => {
+    await cli(['run', 'run.yaml']);
+    await cli(['run', 'run.yaml']);
+    const [damaged, sound] = listRuns(workspace);
+    const { paths } = openRun(damaged?.folder ?? '');
+    const edit = (file: string, from: RegExp, to: string): void =>
+      writeFileSync(file, readFileSync(file, 'utf8').replace(from, to));
+    edit(paths.events, /"step":7,"loss":/, '"step":7,"loss":1');
+    edit(paths.events, /\n.*run_finished.*\n$/, '\n');
+    edit(paths.results, /"steps": 600/, '"steps": 6000');
+    writeFileSync(paths.samples, '{"index":0}\n{}\n');
+
+    err = '';
+    expect(await cli(['report', damaged?.id ?? '', sound?.id ?? ''])).toBe(0);
+    expect(err).toMatch(
+      /^The report shows what can be read; these parts are damaged or missing:\n/,
+    );
+    expect(err.match(/^RECORD_BROKEN: /gm)).toHaveLength(3);
+    expect(err).toContain(`  at ${paths.events}:12\n`);
+    expect(err).toContain(`  at ${paths.results}\n`);
+    expect(err).toContain(`  at ${paths.samples}:1`);
+    const page = readFileSync(paths.report, 'utf8');
+    const notice = /<div class="panel warnings damage" role="alert">[^]*?<\/div>/.exec(page)?.[0];
+    expect(notice).toMatch(
+      /Parts of the folder of the run poems \(CFS\) 1 are damaged or cannot be read\. [^]*<p>events\.jsonl:12: This line was edited/,
+    );
+    expect(notice).toContain('<p>results.json: ');
+    expect(notice).not.toContain('(CFS) 2');
+    expect(page).not.toContain(workspace);
+    // The curves are there; a score that was edited is not.
+    expect(page).toContain('Training loss');
+    expect(page).not.toContain('6000');
+
+    out = '';
+    expect(await cli(['report', damaged?.id ?? '', '--json'])).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      report: paths.report,
+      problems: [{ code: 'RECORD_BROKEN' }, { code: 'RECORD_BROKEN' }, { code: 'RECORD_BROKEN' }],
+    });
+    err = '';
+    expect(await cli(['report', sound?.id ?? ''])).toBe(0);
+    expect(err).toBe('');
+    expect(readFileSync(openRun(sound?.folder ?? '').paths.report, 'utf8')).not.toContain(
+      'class="panel warnings damage"',
+    );
   });
 });
 

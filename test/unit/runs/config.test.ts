@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { CfsError } from '../../../src/errors.js';
+import { CfsError, formatPlace } from '../../../src/errors.js';
 import { checkRunConfig, parseRunConfig, stringifyRunConfig } from '../../../src/runs/config.js';
 import { runConfigSchema } from '../../../src/runs/configSchema.js';
 import { changeWords } from '../../../src/runs/fieldRules.js';
@@ -43,6 +43,13 @@ describe('parseRunConfig', () => {
       expect.stringMatching(/^8 evaluation\.subset: .*whole number/),
     ]);
     expect(() => parseRunConfig(text, file)).toThrowError(/6 problems[^]*line 7:3[^]*line 8:/);
+  });
+
+  it.each(['- a\n- b\n', 'just words\n'])('names no field for a file of %j', (text) => {
+    const [problem] = checkRunConfig(text, file).problems;
+    expect(formatPlace(problem?.place ?? {})).toBe(`${file}:1:1`);
+    // What findings about a run as a whole have.
+    expect(formatPlace({ file, field: '' })).toBe(file);
   });
 
   it('throws one CfsError with the place of the first problem', () => {

@@ -26,6 +26,7 @@ import {
 import { openRunWriter } from '../../../src/runs/runWriter.js';
 import { createRunReader } from '../../../src/runs/runInfo.js';
 import { createTailReader } from '../../../src/runs/tail.js';
+import { writeSealed } from '../../../src/sealed.js';
 import { expectError } from '../../support/expectError.js';
 import { jsonLines, temporaryFolder } from '../../support/tinyModel.js';
 import { madeUpConfig, madeUpEvents, madeUpResults, madeUpSamples } from './madeUpRun.js';
@@ -228,6 +229,30 @@ it('a checkpoint says where the logs end, so a killed run is held too', async ()
   const { place } = await expectError('RECORD_BROKEN', () => readEvents(run));
   expect(place).toEqual({ file: run.paths.events, line: count + 1 });
   writer.close();
+});
+
+it('the newest sound checkpoint says it too, where the file that says it was deleted', async () => {
+  const writer = openRunWriter(run);
+  const logs = writer.flush();
+  writer.close();
+  rmSync(run.paths.logs);
+  const save = (step: string, state: object): string => {
+    const file = join(run.paths.checkpoints, step, 'state.json');
+    writeSealed(file, { format: 2, ...state });
+    return file;
+  };
+  save('4', { logs: { ...logs, events: undefined } });
+  save('8', { logs });
+  writeFileSync(save('12', {}), '{');
+  expect(readEvents(run)).toEqual(events);
+  change(run.paths.events, (lines) => lines.slice(0, 5));
+  const place = { file: run.paths.events, line: 6 };
+  expect((await expectError('RECORD_BROKEN', () => readEvents(run))).place).toEqual(place);
+  expect((await expectError('RECORD_BROKEN', () => openRunWriter(run))).place).toEqual(place);
+  expect(await listed()).toMatchObject({ place });
+  // Those of an earlier version do not say it.
+  save('16', {});
+  expect(readEvents(run)).toHaveLength(5);
 });
 
 it('items and results are held by seals', async () => {

@@ -134,6 +134,14 @@ describe('renderReport', () => {
     expect(row).toMatch(/0\.58[^]*0\.219[^]*bad">−0\.361[^]*\[−0\.391, −0\.331\][^]*192 \/ 11/);
   });
 
+  it('keeps notes apart from warnings', () => {
+    const note = { code: 'A', message: 'Longer.', remedy: 'Nothing.', time: timeAt(3) };
+    const noted = { ...note, type: 'warning' as const, level: 'note' as const };
+    const html = renderReport({ ...reportRun('cfs'), events: [...madeUpEvents(), noted] });
+    expect(html).toMatch(/class="panel warnings"><p>3 rows are longer [^]*?<\/p><\/div>/);
+    expect(html).toContain('<div class="panel notes"><p>Longer. → Nothing.</p></div>');
+  });
+
   it('tells runs of one name apart', () => {
     const html = renderReport(reportRun('sft'), [reportRun('cfs')]);
     expect(bodyOf(html)).toContain('<h1>poems (Standard) and poems (CFS)</h1>');

@@ -50,17 +50,17 @@ describe('settings that differ', () => {
 
 describe('a run that has not begun to train', () => {
   it('takes settings that leave its samples right, until its base model is measured', () => {
-    openIdentity(run, { isNew: true }).settle([['dataset', []]]);
+    openIdentity(run, { isNew: true }).settle([{ group: 'dataset', inputs: [] }]);
     reviseRun(run, faster);
     expect(openRun(run.folder).config).toEqual(faster);
     expect(existsSync(run.paths.lock)).toBe(false);
 
     const revised = { ...openRun(run.folder), id: run.id };
     const identity = openIdentity(revised, { isNew: false });
-    expect(identity.changedSettings).toEqual([
+    expect(identity.changedSettings.map(({ inWords }) => inWords)).toEqual([
       expect.stringMatching(/^training\.learningRate: was .*, is now 0\.123$/),
     ]);
-    identity.settle([['tasks', []]]);
+    identity.settle([{ group: 'tasks', inputs: [] }]);
     expect(() => reviseRun(revised, run.config)).toThrow(refused('RUN_SETTLED'));
   });
 
