@@ -109,8 +109,9 @@ function openHostDevice(provider: Provider): Device {
             session.outputNames.map((name) => [name, own(into, name)?.tensor ?? null]),
           );
           const outputs = new Map(Object.entries(await session.run(feeds, fetches)));
-          for (const name of Object.keys(into)) {
-            discard(floats(outputs.get(name)));
+          for (const [name, { tensor }] of Object.entries(into)) {
+            const copy = floats(outputs.get(name));
+            if (copy.buffer !== floats(tensor).buffer) discard(copy);
             outputs.delete(name);
           }
           return Object.fromEntries(outputs);
