@@ -42,6 +42,7 @@ export function fateOf(holder: Holder, silentSeconds: number): 'running' | 'ende
     // EPERM: there is such a process, of another user.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return 'ended';
   }
+  if (isZombie(holder.pid)) return 'ended';
   const started = startOf(holder.pid);
   // The id may have been given to another process since.
   if (holder.started === null || started === null) return 'unknown';
@@ -68,10 +69,20 @@ function startOf(pid: number): string | null {
   return unlessMissing(() => {
     if (process.platform === 'win32') return null;
     if (process.platform !== 'linux') return run('ps', '-o', 'lstart=', '-p', String(pid));
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may hold spaces; the start time is the 20th field after it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    return statOf(pid)[19] ?? null;
   });
+}
+
+/** Whether it has ended and its parent was not told yet, which in a container may last forever. */
+function isZombie(pid: number): boolean {
+  return unlessMissing(() => statOf(pid)[0] ?? null) === 'Z';
+}
+
+/** What Linux says of a process, from its state on. */
+function statOf(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name in parentheses may hold spaces.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function run(program: string, ...args: string[]): string {

@@ -6,6 +6,8 @@
  *                    excluded.json (written by people's choice, see exclusions.ts)
  *                    logs.json (where the logs end)  checkpoints/<step>/
  *                    items.jsonl  results.json  report.html  model/
+ *                    lock  vitals.json (while a process works on it, and after it was killed)
+ *                    stderr.log (what native libraries wrote, see cli/stderrLog.ts)
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
@@ -26,6 +28,7 @@ import { brokenLog } from './chain.js';
 import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
 import { checkJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
+import { deathOf } from './death.js';
 import { isLocked } from './lock.js';
 import { readLogEnds, type LogEnds } from './logEnds.js';
 
@@ -58,9 +61,11 @@ export interface RunPaths {
   report: string;
   model: string;
   lock: string;
+  /** What the process that holds the lock, or left it, last said of itself. */
+  vitals: string;
 }
 
-/** A run in a list; `problem` says what of it cannot be read or is damaged. */
+/** A run in a list; `problem` says what of it cannot be read or is damaged, or how it was killed. */
 export interface RunSummary {
   id: string;
   folder: string;
@@ -140,6 +145,7 @@ function summarize(folder: string): RunSummary {
   const state = attempt(() => runState({ paths })) ?? 'interrupted';
   attempt(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths.logs).events));
   attempt(() => readResults({ paths }));
+  if (state === 'interrupted') problem ??= attempt(() => deathOf(paths));
   return {
     id: basename(folder),
     folder,
@@ -251,6 +257,7 @@ export function runPaths(folder: string): RunPaths {
     report: join(folder, 'report.html'),
     model: join(folder, 'model'),
     lock: join(folder, 'lock'),
+    vitals: join(folder, 'vitals.json'),
   };
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine, Io } from '../../../src/cli/io.js';
+import { needsLauncher } from '../../../src/cli/launcher.js';
 import { runCli } from '../../../src/cli/program.js';
 import { createTerminal } from '../../../src/cli/terminal.js';
 import { CfsError } from '../../../src/errors.js';
@@ -154,6 +155,7 @@ function cli(args: string[], engine = fakeEngine(), world: Partial<Io> = {}): Pr
     debug: false,
     loadEngine: () => Promise.resolve(engine),
     interrupted: () => abort.signal,
+    workingOn: () => undefined,
     ...world,
   });
 }
@@ -318,6 +320,28 @@ describe('other commands', () => {
     expect(out.trimEnd().split('\n')).toHaveLength(3);
     expect(await cli(['report', ...ids, '-o', 'both.html'])).toBe(0);
     expect(readFileSync(join(workspace, 'both.html'), 'utf8')).toContain('<h2>Overview</h2>');
+  });
+});
+
+describe('the launcher', () => {
+  it('starts a process for the commands that compute, and for no others', async () => {
+    const commands = ['run', 'resume', 'generate', 'validate', 'evaluate', 'doctor'];
+    await cli(['run', 'run.yaml', '--until', 'samples']);
+    const [{ id = '' } = {}] = listRuns(workspace);
+    for (const command of [...commands, 'report', 'runs']) {
+      let loaded = false;
+      const loadEngine = (): Promise<Engine> => {
+        loaded = true;
+        return Promise.reject(failure);
+      };
+      const argument = { resume: [id], report: [id], doctor: [], runs: [] }[command];
+      await cli([command, ...(argument ?? ['run.yaml'])], fakeEngine(), { loadEngine });
+      expect(needsLauncher([command], {}), command).toBe(loaded);
+    }
+    for (const args of [[], ['--help'], ['--version'], ['no-such-command']]) {
+      expect(needsLauncher(args, {})).toBe(false);
+    }
+    expect(needsLauncher(['run'], { CFS_STUDIO_NO_LAUNCHER: '1' })).toBe(false);
   });
 });
 
