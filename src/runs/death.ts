@@ -124,14 +124,15 @@ export function explainDeath(facts: DeathFacts): CfsError {
     const held = vitals === undefined ? '' : `: ${memoryOf(vitals)}`;
     return killed(`The system ended the process, ${likely} memory ran out${held}.`, 'memory');
   }
-  const last = vitals === undefined ? '' : ` Memory was not short: ${memoryOf(vitals)}.`;
+  const last = vitals === undefined ? '' : ` ${lastWords(vitals)}`;
   if (end !== undefined) {
-    const who = vitals === undefined ? ', by the system if memory ran out, or by a person' : '';
+    const knowsRoom = vitals !== undefined && room(vitals) !== undefined;
+    const who = knowsRoom ? '' : ', by the system if memory ran out, or by a person';
     return killed(`The process was ended from outside (SIGKILL)${who}.${last}`, 'other');
   }
-  const who = holder === undefined ? '' : ` ${holder.pid} on ${holder.host}`;
+  const name = holder === undefined ? '' : ` ${holder.pid} on ${holder.host}`;
   return killed(
-    `The process${who} ended without a word: it was killed, or its terminal was closed.${last}`,
+    `The process${name} ended without a word: it was killed, or its terminal was closed.${last}`,
     'other',
   );
 }
@@ -142,26 +143,29 @@ function isKill({ signal, code }: Pick<ProcessEnd, 'signal' | 'code'>): boolean 
 }
 
 function isShort(vitals: Vitals): boolean {
-  const { left, of } = room(vitals);
-  return left < shortShare * of;
+  const found = room(vitals);
+  return found !== undefined && found.left < shortShare * found.of;
 }
 
-/** Of the container where its limit is nearer, else of the machine. */
-function room({ free = Infinity, total = Infinity, limit, used = 0 }: Vitals): {
-  left: number;
-  of: number;
-} {
-  if (limit === undefined || limit - used > free) return { left: free, of: total };
-  return { left: Math.max(0, limit - used), of: limit };
+/** Of the container where its limit is nearer, else of the machine; undefined where nothing tells it. */
+function room({ free, total, limit, used = 0 }: Vitals): { left: number; of: number } | undefined {
+  if (limit !== undefined && limit - used < (free ?? Infinity)) {
+    return { left: Math.max(0, limit - used), of: limit };
+  }
+  return free === undefined || total === undefined ? undefined : { left: free, of: total };
+}
+
+function lastWords(vitals: Vitals): string {
+  const words = memoryOf(vitals);
+  return room(vitals) === undefined ? `Its memory: ${words}.` : `Memory was not short: ${words}.`;
 }
 
 function memoryOf(vitals: Vitals): string {
-  const { left, of } = room(vitals);
+  const found = room(vitals);
   const held = `it held ${formatBytes(vitals.resident)}`;
   const reported = `when it last reported${ago(vitals)}`;
-  return Number.isFinite(left) && Number.isFinite(of)
-    ? `${held}, and ${formatBytes(left)} of ${formatBytes(of)} were free, ${reported}`
-    : `${held} ${reported}`;
+  if (found === undefined) return `${held} ${reported}`;
+  return `${held}, and ${formatBytes(found.left)} of ${formatBytes(found.of)} were free, ${reported}`;
 }
 
 /** How long before its end, where that was seen. */

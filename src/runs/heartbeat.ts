@@ -51,7 +51,7 @@ if (vitals) setInterval(() => {
       ...vitals.fixed,
       time: new Date().toISOString(),
       resident: process.memoryUsage.rss(),
-      free: process.availableMemory(),
+      free: vitals.tellsFree ? process.availableMemory() : undefined,
       total: totalmem(),
       ...readings(),
     };

@@ -51,7 +51,12 @@ export interface VitalsSource {
   fixed: Pick<Vitals, 'holder' | 'oomKillsBefore'>;
   probes: Probe[];
   length: number;
+  /** Whether Node can tell what is free. */
+  tellsFree: boolean;
 }
+
+/** What macOS calls free is what was never used; it hands out far more. */
+const tellsFree = process.platform !== 'darwin';
 
 /** Writes the first vitals of this process; undefined where that cannot be done. */
 export function beginVitals(file: string): VitalsSource | undefined {
@@ -62,7 +67,8 @@ export function beginVitals(file: string): VitalsSource | undefined {
     ...fixed,
     time: new Date().toISOString(),
     resident: process.memoryUsage.rss(),
-    ...{ free: process.availableMemory(), total: totalmem() },
+    free: tellsFree ? process.availableMemory() : undefined,
+    total: totalmem(),
     ...readings,
   };
   try {
@@ -71,7 +77,7 @@ export function beginVitals(file: string): VitalsSource | undefined {
     // They explain a death; what cannot be written otherwise is told where it matters.
     return undefined;
   }
-  return { file, fixed, probes, length: vitalsBytes };
+  return { file, fixed, probes, length: vitalsBytes, tellsFree };
 }
 
 export function endVitals(file: string): void {

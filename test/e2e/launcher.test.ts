@@ -26,8 +26,8 @@ function inside(code: string): Record<string, string> {
 }
 
 /** Keeps the process busy when it is told to stop, as a long step does. */
-const longStep = `
-process.on('message', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000));`;
+const busy = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000);';
+const longStep = `process.on('message', () => { ${busy} });`;
 
 function begin(name: string, options: StartOptions = {}, args: readonly string[] = []) {
   const folder = join(workspace, name);
@@ -114,18 +114,30 @@ describe.runIf(posix)('Ctrl-C', () => {
     expect(model(run())).toEqual(wholeModel());
   });
 
-  it('twice ends both at once, in the middle of a step, and nobody asks why', async () => {
-    const { child, ended, training, run, err, folder } = begin('twice', {
+  it.each(['launcher', 'group'])('twice, to the %s, ends a step at once', async (whom) => {
+    const { child, ended, training, run, err, folder } = begin(`twice-${whom}`, {
       detached: true,
       env: inside(longStep),
     });
+    const pid = defined(child.pid, 'pid');
+    const press = () => process.kill(whom === 'group' ? -pid : pid, 'SIGINT');
     await training();
-    child.kill('SIGINT');
+    press();
     await vi.waitFor(() => expect(err()).toContain('press Ctrl-C again'), 20_000);
-    child.kill('SIGINT');
+    press();
     expect(await ended).toMatchObject({ code: null, signal: 'SIGINT' });
+    // Nobody asks why.
     const { out } = await command(folder, 'runs').ended;
     expect(out).toMatch(new RegExp(`${run().id} +interrupted +cfs +tiny\n$`));
+  });
+
+  it('before there is anything to keep ends both at once', async () => {
+    const marker = join(temporaryFolder(), 'busy');
+    const env = inside(`require('node:fs').writeFileSync(${JSON.stringify(marker)}, '');${busy}`);
+    const { child, ended } = begin('early', { env });
+    await vi.waitFor(() => expect(existsSync(marker)).toBe(true), 30_000);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: null, signal: 'SIGTERM', out: '', err: '' });
   });
 
   it('of a launcher that is gone counts as once', async () => {

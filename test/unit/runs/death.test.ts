@@ -81,6 +81,14 @@ describe('a process that was seen to be killed', () => {
     );
   });
 
+  it('where nothing tells how much memory is free', () => {
+    leave({ free: undefined });
+    expect(seen('SIGKILL').message).toBe(
+      'The process was ended from outside (SIGKILL), by the system if memory ran out, or by a ' +
+        'person. Its memory: it held 7.8 GiB when it last reported, 2 s before.',
+    );
+  });
+
   it('before it said anything', () => {
     expect(seen('SIGKILL').message).toContain('by the system if memory ran out, or by a person.');
     const command = { pid: 1, signal: null, code: 137, oomKillsBefore: undefined };
