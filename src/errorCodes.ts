@@ -126,6 +126,8 @@ export const errorCodes = [
   'RUN_LOCK_LOST', // Another process has taken the run over, or the lock was removed.
   'RUN_TAKEN_OVER', // Warning: the run was that of a process that gave no sign of life.
   'LOCK_UNSUPPORTED', // The drive of the run folder cannot lock files.
+  'ENGINE_DIED', // The process that computes ended unexpectedly, without a word.
+  'PROCESS_KILLED', // It was killed from outside, perhaps because memory ran out.
   'RUN_REMOVED', // The run folder went away while the run was under way.
   'RUN_SETTLED', // The settings of a run can no longer be changed.
   'SAMPLES_SETTLED', // Training has started, so its samples can no longer be changed.
@@ -146,7 +148,6 @@ export const errorCodes = [
 
   // host
   'DRAFT_REPLACED', // The mix page holds the settings of something else by now.
-  'ENGINE_DIED', // The engine process ended without a word.
   'ENGINE_KILLED', // The engine did not stop in time and was ended.
   'PREVIEW_DIED', // The preview process ended without a word.
   'PROCESS_NOT_STARTED', // A process could not be started.

@@ -31,6 +31,8 @@ export interface Io extends Terminal {
   loadEngine(): Promise<Engine>;
   /** Aborted at the first Ctrl-C; the second one ends the process by itself. */
   interrupted(): AbortSignal;
+  /** Told which run is being worked on, by its folder. */
+  workingOn(folder: string): void;
 }
 
 /** Printed as the version; from package.json. */

@@ -121,6 +121,7 @@ async function execute(
     checked,
   }: JobOptions & { resume: boolean; checked?: Awaited<ReturnType<Engine['checkRunCommand']>> },
 ): Promise<number> {
+  io.workingOn(run.folder);
   const engine = await io.loadEngine();
   const progress = createProgress(io);
   const signal = io.interrupted();

@@ -7,6 +7,8 @@
  * | 1 | it failed; stderr says why and what to do |
  * | 2 | wrong usage, or a `run.yaml` that is wrong |
  * | 130 | stopped by Ctrl-C, after a checkpoint |
+ *
+ * The launcher adds 128 + the number of a signal that ended the process which computes.
  */
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';

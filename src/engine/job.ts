@@ -4,6 +4,7 @@
  * it is there already, so a job can be killed at any moment and resumed.
  */
 import { rmSync } from 'node:fs';
+import { measureAllocator } from '../allocator.js';
 import { CfsError } from '../errors.js';
 import type { Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
@@ -118,7 +119,9 @@ async function runPhases(
   const { run, report } = start;
   const { config } = run;
   report(progress('loading', 0, 0));
-  if (start.writer.takenOver) report(warning(start.writer.takenOver));
+  const { takenOver, killed } = start.writer;
+  if (takenOver) report(warning(takenOver));
+  if (killed) report(warning(killed));
   const model = openModel(config.model, config.generation.bos);
   const files = hashInputs(model, config.evaluation.tasks, { verify });
   try {
@@ -138,6 +141,7 @@ async function runPhases(
       provider: provider.name,
       versions: versions(),
       format: recordFormat,
+      allocator: measureAllocator(),
     });
     const { id, token, reason } = model.bos;
     report({ type: 'bos_found', time: now(), id, token, reason });

@@ -187,9 +187,12 @@ function registerResumeOffer({ context, library, service, log }: Studio): vscode
     const [first] = found;
     if (first === undefined) return;
     const resume = vscode.l10n.t('Resume');
+    // How its process was killed, where that can be told.
+    const why = first.problem === undefined ? '' : ` ${first.problem.message}`;
     const message =
       found.length === 1
-        ? vscode.l10n.t('“{0}” was interrupted. It can be resumed where it stopped.', first.name)
+        ? vscode.l10n.t('“{0}” was interrupted. It can be resumed where it stopped.', first.name) +
+          why
         : vscode.l10n.t(
             '{0} runs were interrupted. They can be resumed where they stopped.',
             found.length,

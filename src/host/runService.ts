@@ -6,9 +6,11 @@ import { CfsError, formatPlace } from '../errors.js';
 import { engineMessageSchema, type EngineRequest, type Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import type { RunConfig } from '../runs/configSchema.js';
+import { countOomKills, tellDeath } from '../runs/death.js';
 import { reviseRun, settingChanges } from '../runs/reviseRun.js';
 import { removeRefused } from '../runs/refusedRun.js';
-import { createRun, runState, type RunFolder } from '../runs/runFolder.js';
+import { createRun, runPaths, runState, type RunFolder } from '../runs/runFolder.js';
+import { noteEnd } from '../runs/vitals.js';
 import { startProgram, type Exit, type Program } from './childProcess.js';
 import { createEmitter } from './emitter.js';
 import { describeFailure, type Log } from './log.js';
@@ -38,6 +40,8 @@ interface Job {
 interface Work {
   job: Job;
   program: Program;
+  /** Processes that the kernel had ended for want of memory until it was started. */
+  oomKillsBefore: number | undefined;
   /** How it ends, once that is known; the process is still there then. */
   end?: Omit<RunEnd, 'runId'>;
   stopping?: { ended: Promise<void>; timer: NodeJS.Timeout };
@@ -74,6 +78,7 @@ export function createRunService(options: RunServiceOptions): RunService {
       return beginNext();
     }
     log.info(`Starting ${job.runId} (${job.request.type}, until ${job.request.until})`);
+    const oomKillsBefore = countOomKills();
     const program = startProgram({
       script: options.script,
       name: 'engine',
@@ -82,7 +87,7 @@ export function createRunService(options: RunServiceOptions): RunService {
       onMessage: (message) => hear(message),
       onExit: (exit) => finish(exit),
     });
-    work = { job, program, whenEnded: [] };
+    work = { job, program, oomKillsBefore, whenEnded: [] };
   };
 
   const hear = (raw: unknown): void => {
@@ -122,7 +127,13 @@ export function createRunService(options: RunServiceOptions): RunService {
   const finish = (exit: Exit): void => {
     if (work === undefined) return;
     const { job, stopping, whenEnded } = work;
-    const end = work.end ?? endWithoutWord(exit);
+    const end = work.end ?? endWithoutWord(work, exit);
+    const { pid } = work.program;
+    if (work.end !== undefined && pid !== undefined) {
+      // Killed here: nobody needs to look for a reason later.
+      const { signal, code } = exit;
+      noteEnd(runPaths(job.request.runFolder).vitals, pid, { signal, code, asked: true });
+    }
     work = undefined;
     clearTimeout(stopping?.timer);
     const { made } = job;
@@ -144,6 +155,17 @@ export function createRunService(options: RunServiceOptions): RunService {
       );
     }
     ended.fire(end);
+  };
+
+  /** The engine always says how a job ended; when it could not, something ended the engine. */
+  const endWithoutWord = (
+    { job, program, oomKillsBefore }: Work,
+    { signal, code, failure }: Exit,
+  ): Omit<RunEnd, 'runId'> => {
+    if (failure !== undefined) return { outcome: 'failed', error: errorRecord(failure) };
+    const seen = { pid: program.pid, signal, code, oomKillsBefore };
+    const death = tellDeath(runPaths(job.request.runFolder), seen);
+    return { outcome: 'crashed', error: errorRecord(death) };
   };
 
   const stopWork = (current: Work): Promise<void> => {
@@ -233,23 +255,6 @@ export function createRunService(options: RunServiceOptions): RunService {
 
 function outcomeOfStop({ job, stopping }: Work): RunEnd['outcome'] {
   return job.request.until === 'samples' && stopping === undefined ? 'samples' : 'stopped';
-}
-
-/** The engine always says how a job ended; when it could not, something ended the engine. */
-function endWithoutWord({ code, signal, failure }: Exit): Omit<RunEnd, 'runId'> {
-  if (failure !== undefined) return { outcome: 'failed', error: errorRecord(failure) };
-  const killed = signal === 'SIGKILL' || code === 137;
-  const how = signal ?? `exit code ${code ?? 'unknown'}`;
-  const error = new CfsError({
-    code: 'ENGINE_DIED',
-    message: killed
-      ? 'The system ended the training process, most likely because memory ran out.'
-      : `The training process ended unexpectedly (${how}).`,
-    remedy: killed
-      ? 'Close other programs, then resume the run from its last checkpoint.'
-      : 'Resume the run from its last checkpoint. The log has the details.',
-  });
-  return { outcome: 'crashed', error: errorRecord(error) };
 }
 
 function notUnderstood(why: string): CfsError {

@@ -116,10 +116,11 @@ function situation(run: RunInfo): string | undefined {
     case 'queued':
       return 'waiting for another run';
     case 'interrupted':
-    case 'stopped':
-      return run.trained && run.step > 0
-        ? `${stateWords[run.state].toLowerCase()} at step ${run.step}`
-        : stateWords[run.state].toLowerCase();
+    case 'stopped': {
+      const wasKilled = run.problem?.code === 'PROCESS_KILLED';
+      const how = wasKilled ? 'killed' : stateWords[run.state].toLowerCase();
+      return run.trained && run.step > 0 ? `${how} at step ${run.step}` : how;
+    }
     case 'failed':
       return 'failed';
     case 'finished':

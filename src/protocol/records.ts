@@ -140,6 +140,10 @@ const currentEventSchema = z.discriminatedUnion('type', [
     versions: z.record(z.string(), z.string()),
     /** Version of the records of this run; absent before the second. */
     format: z.int().optional(),
+    /** What a measurement says of the memory that the process is given; see `src/allocator.ts`. */
+    allocator: z
+      .object({ asked: z.boolean(), faultsPerMiB: z.number(), hugePages: z.boolean() })
+      .optional(),
   }),
   z.object({
     type: z.literal('phase'),

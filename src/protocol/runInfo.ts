@@ -41,7 +41,7 @@ export const runInfoSchema = z.object({
   hasModel: z.boolean(),
   /** Whether a training step has been taken: the samples are settled from then on. */
   trained: z.boolean(),
-  /** What of its folder is damaged or cannot be read; otherwise why it failed. */
+  /** What of its folder is damaged or cannot be read; otherwise why it failed or was interrupted. */
   problem: errorRecordSchema.optional(),
 });
 export type RunInfo = z.infer<typeof runInfoSchema>;

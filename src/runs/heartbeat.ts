@@ -1,11 +1,15 @@
 /**
  * The sign of life of whoever holds a lock. It comes from a thread of its own, because a training step
- * or the creation of a session blocks the main one for a minute and more.
+ * or the creation of a session blocks the main one for a minute and more. The same thread keeps the
+ * vitals of the process (`vitals.ts`): memory may run out within such a step.
  */
 import { Worker } from 'node:worker_threads';
+import type { VitalsSource } from './vitals.js';
 
 /** How often a lock is touched. */
 const beatMs = 10_000;
+/** How often the vitals are taken: memory fills up within seconds. It takes 0.3 ms. */
+const vitalsMs = 1000;
 
 /**
  * Writes the lock's first character again, so that the file server itself sets the time: clocks of
@@ -13,28 +17,71 @@ const beatMs = 10_000;
  * bundles and tests would each need the file of a thread in another place.
  */
 const beat = `
-const { workerData: { file, text, everyMs } } = require('node:worker_threads');
+const { workerData: { file, text, everyMs, vitals, vitalsMs } } = require('node:worker_threads');
 const { closeSync, openSync, readFileSync, writeSync } = require('node:fs');
+const { totalmem } = require('node:os');
+const overwrite = (file, text) => {
+  const descriptor = openSync(file, 'r+');
+  try {
+    writeSync(descriptor, text, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+};
 setInterval(() => {
   try {
-    if (readFileSync(file, 'utf8') !== text) return;
-    const descriptor = openSync(file, 'r+');
-    try {
-      writeSync(descriptor, text[0], 0);
-    } finally {
-      closeSync(descriptor);
-    }
+    if (readFileSync(file, 'utf8') === text) overwrite(file, text[0]);
   } catch {
     // The drive is away for a moment, or the lock is gone: its holder finds out before it writes.
   }
 }, everyMs);
+const readings = () => {
+  const found = {};
+  for (const { name, file, pattern, scale } of vitals.probes) {
+    try {
+      const match = new RegExp(pattern, 'm').exec(readFileSync(file, 'utf8'));
+      if (match) found[name] = Number(match[1]) * scale;
+    } catch {}
+  }
+  return found;
+};
+if (vitals) setInterval(() => {
+  try {
+    const now = {
+      ...vitals.fixed,
+      time: new Date().toISOString(),
+      resident: process.memoryUsage.rss(),
+      free: vitals.tellsFree ? process.availableMemory() : undefined,
+      total: totalmem(),
+      ...readings(),
+    };
+    if (readFileSync(file, 'utf8') === text) {
+      overwrite(vitals.file, JSON.stringify(now).padEnd(vitals.length));
+    }
+  } catch {
+    // As above; the vitals of a moment ago are as good.
+  }
+}, vitalsMs);
 `;
 
-/** Touches `file` now and again, as long as it holds `text`. The returned function ends that. */
-export function startHeartbeat(file: string, text: string, everyMs = beatMs): () => void {
+export interface HeartbeatOptions {
+  everyMs?: number;
+  vitals?: VitalsSource | undefined;
+  vitalsEveryMs?: number;
+}
+
+/**
+ * Touches `file` now and again, as long as it holds `text`, and keeps the vitals. The returned function
+ * ends that.
+ */
+export function startHeartbeat(
+  file: string,
+  text: string,
+  { everyMs = beatMs, vitals, vitalsEveryMs = vitalsMs }: HeartbeatOptions = {},
+): () => void {
   const worker = new Worker(beat, {
     eval: true,
-    workerData: { file, text, everyMs },
+    workerData: { file, text, everyMs, vitals, vitalsMs: vitalsEveryMs },
     // Loaders of the main thread have nothing to do in this one.
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4, stackSizeMb: 1 },

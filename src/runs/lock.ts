@@ -27,6 +27,7 @@ import { formatSeconds } from '../protocol/format.js';
 import { startHeartbeat } from './heartbeat.js';
 import { fateOf, holderSchema, thisProcess, type Holder } from './lockHolder.js';
 import { driveOf } from './mount.js';
+import { beginVitals, endVitals } from './vitals.js';
 
 /**
  * Twelve beats: a file server may hang for a minute without anybody being dead, and a person who waits
@@ -53,17 +54,18 @@ interface Found {
 }
 
 /**
- * Takes the lock. Throws `RUN_LOCKED` while another process (or this one) holds it,
- * `LOCK_UNSUPPORTED` on a drive that has no locks, `WRITE_FAILED`.
+ * Takes the lock, and keeps the vitals of this process where told to. Throws `RUN_LOCKED` while another
+ * process (or this one) holds it, `LOCK_UNSUPPORTED` on a drive that has no locks, `WRITE_FAILED`.
  */
-export function takeLock(file: string): Lock {
+export function takeLock(file: string, vitalsFile?: string): Lock {
   // The id tells two locks of one process apart.
   const text = JSON.stringify({ ...thisProcess(), id: randomUUID() });
   const temporary = `${file}.${randomUUID()}`;
   try {
     writeFileSync(temporary, text);
     const takenOver = place(temporary, file);
-    const endHeartbeat = startHeartbeat(file, text);
+    const vitals = vitalsFile === undefined ? undefined : beginVitals(vitalsFile);
+    const endHeartbeat = startHeartbeat(file, text, { vitals });
     return {
       check: () => {
         if (!isOurs(file, text)) throw lost(file);
@@ -71,13 +73,14 @@ export function takeLock(file: string): Lock {
       release: () => {
         endHeartbeat();
         // What cannot be read is not ours to remove.
-        if (
-          attempt(
-            () => look(file),
-            () => undefined,
-          )?.text === text
-        )
-          rmSync(file, { force: true });
+        const found = attempt(
+          () => look(file),
+          () => undefined,
+        );
+        if (found?.text !== text) return;
+        // Vitals without a lock say nothing; a lock without them says that a process was killed.
+        rmSync(file, { force: true });
+        if (vitalsFile !== undefined) endVitals(vitalsFile);
       },
       takenOver,
     };
@@ -95,6 +98,11 @@ export function takeLock(file: string): Lock {
 export function isLocked(file: string): boolean {
   const found = look(file);
   return found !== undefined && isHeld(found, Date.now());
+}
+
+/** Who holds the lock or left it; undefined where there is none, or none that can be read. */
+export function findHolder(file: string): Holder | undefined {
+  return look(file)?.holder;
 }
 
 /** Puts the lock into its place, and says so where it took another's. */

@@ -6,6 +6,8 @@
  *                    excluded.json (written by people's choice, see exclusions.ts)
  *                    logs.json (where the logs end)  checkpoints/<step>/
  *                    items.jsonl  results.json  report.html  model/
+ *                    lock  vitals.json (while a process works on it, and after it was killed)
+ *                    stderr.log (what native libraries wrote, see cli/stderrLog.ts)
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
@@ -33,6 +35,7 @@ import { brokenLog } from './chain.js';
 import { readRunConfig, writeRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
 import { checkJsonLines, readJsonLines, readLastJsonLine } from './jsonLines.js';
+import { deathOf } from './death.js';
 import { isLocked } from './lock.js';
 import { readLogEnds } from './logEnds.js';
 
@@ -65,11 +68,13 @@ export interface RunPaths {
   report: string;
   model: string;
   lock: string;
+  /** What the process that holds the lock, or left it, last said of itself. */
+  vitals: string;
 }
 
 type Tell = (problem: CfsError) => void;
 
-/** A run in a list; `problem` says what of it cannot be read or is damaged. */
+/** A run in a list; `problem` says what of it cannot be read or is damaged, or how it was killed. */
 export interface RunSummary {
   id: string;
   folder: string;
@@ -155,6 +160,7 @@ function summarize(folder: string): RunSummary {
   const state = attemptAny(() => runState({ paths })) ?? 'interrupted';
   attemptAny(() => checkJsonLines(paths.events, runEventSchema, readLogEnds(paths).events));
   attemptAny(() => readResults({ paths }));
+  if (state === 'interrupted') problem ??= attemptAny(() => deathOf(paths));
   return {
     id: basename(folder),
     folder,
@@ -276,6 +282,7 @@ export function runPaths(folder: string): RunPaths {
     report: join(folder, 'report.html'),
     model: join(folder, 'model'),
     lock: join(folder, 'lock'),
+    vitals: join(folder, 'vitals.json'),
   };
 }
 

@@ -18,6 +18,7 @@ import {
 import type { RunInfo, RunState } from '../protocol/runInfo.js';
 import { requireEnd } from './chain.js';
 import type { RunConfig } from './configSchema.js';
+import { deathOf } from './death.js';
 import { readLogEnds } from './logEnds.js';
 import {
   isRunning,
@@ -159,7 +160,7 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
       const seen = await Promise.all(
         [
           ...[paths.config, folder, paths.events, paths.samples],
-          ...[paths.checkpoints, paths.results],
+          ...[paths.checkpoints, paths.results, paths.vitals],
         ].map(stampOf),
       );
       // Most runs rest: their lock, report and model show in the folder's own time.
@@ -188,11 +189,16 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
       await attempt(() => samples.count(signal), undefined);
       if (!signal?.aborted) await attempt(() => checkLogs(ends), undefined);
       await attempt(checkResults, undefined);
+      const locked = lockedBefore || (await attempt(() => isRunning(paths), false));
+      if (stateOf(history, locked) === 'interrupted') {
+        const death = await attempt(() => deathOf(paths), undefined);
+        problem ??= death;
+      }
       const info = describe(folder, {
         history,
         samples: samples.end().lines,
         config,
-        locked: lockedBefore || (await attempt(() => isRunning(paths), false)),
+        locked,
         checkpoints: await attempt(() => checkpointSteps(paths), []),
         hasReport: (await stampOf(paths.report)) !== undefined,
         hasModel: (await stampOf(join(paths.model, 'config.json'))) !== undefined,

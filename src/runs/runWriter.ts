@@ -4,12 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { CfsError } from '../errors.js';
+import { attempt, CfsError } from '../errors.js';
 import { writeFileAtomicFrom } from '../files.js';
 import type { LogEnds } from '../protocol/logEnds.js';
 import { runEventSchema, sampleRecordSchema } from '../protocol/records.js';
 import type { ItemRecord, RunEvent, RunResults, SampleRecord } from '../protocol/records.js';
 import { writeSealed } from '../sealed.js';
+import { deathOf } from './death.js';
 import { checkJsonLines, openJsonLines, sealedLines } from './jsonLines.js';
 import { takeLock, type Lock } from './lock.js';
 import { readLogEnds, writeLogEnds } from './logEnds.js';
@@ -23,6 +24,8 @@ import { readBase, type RunFolder } from './runFolder.js';
 export interface RunWriter {
   /** A warning for the log: the run was that of a process which cannot be asked whether it lives. */
   takenOver: Lock['takenOver'];
+  /** Another: how the process before was killed. */
+  killed: CfsError | undefined;
   /** Appends to `events.jsonl`; what matters after a power cut is flushed to the disk. */
   appendEvent(event: RunEvent): void;
   appendSamples(samples: readonly SampleRecord[]): void;
@@ -41,7 +44,11 @@ export interface RunWriter {
  */
 export function openRunWriter(run: RunFolder): RunWriter {
   const { paths } = run;
-  const lock = takeLock(paths.lock);
+  const killed = attempt(
+    () => deathOf(paths),
+    () => undefined,
+  );
+  const lock = takeLock(paths.lock, paths.vitals);
   const check = (): void => {
     if (!existsSync(paths.config)) throw removed(run);
     lock.check();
@@ -70,6 +77,8 @@ export function openRunWriter(run: RunFolder): RunWriter {
     };
     return {
       takenOver: lock.takenOver,
+      // Of a process that cannot be asked, the lock has said what there is to say.
+      killed: lock.takenOver === undefined ? killed : undefined,
       appendEvent: (event) => {
         check();
         events.append(event, isLasting(event));

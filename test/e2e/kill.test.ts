@@ -26,7 +26,7 @@ import {
   readResults,
   readSamples,
 } from '../../src/runs/runFolder.js';
-import { buildPrograms, start } from '../support/build.js';
+import { buildPrograms, oneProcess, start } from '../support/build.js';
 import { temporaryFolder, writeWorkspace } from '../support/tinyModel.js';
 
 const kills = 20;
@@ -52,7 +52,7 @@ const aims: Aim[] = [
 function launch(folder: string) {
   const [run] = listRuns(folder);
   const args = run ? ['resume', run.id] : ['run', join(workspace, 'run.yaml')];
-  return start(cli, [...args, '--json', '-C', folder], workspace);
+  return start(cli, [...args, '--json', '-C', folder], workspace, oneProcess);
 }
 
 /** What must not depend on kills. Timings and the report's and the log's times do. */

@@ -29,13 +29,29 @@ export interface Ended {
   err: string;
 }
 
+export interface StartOptions {
+  /** Besides that of this process. */
+  env?: Record<string, string>;
+  /** In a process group of its own, which a terminal's Ctrl-C would reach as a whole. */
+  detached?: boolean;
+}
+
+/** For tests that kill the very process that computes: the terminal then starts no other for that. */
+export const oneProcess: StartOptions = { env: { CFS_STUDIO_NO_LAUNCHER: '1' } };
+
 /** Starts a program; `ended` resolves when it has ended and its output is read. */
 export function start(
   program: string,
   args: readonly string[],
   cwd: string,
+  { env = {}, detached = false }: StartOptions = {},
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [program, ...args], { cwd });
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    detached,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));

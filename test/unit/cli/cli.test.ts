@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine, Io } from '../../../src/cli/io.js';
+import { needsLauncher } from '../../../src/cli/launcher.js';
 import { runCli } from '../../../src/cli/program.js';
 import { createTerminal } from '../../../src/cli/terminal.js';
 import { CfsError } from '../../../src/errors.js';
@@ -159,6 +160,7 @@ function cli(args: string[], engine = fakeEngine(), world: Partial<Io> = {}): Pr
     debug: false,
     loadEngine: () => Promise.resolve(engine),
     interrupted: () => abort.signal,
+    workingOn: () => undefined,
     ...world,
   });
 }
@@ -377,6 +379,28 @@ describe('the report of a damaged run', () => {
     expect(readFileSync(openRun(sound?.folder ?? '').paths.report, 'utf8')).not.toContain(
       'class="panel warnings damage"',
     );
+  });
+});
+
+describe('the launcher', () => {
+  it('starts a process for the commands that compute, and for no others', async () => {
+    const commands = ['run', 'resume', 'generate', 'validate', 'evaluate', 'doctor'];
+    await cli(['run', 'run.yaml', '--until', 'samples']);
+    const [{ id = '' } = {}] = listRuns(workspace);
+    for (const command of [...commands, 'report', 'runs']) {
+      let loaded = false;
+      const loadEngine = (): Promise<Engine> => {
+        loaded = true;
+        return Promise.reject(failure);
+      };
+      const argument = { resume: [id], report: [id], doctor: [], runs: [] }[command];
+      await cli([command, ...(argument ?? ['run.yaml'])], fakeEngine(), { loadEngine });
+      expect(needsLauncher([command], {}), command).toBe(loaded);
+    }
+    for (const args of [[], ['--help'], ['--version'], ['no-such-command']]) {
+      expect(needsLauncher(args, {})).toBe(false);
+    }
+    expect(needsLauncher(['run'], { CFS_STUDIO_NO_LAUNCHER: '1' })).toBe(false);
   });
 });
 

@@ -20,6 +20,7 @@ import { readRunConfig } from '../../../src/runs/config.js';
 import { removeRefused } from '../../../src/runs/refusedRun.js';
 import { createRun, readEvents, runState } from '../../../src/runs/runFolder.js';
 import { openRunWriter } from '../../../src/runs/runWriter.js';
+import { readVitals } from '../../../src/runs/vitals.js';
 import { jsonLines, temporaryFolder, writeWorkspace } from '../../support/tinyModel.js';
 import { madeUpConfig, timeAt } from '../runs/madeUpRun.js';
 import { createCleaner, keepLog, refusal, writeProgram } from './hostSupport.js';
@@ -176,13 +177,13 @@ test('a waiting run is taken out of the queue, and a deleted one is skipped', as
 });
 
 test.each([
-  ['crashes', 'exit code 3'],
-  ['killed', 'memory ran out'],
-])('an engine that %s leaves a run that can be resumed', async (name, words) => {
+  ['crashes', 'ENGINE_DIED', 'exit code 3'],
+  ['killed', 'PROCESS_KILLED', 'memory ran out'],
+])('an engine that %s leaves a run that can be resumed', async (name, code, words) => {
   const { service, library, ends, start, ended, requests, lines } = setUp();
   const id = start(name);
   await ended(1);
-  expect(ends[0]).toMatchObject({ outcome: 'crashed', error: { code: 'ENGINE_DIED' } });
+  expect(ends[0]).toMatchObject({ outcome: 'crashed', error: { code } });
   expect(ends[0]?.error?.message).toContain(words);
   await vi.waitFor(() => expect(library.get(id)?.state).toBe('interrupted'), 10_000);
   if (name === 'crashes') expect(lines).toContain('engine: out of luck');
@@ -328,3 +329,38 @@ test('the real engine: samples, then training, stopped, resumed, finished', asyn
     expect(events.at(-1)?.type).toBe('run_finished');
   }, 10_000);
 });
+
+test.runIf(process.platform !== 'win32')(
+  'the real engine, killed: why, at once and in the list',
+  async () => {
+    const source = writeWorkspace(temporaryFolder(), { training: { steps: 300 } });
+    const config = readRunConfig(join(source, 'run.yaml'));
+    const { service, library, ends, ended } = setUp({
+      script: join(inject('bundles'), 'engine.js'),
+    });
+    const run = service.start(config, 'end');
+    await vi.waitFor(
+      () => expect(readEvents(run).map(({ type }) => type)).toContain('train_step'),
+      {
+        timeout: 60_000,
+        interval: 10,
+      },
+    );
+    const started = readEvents(run).find(({ type }) => type === 'run_started');
+    expect(started).toMatchObject({ allocator: { asked: process.platform === 'linux' } });
+    process.kill(readVitals(run.paths.vitals)?.holder.pid ?? 0, 'SIGKILL');
+    await ended(1);
+    const error = { code: 'PROCESS_KILLED' };
+    expect(ends[0]).toMatchObject({ outcome: 'crashed', error });
+    expect(ends[0]?.error?.message).toMatch(
+      /^The process was ended from outside.*: it held .* before\.$/,
+    );
+    await vi.waitFor(() => {
+      expect(library.get(run.id)).toMatchObject({ state: 'interrupted', problem: ends[0]?.error });
+    }, 10_000);
+
+    service.resume(run.id, 'samples');
+    await ended(2);
+    expect(readEvents(run)).toContainEqual(expect.objectContaining({ type: 'warning', ...error }));
+  },
+);

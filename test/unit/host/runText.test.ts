@@ -63,6 +63,10 @@ test('the tree says method, dataset and how far it is', () => {
   expect(describeRun(info({ state: 'failed', problem }))).toBe('CFS · tickets.jsonl · failed');
   const broken = info({ state: 'finished', method: undefined, datasets: [], problem });
   expect(describeRun(broken)).toBe('run.yaml has a mistake');
+  const killed = { ...problem, code: 'PROCESS_KILLED' };
+  expect(describeRun(info({ state: 'interrupted', problem: killed }))).toBe(
+    'CFS · tickets.jsonl · killed at step 40',
+  );
   const closed = { ...problem, code: 'READ_FAILED' };
   expect(describeRun({ ...broken, problem: closed })).toBe('cannot be read');
   const damage = { ...problem, code: 'RECORD_BROKEN' };

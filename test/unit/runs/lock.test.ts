@@ -24,6 +24,7 @@ import { expectError } from '../../support/expectError.js';
 import { startHeartbeat } from '../../../src/runs/heartbeat.js';
 import { isLocked, takeLock } from '../../../src/runs/lock.js';
 import { thisProcess, type Holder } from '../../../src/runs/lockHolder.js';
+import { beginVitals, readVitals, vitalsBytes } from '../../../src/runs/vitals.js';
 import { findMount } from '../../../src/runs/mount.js';
 
 let folder: string;
@@ -142,6 +143,23 @@ describe.runIf(process.platform === 'linux')('a process of this machine', () => 
   });
 });
 
+describe.runIf(process.platform === 'linux')('a process that has ended', () => {
+  it('holds nothing, also while its parent has not been told', async () => {
+    // `sleep` has become what the shell was, and does not ask how its child ended.
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60']);
+    try {
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(line.toString());
+      leaveLock({ pid, started: startOf(pid) }, 0);
+      expect(isLocked(file)).toBe(true);
+      await expect.poll(() => isLocked(file), { timeout: 20_000 }).toBe(false);
+      expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toContain(') Z ');
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  });
+});
+
 function startOf(pid: number): string {
   return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19] ?? '';
 }
@@ -213,7 +231,7 @@ describe('the heartbeat', () => {
   beforeEach(() => {
     writeFileSync(file, text);
     silence(300);
-    end = startHeartbeat(file, text, 20);
+    end = startHeartbeat(file, text, { everyMs: 20 });
   });
   afterEach(() => end());
 
@@ -237,6 +255,41 @@ describe('the heartbeat', () => {
     silence(300);
     await wait(100);
     expect(isSilent()).toBe(true);
+  });
+});
+
+describe('the vitals', () => {
+  const vitalsFile = (): string => join(folder, 'vitals.json');
+
+  it('are there from the first moment until the lock is given back', () => {
+    const lock = takeLock(file, vitalsFile());
+    expect(readVitals(vitalsFile())).toMatchObject({ holder: thisProcess() });
+    expect(readVitals(vitalsFile())?.resident).toBeGreaterThan(2 ** 20);
+    lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('are kept fresh while the process is busy, and never brought back', async () => {
+    const text = '{"a":1}';
+    writeFileSync(file, text);
+    const vitals = beginVitals(vitalsFile());
+    const first = readVitals(vitalsFile())?.time ?? '';
+    const end = startHeartbeat(file, text, { vitals, vitalsEveryMs: 20 });
+    const held = Buffer.alloc(64 * 2 ** 20, 1);
+    const deadline = Date.now() + 20_000;
+    while ((readVitals(vitalsFile())?.time ?? '') <= first && Date.now() < deadline);
+    const later = readVitals(vitalsFile());
+    expect(later?.time).not.toBe(first);
+    expect(later).toMatchObject({
+      holder: thisProcess(),
+      oomKillsBefore: vitals?.fixed.oomKillsBefore,
+    });
+    expect(later?.resident).toBeGreaterThan(held.length);
+    expect(statSync(vitalsFile()).size).toBe(vitalsBytes);
+    rmSync(vitalsFile());
+    await wait(100);
+    expect(existsSync(vitalsFile())).toBe(false);
+    end();
   });
 });
 

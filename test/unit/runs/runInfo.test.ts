@@ -160,7 +160,11 @@ test('a run whose process died is interrupted', async () => {
   const { run, read } = newRun();
   lock(run, false);
   write(run, started(0), phase('training', 8), trainStep(4));
-  expect(await read()).toMatchObject({ state: 'interrupted', step: 4 });
+  expect(await read()).toMatchObject({
+    state: 'interrupted',
+    step: 4,
+    problem: { code: 'PROCESS_KILLED', place: {} },
+  });
 });
 
 test('a failed run says why', async () => {
