@@ -14,7 +14,7 @@ import { createClock } from './children.js';
 import { createKeeper } from './keeper.js';
 import { lendLibraries, machineFacts, watchGpuMemory } from './machine.js';
 import { measureAll } from './measureAll.js';
-import { shapeNames, sideNames } from './record.js';
+import { shapeNames, sideNames, type CheckRecord } from './record.js';
 import { checkDoctor, checkJob, checkNumbers, checkPlacement, chooseDriver } from './stages.js';
 import type { Place } from './stages.js';
 
@@ -36,7 +36,7 @@ const { values: flags } = parseArgs({
 const reserve = 5;
 const limitSeconds = Number(flags.limit);
 const clock = createClock(Number(flags.began) * 1000, limitSeconds - reserve);
-const keeper = createKeeper(flags.out, clock, {
+const record: CheckRecord = {
   format: 1,
   began: new Date(Number(flags.began) * 1000).toISOString(),
   seconds: 0,
@@ -46,8 +46,8 @@ const keeper = createKeeper(flags.out, clock, {
   checks: [],
   placements: [],
   measurements: [],
-});
-const { record } = keeper;
+};
+const keeper = createKeeper(flags.out, clock, record, (line) => void process.stdout.write(line));
 const place: Place = {
   keeper,
   clock,
@@ -97,7 +97,8 @@ try {
   keeper.addCheck({ name: 'the check itself', state: 'failed', seconds: clock.seconds(), about });
 }
 keeper.save();
-const wrong = record.checks.filter(({ state }) => state === 'failed');
-keeper.say(`${record.checks.length} checks, ${wrong.length} failed`);
-for (const { name, about } of wrong) keeper.say(`failed: ${name}: ${about}`);
+// What was stopped has shown nothing.
+const wrong = record.checks.filter(({ state }) => state === 'failed' || state === 'stopped');
+keeper.say(`${record.checks.length} checks, ${wrong.length} of them not passed`);
+for (const { name, state, about } of wrong) keeper.say(`${state}: ${name}: ${about}`);
 process.exit(wrong.length > 0 ? 1 : 0);

@@ -19,13 +19,18 @@ export interface Keeper {
   addMeasurement: (measurement: Measurement) => Measurement;
 }
 
-export function createKeeper(folder: string, clock: Clock, record: CheckRecord): Keeper {
+export function createKeeper(
+  folder: string,
+  clock: Clock,
+  record: CheckRecord,
+  print: (line: string) => void,
+): Keeper {
   mkdirSync(folder, { recursive: true });
   const [json, logFile] = [join(folder, 'gpu.json'), join(folder, 'gpu.log')];
   const log = (text: string): void => appendFileSync(logFile, text);
   const say = (text: string): void => {
     const line = `[${clock.seconds().toFixed(0).padStart(3)} s] ${text}\n`;
-    process.stdout.write(line);
+    print(line);
     log(line);
   };
   const save = (): void => {

@@ -15,16 +15,23 @@ export interface BundledPackage {
 export function bundledLicences(files: readonly string[]): BundledPackage[] {
   const pattern = /^(.*node_modules\/(?:@[^/]+\/)?[^/@][^/]*)\//;
   const folders = new Set(files.map((file) => pattern.exec(file)?.[1] ?? ''));
-  // The whole program's bundles hold all that the package depends on.
-  const own = readPackage(root).dependencies ?? {};
-  for (const name of Object.keys(own)) folders.add(`node_modules/${name}`);
-  for (const name of ['onnxruntime-common']) folders.add(`node_modules/${name}`);
+  // The program's own bundles hold what it depends on, and the pack ONNX Runtime beside them.
+  const own = Object.keys(readPackage(root).dependencies ?? {});
+  for (const name of [...own.filter((one) => !pagesOnly.has(one)), 'onnxruntime-common']) {
+    folders.add(`node_modules/${name}`);
+  }
   folders.delete('');
-  return [...folders]
-    .map((folder) => ({ folder: join(root, folder), ...readPackage(join(root, folder)) }))
-    .map(({ folder, name, version, license }) => ({ folder, name, version, licence: license }))
+  const packages = [...folders].map((folder): [string, BundledPackage] => {
+    const { name, version, license } = readPackage(join(root, folder));
+    return [name, { folder: join(root, folder), name, version, licence: license }];
+  });
+  return [...new Map(packages).values()]
+    .filter(({ licence }) => licence !== undefined)
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+/** The pack leaves out the editor's pages. */
+const pagesOnly = new Set(['@vscode/webview-ui-toolkit', '@tanstack/virtual-core', 'lit-html']);
 
 interface PackageFile {
   name: string;

@@ -5,7 +5,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { relativeError } from '../../bench/support/statistics.js';
-import { defined } from '../../src/errors.js';
 import { runChild, type Ended } from './children.js';
 import type { GpuMemory } from './machine.js';
 import type { Event, Kind, Measurement, ShapeName, Side } from './record.js';
@@ -170,7 +169,6 @@ async function measureTorch({ place, shapes, memory }: Measuring, models: Models
 export function createWriter(place: Pick<Place, 'keeper'>, side: Side, memory: GpuMemory) {
   const { keeper } = place;
   let current: Measurement | undefined;
-  let opened: { seconds: number; parameters: number } | undefined;
   let begun = 0;
   const seen = new Set<string>();
   const say = ({ shape, kind, state, seconds, tokens, about }: Measurement): void => {
@@ -191,12 +189,11 @@ export function createWriter(place: Pick<Place, 'keeper'>, side: Side, memory: G
   };
   const add = (shape: ShapeName, kind: Kind, state: Measurement['state'], about?: string) => {
     seen.add(kind);
-    return keeper.addMeasurement({ shape, side, kind, state, about, seconds: [], ...opened });
+    return keeper.addMeasurement({ shape, side, kind, state, about, seconds: [] });
   };
   const read = (event: Event): void => {
     if (event.event === 'begin') {
       begun++;
-      opened = undefined;
       // Until it has ended, it is what it would be if it were killed now.
       current = add(event.shape, event.kind, 'stopped');
       memory.reset();
@@ -252,9 +249,7 @@ export function compare({ keeper }: Pick<Place, 'keeper'>): void {
         const { [field]: mine = [] } = ours;
         const { [field]: other = [] } = theirs;
         const both = Math.min(mine.length, other.length);
-        return mine
-          .slice(0, both)
-          .map((value, i) => relativeError(value, defined(other[i], field)));
+        return mine.slice(0, both).map((value, i) => relativeError(value ?? NaN, other[i] ?? NaN));
       });
       if (errors.length === 0) continue;
       const worst = errors.some(Number.isNaN) ? NaN : Math.max(...errors);

@@ -32,7 +32,8 @@ const nodeVersion = '22.23.3';
 const debianPackages = [
   ...['libvulkan1', 'libglvnd0', 'libdrm2'],
   ...['libx11-6', 'libxext6', 'libxcb1', 'libxau6', 'libxdmcp6', 'libbsd0', 'libmd0'],
-  ...['libstdc++6', 'libgcc-s1'],
+  // The last holds the licence of the two.
+  ...['libstdc++6', 'libgcc-s1', 'gcc-12-base'],
 ];
 
 const mostBytes = 50e6;

@@ -12,6 +12,9 @@ export type ShapeName = (typeof shapeNames)[number];
 export type Side = (typeof sideNames)[number];
 export type Kind = (typeof kindNames)[number];
 
+/** A number that a model gave; null where it is none, as JSON has no NaN. */
+const computed = z.number().nullable();
+
 /** `stopped`: by its time limit. */
 const stateSchema = z.enum(['passed', 'failed', 'stopped', 'skipped']);
 export type State = z.infer<typeof stateSchema>;
@@ -51,8 +54,8 @@ const measurementSchema = z.object({
   /** Of the optimizer, within `seconds`. */
   optimizerSeconds: z.array(z.number()).optional(),
   /** Mean −log p, nats: of every step of a training, or of all scored tokens. */
-  losses: z.array(z.number()).optional(),
-  norms: z.array(z.number()).optional(),
+  losses: z.array(computed).optional(),
+  norms: z.array(computed).optional(),
   /** The highest use of the GPU's memory, without what was used before. */
   gpuBytes: z.number().optional(),
   /** The highest resident size of the process. */
@@ -103,8 +106,8 @@ export const eventSchema = z.discriminatedUnion('event', [
     seconds: z.number(),
     tokens: z.number(),
     optimizer: z.number().optional(),
-    loss: z.number().optional(),
-    norm: z.number().optional(),
+    loss: computed.optional(),
+    norm: computed.optional(),
   }),
   z.object({
     event: z.literal('end'),

@@ -138,7 +138,7 @@ export async function checkDoctor(place: Place): Promise<void> {
   );
   place.keeper.addCheck({
     name: 'doctor',
-    state: webgpu?.works === true ? 'passed' : 'failed',
+    state: webgpu?.works === true ? 'passed' : ended.state === 'stopped' ? 'stopped' : 'failed',
     seconds: ended.seconds,
     about: words?.join('; ') ?? ended.about,
   });
@@ -231,7 +231,7 @@ export async function checkNumbers(place: Place, pattern: string): Promise<void>
   });
 }
 
-const stepSchema = z.object({ type: z.literal('step'), loss: z.number() });
+const stepSchema = z.object({ type: z.literal('train_step'), loss: z.number() });
 
 /** Relative difference of a job's first loss. */
 const lossTolerance = 1e-4;

@@ -5,6 +5,7 @@ Argument: a JSON file {optimizer, shapes: [{shape, folder, batch, time, rows, to
 """
 
 import json
+import math
 import os
 import resource
 import sys
@@ -15,7 +16,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def tell(event, **fields):
-    print("@@" + json.dumps({"event": event, **fields}), flush=True)
+    # JSON has no NaN.
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in fields.items()
+    }
+    print("@@" + json.dumps({"event": event, **finite}), flush=True)
 
 
 try:
