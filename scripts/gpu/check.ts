@@ -47,7 +47,9 @@ const record: CheckRecord = {
   placements: [],
   measurements: [],
 };
-const keeper = createKeeper(flags.out, clock, record, (line) => void process.stdout.write(line));
+const print = (line: string): void => void process.stdout.write(line);
+const work = flags.work.length > 1 ? flags.work : undefined;
+const keeper = createKeeper(flags.out, clock, record, print, work);
 const place: Place = {
   keeper,
   clock,

@@ -24,6 +24,8 @@ export function createKeeper(
   clock: Clock,
   record: CheckRecord,
   print: (line: string) => void,
+  /** A temporary folder, which has no place in a result. */
+  work?: string,
 ): Keeper {
   mkdirSync(folder, { recursive: true });
   const [json, logFile] = [join(folder, 'gpu.json'), join(folder, 'gpu.log')];
@@ -35,7 +37,9 @@ export function createKeeper(
   };
   const save = (): void => {
     record.seconds = clock.seconds();
-    writeFileSync(`${json}.part`, `${JSON.stringify(record, null, 1)}\n`);
+    const text = JSON.stringify(record, null, 1);
+    const short = work === undefined ? text : text.replaceAll(work, 'WORK');
+    writeFileSync(`${json}.part`, `${short}\n`);
     renameSync(`${json}.part`, json);
   };
   return {

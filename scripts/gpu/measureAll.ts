@@ -128,7 +128,7 @@ async function measureOurs(
       limitSeconds: limits[shape] * kinds.length,
       onEvent: writer.read,
     });
-    writer.close(kinds, shape, ended);
+    writer.close(kinds, [shape], ended);
   }
 }
 
@@ -162,7 +162,7 @@ async function measureTorch({ place, shapes, memory }: Measuring, models: Models
     for (const shape of shapes) skip(place, 'torch', shape, about);
     return;
   }
-  writer.close([], undefined, ended);
+  writer.close(groups.flat(), shapes, ended);
 }
 
 /** Writes down what a child tells of its measurements, as it tells it. */
@@ -188,7 +188,7 @@ export function createWriter(place: Pick<Place, 'keeper'>, side: Side, memory: G
     current = undefined;
   };
   const add = (shape: ShapeName, kind: Kind, state: Measurement['state'], about?: string) => {
-    seen.add(kind);
+    seen.add(`${shape} ${kind}`);
     return keeper.addMeasurement({ shape, side, kind, state, about, seconds: [] });
   };
   const read = (event: Event): void => {
@@ -224,11 +224,13 @@ export function createWriter(place: Pick<Place, 'keeper'>, side: Side, memory: G
     add,
     begun: () => begun,
     /** After the child has ended: what it had begun or should have, it has not done. */
-    close: (kinds: readonly Kind[], shape: ShapeName | undefined, ended: Ended): void => {
+    close: (kinds: readonly Kind[], shapes: readonly ShapeName[], ended: Ended): void => {
       const state = ended.state === 'passed' ? 'failed' : ended.state;
       finish(state, ended.about);
-      for (const kind of kinds) {
-        if (shape !== undefined && !seen.has(kind)) say(add(shape, kind, state, ended.about));
+      for (const shape of shapes) {
+        for (const kind of kinds) {
+          if (!seen.has(`${shape} ${kind}`)) say(add(shape, kind, state, ended.about));
+        }
       }
     },
   };

@@ -61,15 +61,17 @@ export async function chooseDriver(
   for (const candidate of candidates) {
     const tried: Place = { ...place, environment: environmentFor(place, candidate) };
     let used: string[] | undefined;
+    let error = '';
     const ended = await runProgram(tried, measureArgs({ what: 'probe' }), {
       limitSeconds: probeSeconds,
       environment: { ...tried.environment, VK_LOADER_DEBUG: 'error,warn,driver' },
+      onEvent: (event) => (error = (event.event === 'end' && event.error) || ''),
       onLine: (line) => {
         used ??= /Using "(.+?)" with driver: "(.+?)"/.exec(line)?.slice(1);
       },
     });
     const works = ended.state === 'passed';
-    const reason = works ? '' : whyNot(ended, candidate, tried.environment);
+    const reason = works ? '' : whyNot(ended, error, candidate, tried.environment);
     vulkan.tried.push({ how: candidate.how, works, reason });
     keeper.save();
     if (!works) continue;
@@ -104,13 +106,16 @@ function environmentFor({ work, environment }: Place, candidate: DriverCandidate
 
 function whyNot(
   { tail, about }: Ended,
+  error: string,
   { library }: DriverCandidate,
   environment: NodeJS.ProcessEnv,
 ): string {
   const missing = library === undefined ? [] : missingNeeds(library, environment);
   if (missing.length > 0) return `its library needs ${missing.join(', ')}, which are not there`;
-  const lines = tail.split('\n').filter((line) => /error|warning|failed/i.test(line));
-  return lines.at(-1)?.trim().slice(0, 300) ?? about;
+  const lines = tail.split('\n').filter((line) => /^(error|warning):/i.test(line));
+  // ONNX Runtime begins with the place in its own source.
+  const words = error.replace(/^.*was false\. /s, '').trim();
+  return [words, lines.at(-1)?.trim()].filter(Boolean).join('; ').slice(0, 400) || about;
 }
 
 const doctorSchema = z.object({

@@ -50,7 +50,7 @@ describe('the record of a GPU check', () => {
       losses: [4, 3],
     });
     const ended = { state: 'stopped', seconds: 8, tail: '', about: 'stopped after 8 s' } as const;
-    writer.close(['train'], '15M', ended);
+    writer.close(['train'], ['15M'], ended);
     expect(onDisk().measurements).toHaveLength(1);
     expect(onDisk().measurements[0]).toMatchObject({
       state: 'stopped',
@@ -62,7 +62,7 @@ describe('the record of a GPU check', () => {
     const { keeper, onDisk } = open();
     const writer = createWriter({ keeper }, 'cpu', noMemory);
     const ended = { state: 'failed', seconds: 1, tail: '', about: 'ended by SIGSEGV' } as const;
-    writer.close(['score', 'sample'], '350M', ended);
+    writer.close(['score', 'sample'], ['350M'], ended);
     expect(onDisk().measurements).toMatchObject([
       { kind: 'score', state: 'failed', about: 'ended by SIGSEGV' },
       { kind: 'sample', state: 'failed', about: 'ended by SIGSEGV' },
