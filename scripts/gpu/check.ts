@@ -70,7 +70,7 @@ async function check(): Promise<void> {
   const shapes = chosen(shapeNames, flags.shapes);
   const sides = chosen(sideNames, flags.sides);
   keeper.save();
-  record.machine = machineFacts();
+  record.machine = machineFacts(flags.pack);
   keeper.say(`machine: ${Object.values(record.machine).join('; ')}`);
   mkdirSync(flags.work, { recursive: true });
   const lent = lendLibraries(flags.pack, join(flags.work, 'lib'), place.environment);

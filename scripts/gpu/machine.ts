@@ -39,7 +39,12 @@ export function lendLibraries(
   return lent;
 }
 
-export function machineFacts(): Record<string, string> {
+/** The machine, and the version that is tried on it. */
+export function machineFacts(pack: string): Record<string, string> {
+  const { version, commit } = JSON.parse(readFileSync(join(pack, 'pack.json'), 'utf8')) as {
+    version: string;
+    commit: string;
+  };
   const gpus = querySmi('name,memory.total,driver_version');
   const container = existsSync('/etc/os-release')
     ? /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1]
@@ -50,6 +55,7 @@ export function machineFacts(): Record<string, string> {
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: `${container ?? 'unknown'}, kernel ${release()}`,
     node: process.versions.node,
+    'CFS Studio': `${version}, ${commit}`,
   };
 }
 
