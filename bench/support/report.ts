@@ -25,6 +25,8 @@ export async function writeResult(
   name: string,
   result: {
     title: string;
+    /** Left out: the command of this benchmark. */
+    command?: string;
     facts: Record<string, string>;
     rows: readonly string[][];
     notes: readonly string[];
@@ -32,7 +34,8 @@ export async function writeResult(
   },
 ): Promise<void> {
   const { title, facts, rows, notes, numbers } = result;
-  const command = ['npm run', `bench:${name}`, '--', ...process.argv.slice(2)].join(' ');
+  const own = ['npm run', `bench:${name}`, '--', ...process.argv.slice(2)].join(' ');
+  const { command = own } = result;
   const lines = [
     `# ${title}`,
     '',
