@@ -6,7 +6,7 @@ import { defined } from '../../src/errors.js';
 import { generate } from '../../src/generator/generate.js';
 import { sft } from '../../src/methods/sft.js';
 import type { TokenRow } from '../../src/model/batch.js';
-import { createDecoder } from '../../src/model/decoder.js';
+import { createDecoders } from '../../src/model/decoder.js';
 import { folderArchitecture } from '../../src/model/families/index.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { parameterCount } from '../../src/model/parameters.js';
@@ -31,7 +31,7 @@ async function openModel({ folder, provider, threads }: Where) {
   const source = openModelFolder(folder);
   const architecture = folderArchitecture(source);
   const device = await openDevice({ name: provider, threads });
-  const open = (plan: StorePlan) => createStore(device, plan, (name) => source.tensors.read(name));
+  const open = (plan: StorePlan) => createStore(device, plan, source.tensors.readInto);
   return { architecture, device, open, parameters: parameterCount(architecture.parameters) };
 }
 
@@ -108,18 +108,17 @@ export async function openReading(where: Where) {
     },
     /** A decoder of so many rows; each call of `write` makes every row write `tokens` tokens. */
     openSampling: async (batch: number, tokens: number) => {
-      const decoder = await createDecoder(device, architecture, store.weights, {
+      const decoder = await createDecoders(device, architecture).open(store.weights, {
         batch,
         sampling: { temperature: 1 },
         maxTokens: tokens + 1,
-        frozen: false,
       });
       const write = async (seed: number): Promise<number> => {
         let written = 0;
         const samples = generate({
           decoder,
           tokenizer: numbersAsText,
-          bosId: 1,
+          bosIds: [1],
           eosIds: [],
           count: batch,
           seed,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { configOf, shapes, tensorsOf, type LlamaShape } from '../../bench/shapes.js';
 import type { TokenRow } from '../../src/model/batch.js';
 import { writeFileAtomic } from '../../src/files.js';
-import { writeSafetensors } from '../../src/model/safetensors.js';
+import { writeSafetensors } from '../../src/model/safetensorsWriter.js';
 import { createRandom } from '../../src/random.js';
 import type { ShapeName } from './record.js';
 
