@@ -3,8 +3,9 @@
  * layer, fed to each run without a copy. A token stands in the slot of its position, so a row that
  * starts over only forgets its length; what is left in its slots is hidden by the graph.
  */
+import { discard } from '../discard.js';
 import { defined } from '../errors.js';
-import { discard, float32, floats, type Feeds, type Tensor } from '../runtime/index.js';
+import { float32, floats, type Feeds, type Tensor } from '../runtime/index.js';
 import type { Architecture } from './architecture.js';
 import { own } from '../own.js';
 

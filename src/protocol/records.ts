@@ -142,7 +142,7 @@ const currentEventSchema = z.discriminatedUnion('type', [
     format: z.int().optional(),
     /** What a measurement says of the memory that the process is given; see `src/allocator.ts`. */
     allocator: z
-      .object({ asked: z.boolean(), faultsPerMiB: z.number(), hugePages: z.boolean() })
+      .object({ asked: z.boolean(), faultsPerMiB: z.number(), cheap: z.boolean() })
       .optional(),
   }),
   z.object({

@@ -6,8 +6,8 @@
 import * as ort from 'onnxruntime-node';
 import { CfsError, defined, messageOf } from '../errors.js';
 import { encodeIdentity } from '../graph/index.js';
+import { discard } from '../discard.js';
 import { own } from '../own.js';
-import { discard } from './discard.js';
 import { providers, type Provider } from './providers.js';
 
 // What goes wrong is thrown; the library's own printing of it would only confuse.

@@ -9,7 +9,7 @@ const { port1: nowhere } = new MessageChannel();
 nowhere.close();
 
 /** The array, which must be all of its buffer, has no elements afterwards. */
-export function discard({ buffer }: Float32Array): void {
+export function discard({ buffer }: Float32Array | Buffer): void {
   // What is moved to a closed port is freed there. `ArrayBuffer.prototype.transfer` needs Node 22.
   if (buffer instanceof ArrayBuffer) nowhere.postMessage(null, [buffer]);
 }
