@@ -148,6 +148,7 @@ async function runPhases(
     const loading = loadBase(preparation, plan);
     try {
       const prepared = await prepare.run(preparation);
+      report(progress('starting', 0, 0));
       const store = await loading.store;
       const base = createBaseModel(device, model, store);
       const decoders = createDecoders(device, model.architecture);
