@@ -98,12 +98,11 @@ export function createFitting(): (request: FitRequest) => Promise<Fit> {
         smallerSettings(work),
         sharesOf,
       ));
-    const { moment: _, ...memoryRoom } = memory;
     return {
       work,
       costs,
       rowTokens: rows.tokens + request.downstream.tokens,
-      memory: memoryRoom,
+      memory: { needed: memory.needed, available: memory.available, parts: memory.parts },
       ...(device && {
         deviceMemory: { needed: device.needed, available: device.available, parts: device.parts },
       }),
