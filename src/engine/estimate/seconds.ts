@@ -35,7 +35,7 @@ const perDecoder = 0.15;
 /** Seconds from the command to the model: Node.js, the runtime, the tokenizer, the provider. */
 const perStart = 1;
 /** Seconds to read a weight, and a token of a row; bytes of the model per second that are hashed. */
-const [perWeight, perReadToken, hashRate] = [2e-9, 2e-6, 1e9];
+const [perWeight, perReadToken, hashRate] = [2e-9, 1e-5, 1.5e9];
 /** Seconds for results and report at the end. */
 const perEnd = 0.3;
 /** Seconds for a scored row outside of the model: its text, its tokens, its share in the statistics. */
