@@ -1,14 +1,14 @@
 /**
  * `npm run bench:estimate`: what the mix page says a run will take, beside what it takes. Whole runs
- * in the engine's own process, small ones of models of 1M to 110M parameters. Fails (exit code 1)
+ * in the engine's own process, small ones of models of every size in `shapes.ts`. Fails (exit code 1)
  * when memory is off by more than `memoryFactor`; times depend on what else the machine does and are
- * only shown.
+ * only shown, with the processor time that the run took. What does not fit is refused, here too.
  *
- *   npm run bench:estimate -- [--runs demo,15M,42M,110M] [--write]
+ *   npm run bench:estimate -- [--runs demo,15M,42M,110M,350M,1.1B] [--write]
  */
 import { execFileSync, fork } from 'node:child_process';
-import { cpSync, rmSync } from 'node:fs';
-import { loadavg } from 'node:os';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
@@ -21,7 +21,7 @@ import { readRunConfig } from '../src/runs/config.js';
 import { runConfigSchema, type RunConfig } from '../src/runs/configSchema.js';
 import { createRun, readResults } from '../src/runs/runFolder.js';
 import { isSkipped, type Skipped } from './peers/lineProcess.js';
-import { shapes, type ShapeName } from './shapes.js';
+import { shapes, type LlamaShape } from './shapes.js';
 import { statusBytes } from './support/memory.js';
 import { cacheFolder, missing, places, randomModel, root } from './support/places.js';
 import { formatBytes, machineFacts, writeResult } from './support/report.js';
@@ -36,6 +36,8 @@ const { values: flags } = parseArgs({
   },
 });
 
+const phases = ['starting', 'generating', 'training', 'evaluating', 'saving'] as const;
+
 /** Seconds of a finished run, by the phases of an estimate. */
 type Seconds = RunEstimate['seconds'];
 
@@ -43,6 +45,8 @@ interface Outcome {
   run: string;
   estimate: RunEstimate;
   seconds: Seconds;
+  /** Of all threads of the engine's process; undefined where the system does not tell. */
+  processorSeconds: number | undefined;
   /** Highest resident bytes of the engine's process; undefined where the system does not tell. */
   peakBytes: number | undefined;
 }
@@ -51,9 +55,10 @@ interface Outcome {
 const configs: Record<string, () => RunConfig | Skipped> = {
   demo: () => readRunConfig(join(root, 'media', 'demo', 'cfs.yaml')),
   '15M': () => missing(places.stories15M, places.e2e) ?? storyConfig(places.stories15M, 8),
-  '42M': () => randomConfig('42M', 4),
-  '110M': () => randomConfig('110M', 3),
 };
+/** Steps for a shape; the largest take few. */
+const stepsOf: Partial<Record<string, number>> = { '42M': 4, '110M': 3 };
+const fewestSteps = 2;
 
 /** E2E NLG on a model with the tokenizer of stories15M, every kind of work in small amounts. */
 function storyConfig(model: string, steps: number): RunConfig {
@@ -76,53 +81,84 @@ function storyConfig(model: string, steps: number): RunConfig {
   });
 }
 
-function randomConfig(shape: ShapeName, steps: number): RunConfig | Skipped {
+function randomConfig(shape: string): RunConfig | Skipped {
   const absent = missing(places.stories15M, places.e2e);
   if (absent) return absent;
-  const folder = randomModel(shape, shapes[shape]);
+  const sizes = new Map<string, LlamaShape>(Object.entries(shapes)).get(shape);
+  if (!sizes) throw new Error(`no run ${shape}; there are demo, ${Object.keys(shapes).join(', ')}`);
+  const folder = randomModel(shape, sizes);
   for (const name of ['tokenizer.json', 'tokenizer_config.json']) {
     cpSync(join(places.stories15M, name), join(folder, name));
   }
-  return storyConfig(folder, steps);
+  return storyConfig(folder, stepsOf[shape] ?? fewestSteps);
 }
 
-async function measure(name: string, engine: string, config: RunConfig): Promise<Outcome> {
+async function measure(
+  name: string,
+  engine: string,
+  config: RunConfig,
+): Promise<Outcome | Skipped> {
   const workspace = join(cacheFolder, 'estimate');
-  const { estimate } = await validateCommand({ config, workspace });
+  const { estimate: expected } = await validateCommand({ config, workspace });
+  const estimate = defined(expected, 'estimate');
+  if (estimate.verdict === 'too-large') return { skipped: `refused: ${estimate.reason}` };
   const run = createRun(workspace, config);
   try {
-    const peakBytes = await runEngine(engine, run.folder);
+    const spent = await runEngine(engine, run.folder);
     const { timings } = defined(readResults(run), 'results');
     const time = (phase: string): number => timings[phase] ?? 0;
     const seconds = {
+      starting: time('loading') + time('preparing') + time('starting'),
       generating: time('generating'),
       training: time('training'),
       evaluating: time('evaluating'),
-      total: time('generating') + time('training') + time('evaluating'),
+      saving: time('saving'),
+      total: time('total'),
     };
-    return { run: name, estimate: defined(estimate, 'estimate'), seconds, peakBytes };
+    return { run: name, estimate, seconds, ...spent };
   } finally {
     rmSync(run.folder, { recursive: true, force: true });
   }
 }
 
-/** Runs a job in the engine's process; its highest memory. */
-function runEngine(engine: string, runFolder: string): Promise<number | undefined> {
+/** Runs a job in the engine's process; its highest memory, and the processor time it took. */
+function runEngine(
+  engine: string,
+  runFolder: string,
+): Promise<Pick<Outcome, 'peakBytes' | 'processorSeconds'>> {
   return new Promise((resolve, reject) => {
     const child = fork(engine, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    let peak: number | undefined;
+    const spent: Pick<Outcome, 'peakBytes' | 'processorSeconds'> = {
+      peakBytes: undefined,
+      processorSeconds: undefined,
+    };
     child.on('error', reject);
     child.on('exit', (code) => {
-      if (code === 0) resolve(peak);
+      if (code === 0) resolve(spent);
       else reject(new Error(`the engine ended with ${code}`));
     });
     child.on('message', (raw) => {
       const message = engineMessageSchema.parse(raw);
-      peak = statusBytes(defined(child.pid, 'process id'), 'VmHWM') ?? peak;
+      const pid = defined(child.pid, 'process id');
+      spent.peakBytes = statusBytes(pid, 'VmHWM') ?? spent.peakBytes;
+      spent.processorSeconds = processorSeconds(pid) ?? spent.processorSeconds;
       if (message.type === 'ready') child.send({ type: 'start', runFolder, until: 'end' });
       if (message.type === 'failed') reject(recordedError(message.error));
     });
   });
+}
+
+/** User and system time of all threads of a process; undefined where the system does not tell. */
+function processorSeconds(pid: number): number | undefined {
+  try {
+    // The name in brackets may hold spaces; the ticks of a hundredth of a second follow it.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return undefined;
+  }
 }
 
 function tableOf(outcomes: readonly Outcome[]): string[][] {
@@ -130,12 +166,13 @@ function tableOf(outcomes: readonly Outcome[]): string[][] {
     `${show(estimated)} / ${show(measured)} (${(estimated / measured).toFixed(2)} ×)`;
   const seconds = (value: number): string => `${value.toFixed(1)} s`;
   return [
-    ['run', 'generating', 'training', 'evaluating', 'in all', 'peak memory'],
-    ...outcomes.map(({ run, estimate, seconds: took, peakBytes }) => [
+    ['run', ...phases, 'in all', 'processor time ÷ threads', 'peak memory'],
+    ...outcomes.map(({ run, estimate, seconds: took, processorSeconds: spent, peakBytes }) => [
       run,
-      ...(['generating', 'training', 'evaluating', 'total'] as const).map((phase) =>
+      ...([...phases, 'total'] as const).map((phase) =>
         compare(estimate.seconds[phase], took[phase], seconds),
       ),
+      spent === undefined ? '–' : seconds(spent / cpus().length),
       peakBytes === undefined ? '–' : compare(estimate.memory.needed, peakBytes, formatBytes),
     ]),
   ];
@@ -147,19 +184,23 @@ const bundles = join(cacheFolder, 'dist');
 execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs'), bundles], { stdio: 'inherit' });
 const outcomes: Outcome[] = [];
 for (const name of flags.runs.split(',')) {
-  const make = configs[name];
-  if (!make) throw new Error(`no run ${name}; there are ${Object.keys(configs).join(', ')}`);
-  const config = make();
+  const config = configs[name]?.() ?? randomConfig(name);
   if (isSkipped(config)) {
     console.log(`${name}: skipped: ${config.skipped}`);
     continue;
   }
   const outcome = await measure(name, join(bundles, 'engine.js'), config);
+  if (isSkipped(outcome)) {
+    console.log(`${name}: ${outcome.skipped}`);
+    continue;
+  }
   outcomes.push(outcome);
+  // Each at once: the next run may take long, or be too much for this machine.
+  console.log(formatTable(tableOf([outcome]), [1, 2, 3, 4, 5, 6, 7, 8]));
   console.log(`${name}: ${JSON.stringify(outcome.estimate.memory.parts)}`);
 }
 const rows = tableOf(outcomes);
-console.log(formatTable(rows, [1, 2, 3, 4, 5]));
+console.log(formatTable(rows, [1, 2, 3, 4, 5, 6, 7, 8]));
 const off = outcomes.filter(({ estimate, peakBytes }) => {
   const ratio = peakBytes === undefined ? 1 : estimate.memory.needed / peakBytes;
   return Math.max(ratio, 1 / ratio) > memoryFactor;
@@ -174,7 +215,8 @@ if (flags.write) {
       'Each cell: estimated before the run / measured in it (their ratio). Memory is the highest ' +
         `resident size of the engine's process and must be within ${memoryFactor} × either way. Times are ` +
         'estimated for a machine that does nothing else: with a load before above 1, they say little ' +
-        'here. Their constants come from the other recorded benchmarks.',
+        'here; a quiet machine takes between the processor time ÷ threads and the processor time. Their ' +
+        'constants come from the other recorded benchmarks.',
     ],
     numbers: { outcomes },
   });

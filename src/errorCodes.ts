@@ -134,7 +134,7 @@ export const errorCodes = [
 
   // engine
   'SETTINGS_CHANGED', // Note: a run is resumed with other settings, which is allowed for these.
-  'MEMORY_SHORT', // Training needs more memory than the machine has.
+  'MEMORY_SHORT', // A run needs more memory than there is.
   'DISK_SHORT', // A run needs more disk space than is free.
   'PROTOCOL_MISMATCH', // The editor and the engine do not understand each other.
   'PREVIEW_SUPERSEDED', // A newer preview was asked for.

@@ -37,7 +37,11 @@ export async function startRun(io: Io, file: string, options: JobOptions): Promi
   const { workspace, until } = options;
   const engine = await io.loadEngine();
   // Before there is a folder: a run that cannot begin leaves none.
-  const checked = await engine.checkRunCommand({ config, workspace, until });
+  const progress = createProgress(io);
+  if (!options.json) progress.begin('starting: reading the model and the dataset');
+  const checked = await engine
+    .checkRunCommand({ config, workspace, until })
+    .finally(() => progress.end());
   const run = createRun(workspace, config);
   try {
     return await execute(io, run, { ...options, resume: false, checked });

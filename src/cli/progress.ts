@@ -2,13 +2,17 @@
  * The events of a job as people follow them: one status line that moves, on a terminal; a plain line
  * now and then, in a log. Events that say something for good become lines of their own in both.
  */
-import { formatChange, formatNumber, formatSeconds } from '../protocol/format.js';
-import type { RunEvent, RunEventOf, TaskScore } from '../protocol/records.js';
+import { formatChange, formatNumber } from '../protocol/format.js';
+import type { Phase, RunEvent, RunEventOf, TaskScore } from '../protocol/records.js';
+import type { RunInfo } from '../protocol/runInfo.js';
+import { phaseWords, timeLeft } from '../protocol/runWords.js';
 import type { Io } from './io.js';
 import { setOff, visibleLine } from '../text.js';
 
 export interface Progress {
   show(event: RunEvent): void;
+  /** Before there are events: what is being done, in a few words. */
+  begin(what: string): void;
   /** Removes the status line. */
   end(): void;
 }
@@ -19,6 +23,8 @@ const barWidth = 20;
 
 export function createProgress(io: Pick<Io, 'out' | 'redraw' | 'tty' | 'columns'>): Progress {
   let totalSteps = 0;
+  /** Whether training has begun, so that its sessions are there. */
+  let stepped = false;
   let lastKind = '';
   let lastTime = -Infinity;
   let drawn = false;
@@ -48,13 +54,17 @@ export function createProgress(io: Pick<Io, 'out' | 'redraw' | 'tty' | 'columns'
     show: (event) => {
       switch (event.type) {
         case 'phase': {
-          if (event.phase === 'training') totalSteps = event.total;
-          const share = event.total > 0 ? ` ${bar(event.progress, event.total)}` : ' …';
-          return status(event.phase, `${event.phase}${share}`, event.time);
+          const { phase, total } = event;
+          if (phase === 'training') totalSteps = total;
+          if (total === 0) return status(phase, `${phaseWords[phase].toLowerCase()} …`, event.time);
+          const starting = phase === 'generating' || (phase === 'training' && !stepped);
+          const text = `${phase} ${bar(event.progress, total)}${starting ? '  starting…' : ''}`;
+          return status(phase, text, event.time);
         }
         case 'sample_progress':
           return status('sample', describeSampling(event), event.time);
         case 'train_step':
+          stepped = true;
           return status('step', describeStep(event, totalSteps), event.time);
         case 'run_started': {
           const from = event.step === 0 ? '' : `, resuming from step ${event.step}`;
@@ -88,6 +98,7 @@ export function createProgress(io: Pick<Io, 'out' | 'redraw' | 'tty' | 'columns'
           return clear();
       }
     },
+    begin: (what) => status('begin', `${what} …`, new Date().toISOString()),
     end: clear,
   };
 }
@@ -103,7 +114,8 @@ function bar(done: number, total: number): string {
 function describeSampling(event: RunEventOf<'sample_progress'>): string {
   return [
     `generating ${bar(event.samples, event.total)}`,
-    ...speed(event.tokensPerSecond, event.secondsLeft),
+    `${formatNumber(event.tokens)} tokens`,
+    ...speed('generating', event),
   ].join('  ');
 }
 
@@ -119,14 +131,17 @@ function describeStep(event: RunEventOf<'train_step'>, total: number): string {
   return [
     total === 0 ? `training step ${event.step}` : `training ${bar(event.step, total)}`,
     loss,
-    ...speed(event.tokensPerSecond, event.secondsLeft),
+    ...speed('training', event),
   ].join('  ');
 }
 
-function speed(tokensPerSecond: number | null, secondsLeft: number | null): string[] {
+function speed(
+  phase: Phase,
+  { tokensPerSecond, secondsLeft }: Pick<RunInfo, 'tokensPerSecond' | 'secondsLeft'>,
+): string[] {
   return [
     ...(tokensPerSecond === null ? [] : [`${formatNumber(Math.round(tokensPerSecond))} tokens/s`]),
-    ...(secondsLeft === null ? [] : [`${formatSeconds(secondsLeft)} left`]),
+    timeLeft({ phase, secondsLeft }) ?? '',
   ];
 }
 

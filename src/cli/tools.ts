@@ -193,7 +193,7 @@ function counted(count: number, noun: string): string {
 }
 
 function describeEstimate({ provider, seconds, reason, disk }: RunEstimate): string {
-  const parts = (['generating', 'training', 'evaluating'] as const)
+  const parts = (['starting', 'generating', 'training', 'evaluating', 'saving'] as const)
     .map((phase) => `${phase} ${formatSeconds(seconds[phase])}`)
     .join(', ');
   const space = `${formatBytes(disk.needed)} of the ${formatBytes(disk.available)} free on disk`;

@@ -162,12 +162,14 @@ export async function validateCommand({
     inspection,
     modelKey,
     rows,
+    downstream: split?.heldOut ?? tests?.rows,
     place: { workspace },
+    inThisProcess: true,
     thorough: true,
   });
   // A run finds this as it loads the weights, before anything else is done.
   if (model) attempt(() => requireFiniteWeights(model), tellAt('model'));
-  const { provider, requests, licenses } = checked;
+  const { provider, requests, licenses, fit } = checked;
   const tasks = checked.tasks.map(({ file, name, own }) => ({ file, name, own }));
   const data = {
     dataset,
@@ -184,19 +186,10 @@ export async function validateCommand({
       () => previewRun(config, model, rows, dataset),
       () => undefined,
     );
-  if (!preview || !provider || requests.length < config.evaluation.tasks.length) {
+  if (!preview || !provider || !fit || requests.length < config.evaluation.tasks.length) {
     return { ...data, preview };
   }
-  const estimate = await createEstimator().estimate({
-    config,
-    model,
-    modelKey,
-    rows,
-    downstream: split.heldOut ?? tests?.rows ?? joinStores([]),
-    tasks: requests,
-    provider,
-    folder: workspace,
-  });
+  const estimate = await createEstimator().estimate(fit, model, provider);
   return { ...data, preview, estimate };
 }
 
@@ -216,8 +209,8 @@ export async function checkRunCommand({
   if (until === 'samples') requireSamples({ config });
   const model = openModel(config.model, config.generation.bos);
   const rows = await loadRunRows(config, model);
-  const place = { workspace };
-  return { ...rows, warnings: await requireSound({ config, model, rows: rows.trained, place }) };
+  const facts = { config, model, rows: rows.trained, downstream: rows.downstream };
+  return { ...rows, warnings: await requireSound({ ...facts, place: { workspace } }) };
 }
 
 /** Scores a model folder on all items of the configuration's tasks. */

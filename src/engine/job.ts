@@ -30,7 +30,7 @@ import { createDecoders } from '../model/decoder.js';
 import { createBaseModel } from './baseModel.js';
 import { note, progress, warning, type Job, type Preparation } from './context.js';
 import type { CheckedRun } from './dataset.js';
-import { requireMemory } from './estimate/fit.js';
+import { requireStore } from './estimate/fit.js';
 import { findData, refuseSettings, rowGroups } from './identity/found.js';
 import {
   fileInput,
@@ -147,11 +147,12 @@ async function runPhases(
     report({ type: 'bos_found', time: now(), id, token, reason });
     const device = await openDevice(provider);
     const plan = storePlanOf(config, model.architecture, provider.name);
-    await requireMemory(plan);
+    await requireStore(plan);
     const preparation = { ...start, config, device, model, identity };
     const loading = loadBase(preparation, plan);
     try {
       const prepared = await prepare.run(preparation);
+      report(progress('starting', 0, 0));
       const store = await loading.store;
       const base = createBaseModel(device, model, store);
       const decoders = createDecoders(device, model.architecture);

@@ -7,19 +7,17 @@ import { attempt, attemptAsync, CfsError } from '../errors.js';
 import type { NamedTask } from '../evaluator/taskNames.js';
 import { planEpoch } from '../mixer/epoch.js';
 import { expectedRows } from '../mixer/preview.js';
-import type { RowStore } from '../mixer/rowStore.js';
+import { joinStores, type RowStore } from '../mixer/rowStore.js';
 import { inspectCopies, requireSaveTarget } from '../model/save.js';
 import { chooseProvider, type Provider } from '../runtime/index.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { runsFolder, type RunFolder } from '../runs/runFolder.js';
 import { createCache } from './cache.js';
-import { diskBytes, requireDisk } from './estimate/disk.js';
-import { requireMemory } from './estimate/fit.js';
-import { freeDisk } from './estimate/machine.js';
+import { requireDisk } from './estimate/disk.js';
+import { createFitting, type Fit } from './estimate/fitting.js';
 import { requireNoError, type Finding } from './finding.js';
 import { chosenMethod } from './method.js';
 import { unusedTensors, type Model, type ModelInspection } from './model.js';
-import { storePlanOf } from './phases/train.js';
 import { expectedSources } from './sources/index.js';
 import { createTaskChecks } from './taskChecks.js';
 import type { Requests } from './work.js';
@@ -35,11 +33,12 @@ export interface PreflightRequest {
   modelKey: string;
   /** Rows that are trained on; absent where there are none yet to be had. */
   rows?: RowStore | undefined;
-  /**
-   * The provider of a job, which holds the weights already: its memory was looked at before. Chosen by
-   * the configuration when left out.
-   */
+  /** Held-out rows; perhaps none. */
+  downstream?: RowStore | undefined;
+  /** The provider of a job that has begun; chosen by the configuration when left out. */
   provider?: Provider;
+  /** The run takes place in this process, or after it: what it holds now counts as free. */
+  inThisProcess: boolean;
   place: RunPlace;
   /** Also what takes seconds, or leaves a trace for a moment; see `taskChecks.ts`, `writable.ts`. */
   thorough: boolean;
@@ -55,12 +54,15 @@ export interface Preflight {
   licenses: string[];
   /** Absent where it does not work. */
   provider?: Provider | undefined;
+  /** What the run needs and what there is; absent where there is no mix, or no provider. */
+  fit?: Fit | undefined;
 }
 
 /** A preflight that keeps what was asked lately. */
 export function createPreflight(): (request: PreflightRequest) => Promise<Preflight> {
   const checkTasks = createTaskChecks();
   const providers = createCache<Provider>();
+  const fitting = createFitting();
 
   return async (request) => {
     const { config, inspection, rows, place, thorough } = request;
@@ -86,33 +88,36 @@ export function createPreflight(): (request: PreflightRequest) => Promise<Prefli
     if (model && 'run' in place) {
       attempt(() => requireSaveTarget(model.folder.folder, place.run.paths.model), tellAt(''));
     }
-    if (model && provider) {
-      const store = storePlanOf(config, model.architecture, provider.name);
-      if (!request.provider) await attemptAsync(() => requireMemory(store), tellAt('model'));
-      const sources = rows && checkMix(config, model, rows, findings);
-      if (sources) {
-        const needed = diskBytes({ config, model, store, sources });
-        const written = 'run' in place ? bytesIn(folder) : 0;
-        const available = await freeDisk(folder);
-        attempt(
-          () => requireDisk(needed - written, available, folder),
-          tellAt('training.keepCheckpoints'),
-        );
-      }
+    let fit: Fit | undefined;
+    if (model && provider && rows && checkMix(config, model, rows, findings)) {
+      const { modelKey, inThisProcess, downstream = joinStores([]) } = request;
+      const begun = request.provider !== undefined;
+      const facts = { config, model, modelKey, rows, downstream, tasks: requests, provider };
+      fit = await fitting({ ...facts, folder, inThisProcess, begun });
+      if (fit.problem) tellAt(fit.problem.place.field ?? 'model')(fit.problem);
+      const { needed, available } = fit.disk;
+      const written = 'run' in place ? bytesIn(folder) : 0;
+      attempt(
+        () => requireDisk(needed - written, available, folder),
+        tellAt('training.keepCheckpoints'),
+      );
     }
-    return { findings, tasks, requests, licenses, provider };
+    return { findings, tasks, requests, licenses, provider, fit };
   };
 }
 
 /** Throws the first error that a thorough preflight finds; returns its warnings. */
 export async function requireSound(
-  request: Pick<PreflightRequest, 'config' | 'rows' | 'provider' | 'place'> & { model: Model },
+  request: Pick<PreflightRequest, 'config' | 'rows' | 'downstream' | 'provider' | 'place'> & {
+    model: Model;
+  },
 ): Promise<CfsError[]> {
   const { config, model } = request;
   const { findings } = await createPreflight()({
     ...request,
     inspection: { model, problems: [] },
     modelKey: config.model,
+    inThisProcess: true,
     thorough: true,
   });
   requireNoError(findings);
@@ -153,8 +158,13 @@ function checkFiles(model: Model, findings: Finding[]): string[] {
   return licenses;
 }
 
-/** The sources of the mix; undefined where they cannot be mixed. */
-function checkMix(config: RunConfig, model: Model, rows: RowStore, findings: Finding[]) {
+/** Whether the sources can be mixed. */
+function checkMix(
+  config: RunConfig,
+  model: Model,
+  rows: RowStore,
+  findings: Finding[],
+): true | undefined {
   const { generation, mix, training } = config;
   const isBudgeted =
     chosenMethod(config).method.sources.includes('context-free') && generation.count === undefined;
@@ -170,7 +180,7 @@ function checkMix(config: RunConfig, model: Model, rows: RowStore, findings: Fin
       const sources = expectedSources(config, model, rows);
       const sizes = sources.map((source) => ({ ...source, rows: expectedRows(source.rows) }));
       planEpoch(sizes, { mode: mix.mode, batchRows: training.batchRows });
-      return sources;
+      return true;
     },
     (problem) =>
       findings.push({ severity: 'error', field: problem.place.field ?? 'training', problem }),

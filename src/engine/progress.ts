@@ -12,35 +12,52 @@ export function now(): string {
   return new Date(set.date + performance.now() - set.monotonic).toISOString();
 }
 
+/** A speed and a time left; null while nothing can be said of them yet. */
+export interface Pace {
+  perSecond: number | null;
+  secondsLeft: number | null;
+}
+
+/** A piece of work that has just been done, in any unit of its own: steps, mostly. */
+export interface Piece {
+  done: number;
+  /** How much of the same is still to be done. */
+  left: number;
+}
+
 export interface Rate {
-  /**
-   * Notes `units` of work just done, after which `share` (0–1) of everything is done. Units per
-   * second are over the last few seconds; seconds left follow from the share done since the start.
-   */
-  note(units: number, share: number): { perSecond: number; secondsLeft: number };
+  /** Notes that `units` (tokens) have just been worked through, by a piece of the whole work. */
+  note(units: number, piece: Piece): Pace;
 }
 
 /** How far back the speed looks, in milliseconds. */
 const windowLength = 10_000;
 
-/** `startShare`: what was done already when the clock starts, of a resumed job. */
-export function createRate(startShare = 0): Rate {
-  const start = performance.now();
-  let from = startShare;
+/**
+ * Units per second over the last few seconds, and the time left at the speed since the first piece.
+ * The first piece itself counts for neither: it makes sessions and touches memory for the first time,
+ * so it says little about those that follow.
+ */
+export function createRate(): Rate {
+  let start: number | undefined;
+  let worked = 0;
   const recent: { at: number; units: number }[] = [];
   return {
-    note: (units, share) => {
+    note: (units, { done, left }) => {
       const at = performance.now();
-      from = Math.min(from, share);
       recent.push({ at, units });
-      while (recent.length > 1 && (recent[0]?.at ?? at) < at - windowLength) recent.shift();
-      const since = recent.length > 1 ? (recent[0]?.at ?? start) : start;
-      const counted = recent.length > 1 ? recent.slice(1) : recent;
-      const done = counted.reduce((sum, entry) => sum + entry.units, 0);
-      const elapsed = (at - start) / 1000;
+      if (start === undefined) {
+        start = at;
+        return { perSecond: null, secondsLeft: left > 0 ? null : 0 };
+      }
+      worked += done;
+      while (recent.length > 2 && (recent[0]?.at ?? at) < at - windowLength) recent.shift();
+      const [oldest, ...later] = recent;
+      const sum = later.reduce((total, entry) => total + entry.units, 0);
+      const between = (at - (oldest?.at ?? start)) / 1000;
       return {
-        perSecond: done / Math.max(1e-9, (at - since) / 1000),
-        secondsLeft: share > from ? (elapsed * (1 - share)) / (share - from) : 0,
+        perSecond: between > 0 ? sum / between : null,
+        secondsLeft: worked > 0 ? ((at - start) / 1000 / worked) * left : null,
       };
     },
   };

@@ -1,6 +1,6 @@
 /** Generating context-free samples, resuming where an earlier try stopped, and judging them. */
 import { diagnoseSet } from '../generator/diagnostics.js';
-import { generate, type GenerateOptions } from '../generator/generate.js';
+import { generate, type GenerateOptions, type Written } from '../generator/generate.js';
 import type { Sample } from '../generator/samples.js';
 import { judgeSamples, type BosSamples } from '../generator/verdict.js';
 import type { Decoder, Decoders } from '../model/decoder.js';
@@ -13,7 +13,7 @@ import type {
 import type { RunConfig } from '../runs/configSchema.js';
 import type { HeldWeights } from '../runtime/index.js';
 import type { Model } from './model.js';
-import { createRate, now } from './progress.js';
+import { createRate, now, type Pace } from './progress.js';
 import type { WritingWork } from './work.js';
 
 export interface SamplingOptions {
@@ -50,35 +50,69 @@ export function samplingShape(
   };
 }
 
-/** Generates the samples that are missing; returns early when the signal is aborted. */
+/** Between samples, progress is told this often, in milliseconds. */
+const tellEvery = 1000;
+
+/**
+ * Generates the samples that are missing; returns early when the signal is aborted. Progress is told
+ * with each sample and, as those of a batch end at about the same time, now and then between.
+ */
 export async function writeSamples(options: WritingOptions): Promise<void> {
   const { model, count, done } = options;
   if (done.size >= count) return;
   const decoder = await openDecoder(options, count);
   const rate = createRate();
-  let [written, tokens] = [done.size, 0];
+  let pace: Pace = { perSecond: null, secondsLeft: null };
+  let [written, tokens, told] = [done.size, 0, performance.now()];
+  const ended = { samples: 0, tokens: 0 };
+  const tell = (): void => {
+    told = performance.now();
+    const { perSecond: tokensPerSecond, secondsLeft } = pace;
+    const progress = { samples: written, total: count, tokens, tokensPerSecond, secondsLeft };
+    options.onEvent({ type: 'sample_progress', time: now(), ...progress });
+  };
   try {
     const { length: maxLength } = samplingShape(options.settings, model, count);
     const bosIds = [model.bos.id];
-    const samples = samplesOf(options, { decoder, bosIds, count, skip: done, maxLength });
-    for await (const sample of samples) {
+    const onRun = (run: Written): void => {
+      tokens += run.tokens;
+      // As long as those before; none is longer than the longest.
+      const expected = ended.samples > 0 ? ended.tokens / ended.samples : maxLength;
+      const left = stepsLeft(run, decoder.batch, expected);
+      pace = rate.note(run.tokens, { done: run.steps, left });
+      if (performance.now() - told >= tellEvery) tell();
+    };
+    const what = { decoder, bosIds, count, skip: done, maxLength, onRun };
+    for await (const sample of samplesOf(options, what)) {
       options.onSample(sample);
       written++;
-      tokens += sample.tokens.length;
-      const { perSecond, secondsLeft } = rate.note(sample.tokens.length, written / count);
-      options.onEvent({
-        type: 'sample_progress',
-        time: now(),
-        samples: written,
-        total: count,
-        tokens,
-        tokensPerSecond: perSecond,
-        secondsLeft,
-      });
+      ended.samples++;
+      ended.tokens += sample.tokens.length;
+      tell();
     }
   } finally {
     decoder.release();
   }
+}
+
+/**
+ * Steps of the decoder until all samples are written, if each becomes `expected` tokens long: rows
+ * work side by side, and whichever ends first takes up the next sample.
+ */
+export function stepsLeft(
+  { drafts, waiting }: Pick<Written, 'drafts' | 'waiting'>,
+  batch: number,
+  expected: number,
+): number {
+  const resting = new Array<number>(batch - drafts.length).fill(0);
+  // One that is longer than expected may end with any token.
+  const ends = [...resting, ...drafts.map((tokens) => Math.max(1, expected - tokens))];
+  ends.sort((a, b) => a - b);
+  const rounds = Math.floor(waiting / batch);
+  const more = waiting % batch;
+  const last = ends.at(-1) ?? 0;
+  const lastWithMore = more > 0 ? (ends[more - 1] ?? 0) + expected : 0;
+  return rounds * expected + Math.max(last, lastWithMore);
 }
 
 /** A decoder for `count` samples; where its settings are those of another one, they share sessions. */
@@ -94,7 +128,7 @@ function openDecoder(
 
 function samplesOf(
   { model, settings, seed, signal }: SamplingOptions,
-  what: Pick<GenerateOptions, 'decoder' | 'bosIds' | 'count' | 'skip' | 'maxLength'>,
+  what: Pick<GenerateOptions, 'decoder' | 'bosIds' | 'count' | 'skip' | 'maxLength' | 'onRun'>,
 ): AsyncIterable<Sample> {
   const { tokenizer, eosIds } = model;
   const { stopAtEos } = settings;

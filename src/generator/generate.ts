@@ -32,6 +32,20 @@ export interface GenerateOptions {
   stopAtEos: boolean;
   /** Ends the generation between two runs of the decoder; samples under way are dropped. */
   signal?: AbortSignal;
+  /** Called after each run of the decoder, before the samples that have ended in it come out. */
+  onRun?: (written: Written) => void;
+}
+
+/** What a run of the decoder has written, and what is still to be written. */
+export interface Written {
+  /** Tokens that each row has written in it at most. */
+  steps: number;
+  /** Tokens written in it, over all samples. */
+  tokens: number;
+  /** The tokens so far of each sample that goes on. */
+  drafts: number[];
+  /** Samples that have not been begun. */
+  waiting: number;
 }
 
 /** A sample that is being written. */
@@ -46,7 +60,7 @@ interface Draft {
 
 /** Samples as they are completed: not in the order of their numbers. Throws `MAX_LENGTH_INVALID`. */
 export async function* generate(options: GenerateOptions): AsyncGenerator<Sample, void> {
-  const { decoder, maxLength, signal } = options;
+  const { decoder, maxLength, signal, onRun } = options;
   checkLength(maxLength, decoder.maxTokens);
   const waiting = missingIndices(options);
   const drafts = new Array<Draft | undefined>(decoder.batch).fill(undefined);
@@ -55,7 +69,7 @@ export async function* generate(options: GenerateOptions): AsyncGenerator<Sample
     drafts.forEach((draft, row) => {
       if (draft) return;
       decoder.clear(row);
-      drafts[row] = startDraft(waiting.next(), options);
+      drafts[row] = startDraft(waiting.shift(), options);
     });
     const active = drafts.filter((draft) => draft !== undefined);
     if (active.length === 0) return;
@@ -65,28 +79,33 @@ export async function* generate(options: GenerateOptions): AsyncGenerator<Sample
     );
     const steps = stepsUntilAllEnd(active, maxLength);
     const result = await decoder.run(last, steps, drawUniforms(drafts, steps));
+    const ended: Sample[] = [];
+    let tokens = 0;
     for (const [row, draft] of drafts.entries()) {
-      const stop = draft && extend(draft, result, row, options);
+      if (!draft) continue;
+      const before = draft.tokens.length;
+      const stop = extend(draft, result, row, options);
+      tokens += draft.tokens.length - before;
       if (!stop) continue;
       drafts[row] = undefined;
-      yield finish(draft, stop, options);
+      ended.push(finish(draft, stop, options));
     }
+    const going = drafts.flatMap((draft) => (draft ? [draft.tokens.length] : []));
+    onRun?.({ steps, tokens, drafts: going, waiting: waiting.length });
+    yield* ended;
   }
 }
 
-function* missingIndices({ count, skip }: GenerateOptions): Generator<number, undefined> {
-  for (let index = 0; index < count; index++) {
-    if (skip?.has(index) !== true) yield index;
-  }
-  return undefined;
+function missingIndices({ count, skip }: GenerateOptions): number[] {
+  const all = Array.from({ length: count }, (_, index) => index);
+  return skip ? all.filter((index) => !skip.has(index)) : all;
 }
 
 function startDraft(
-  next: IteratorResult<number, undefined>,
+  index: number | undefined,
   { seed, bosIds }: GenerateOptions,
 ): Draft | undefined {
-  if (next.done === true) return undefined;
-  const index = next.value;
+  if (index === undefined) return undefined;
   const bosId = defined(bosIds[index % bosIds.length], 'BOS token');
   const random = createRandom(seed, index);
   return { index, bosId, random, tokens: [], logprobs: [], entropySum: 0 };

@@ -8,7 +8,7 @@ import { formatSeconds } from '../protocol/format.js';
 import { methodLabel } from '../methods/index.js';
 import type { ErrorRecord } from '../protocol/records.js';
 import type { RunInfo } from '../protocol/runInfo.js';
-import { phaseWords, stateWords } from '../protocol/runWords.js';
+import { phaseWords, stateWords, timeLeft } from '../protocol/runWords.js';
 
 /** Product icon and theme colour of each state. */
 export const stateIcons: Record<RunInfo['state'], { icon: string; color: string }> = {
@@ -25,19 +25,24 @@ export function progressText(run: RunInfo): string {
   const { phase, progress, total } = run;
   if (phase === undefined) return 'starting';
   if (total === 0) return phaseWords[phase].toLowerCase();
-  const left = run.secondsLeft === null ? '' : `, ${timeLeft(run.secondsLeft)} left`;
+  const left = timeLeft(run, inMinutes);
   switch (phase) {
     case 'training':
-      return `step ${progress} of ${total}${left}`;
+      return joined(`step ${progress} of ${total}`, left);
     case 'generating':
-      return `sample ${progress} of ${total}${left}`;
+      return joined(`sample ${progress} of ${total}`, left);
     case 'evaluating':
-      return `scoring ${progress} of ${total}${left}`;
+      return `scoring ${progress} of ${total}`;
     case 'loading':
     case 'preparing':
+    case 'starting':
     case 'saving':
       return phaseWords[phase].toLowerCase();
   }
+}
+
+function joined(...parts: (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined).join(', ');
 }
 
 /** For a notification that is called after the run: `Training: step 40 of 113 (35 %), 2 min left`. */
@@ -143,7 +148,7 @@ function speed(tokensPerSecond: number): string {
 }
 
 /** Minutes from one minute on: what is estimated has no seconds then. */
-function timeLeft(seconds: number): string {
+function inMinutes(seconds: number): string {
   if (seconds < 59.5) return `${Math.ceil(seconds)} s`;
   if (seconds < 3570) return `${Math.round(seconds / 60)} min`;
   return formatSeconds(Math.round(seconds / 60) * 60);

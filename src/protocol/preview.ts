@@ -57,9 +57,12 @@ const runEstimateSchema = z.object({
   provider: z.string(),
   /** Seconds by phase, and in all. */
   seconds: z.object({
+    /** From the command to the first piece of work: the model, the rows, the weights. */
+    starting: z.number(),
     generating: z.number(),
     training: z.number(),
     evaluating: z.number(),
+    saving: z.number(),
     total: z.number(),
   }),
   /** Bytes at the highest moment, and what there is. */

@@ -104,8 +104,9 @@ export type SetDiagnostics = z.infer<typeof setDiagnosticsSchema>;
 
 export const phases = [
   'loading',
-  'generating',
   'preparing',
+  'starting',
+  'generating',
   'training',
   'evaluating',
   'saving',
@@ -159,7 +160,9 @@ const currentEventSchema = z.discriminatedUnion('type', [
     /** Samples done and in all. */
     samples: count,
     total: count,
+    /** Written in this session, also of samples that have not ended yet. */
     tokens: count,
+    /** Null while they cannot be told: the first run of a session says nothing of the next. */
     tokensPerSecond: measured,
     secondsLeft: measured,
   }),
@@ -190,6 +193,7 @@ const currentEventSchema = z.discriminatedUnion('type', [
     gradNorm: measured,
     /** Tokens of the step, padding not counted. */
     tokens: count,
+    /** Null after the first step of a session, which makes sessions and touches memory first. */
     tokensPerSecond: measured,
     secondsLeft: measured,
     /** True when loss or gradient was not finite and the weights were left as they were. */

@@ -30,6 +30,11 @@ export const runInfoSchema = z.object({
   progress: z.number(),
   total: z.number(),
   step: z.int(),
+  /** Of samples, written in this session; those that have not ended yet count too. */
+  tokens: z.int().optional(),
+  /** The phase has begun, but nothing of it is done yet: sessions are being made. */
+  starting: z.boolean().optional(),
+  /** Null while they cannot be told. */
   tokensPerSecond: z.number().nullable(),
   secondsLeft: z.number().nullable(),
   /** Time worked until its last event, over all sessions. */

@@ -1,15 +1,30 @@
 /** What runs do and are, in words: the same in the tree, the status bar and the pages. */
+import { formatSeconds } from './format.js';
 import type { RunInfo } from './runInfo.js';
 import type { Phase } from './records.js';
 
 export const phaseWords: Record<Phase, string> = {
   loading: 'Loading the model',
-  generating: 'Generating samples',
   preparing: 'Preparing the data',
+  starting: 'Reading the weights',
+  generating: 'Generating samples',
   training: 'Training',
   evaluating: 'Scoring the tasks',
   saving: 'Saving the model',
 };
+
+/**
+ * How long a phase still takes, where that can be known at all. A phase whose work has just begun makes
+ * sessions first, and the first piece of it says nothing of the next.
+ */
+export function timeLeft(
+  { phase, starting, secondsLeft }: Pick<RunInfo, 'phase' | 'starting' | 'secondsLeft'>,
+  inWords: (seconds: number) => string = formatSeconds,
+): string | undefined {
+  if (phase !== 'generating' && phase !== 'training') return undefined;
+  if (starting) return 'starting…';
+  return secondsLeft === null ? 'estimating…' : `${inWords(secondsLeft)} left`;
+}
 
 export const stateWords: Record<RunInfo['state'], string> = {
   queued: 'Waiting',

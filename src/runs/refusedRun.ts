@@ -41,6 +41,6 @@ function remove({ folder }: RunFolder): boolean {
 }
 
 function isWork(event: RunEvent): boolean {
-  if (event.type === 'phase') return event.phase !== 'loading' && event.phase !== 'preparing';
+  if (event.type === 'phase') return !['loading', 'preparing', 'starting'].includes(event.phase);
   return !['run_started', 'bos_found', 'warning', 'run_failed'].includes(event.type);
 }

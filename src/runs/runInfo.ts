@@ -39,22 +39,30 @@ export interface RunHistory {
   step: number;
   /** Steps that the training will take; 0 before it is known. */
   steps: number;
+  /** See `RunInfo`. */
+  tokens: number;
+  starting: boolean;
   tokensPerSecond: number | null;
   secondsLeft: number | null;
   trained: boolean;
+  /** Of the last step that was taken in this session; measuring in between does not change it. */
+  pace?: Pick<RunInfo, 'tokensPerSecond' | 'secondsLeft'> | undefined;
   clock: WorkClock;
   /** How the log ends, where it ends. */
   end?: 'finished' | 'stopped' | 'failed';
   failure?: ErrorRecord;
 }
 
+const noPace = { tokensPerSecond: null, secondsLeft: null };
+
 export const noHistory: RunHistory = {
   progress: 0,
   total: 0,
   step: 0,
   steps: 0,
-  tokensPerSecond: null,
-  secondsLeft: null,
+  tokens: 0,
+  starting: false,
+  ...noPace,
   trained: false,
   clock: noWork,
 };
@@ -80,14 +88,19 @@ function foldState(history: RunHistory, event: RunEvent): RunHistory {
         progress,
         total,
         steps,
-        ...(begun ? { tokensPerSecond: null, secondsLeft: null } : {}),
+        ...(begun
+          ? { tokens: 0, ...(phase === 'training' && history.pace ? history.pace : noPace) }
+          : {}),
+        // After a measurement in between, training has its sessions already.
+        starting: phase === 'generating' || (phase === 'training' && !history.pace),
         end: undefined,
         failure: undefined,
       };
     }
     case 'sample_progress': {
-      const { samples: progress, total, tokensPerSecond, secondsLeft } = event;
-      return { ...history, phase: 'generating', progress, total, tokensPerSecond, secondsLeft };
+      const { samples: progress, total, tokens, tokensPerSecond, secondsLeft } = event;
+      const speed = { tokens, starting: false, tokensPerSecond, secondsLeft };
+      return { ...history, phase: 'generating', progress, total, ...speed };
     }
     case 'samples_chosen':
       return { ...history, trained: true };
@@ -95,7 +108,8 @@ function foldState(history: RunHistory, event: RunEvent): RunHistory {
       const { step, tokensPerSecond, secondsLeft } = event;
       const { steps } = history;
       const at = { phase: 'training', progress: step, total: steps, step } as const;
-      return { ...history, ...at, tokensPerSecond, secondsLeft, trained: true };
+      const pace = { tokensPerSecond, secondsLeft };
+      return { ...history, ...at, ...pace, pace, starting: false, trained: true };
     }
     case 'run_finished':
       return ended(history, event.step, { end: 'finished', failure: undefined });
@@ -118,7 +132,7 @@ function ended(
   step: number,
   end: Pick<RunHistory, 'end' | 'failure'>,
 ): RunHistory {
-  return { ...history, ...end, step, tokensPerSecond: null, secondsLeft: null };
+  return { ...history, ...end, step, starting: false, ...noPace };
 }
 
 /** `running` while a living process holds the lock, otherwise what the log ends with. */
@@ -245,7 +259,8 @@ interface Facts {
 
 function describe(folder: string, facts: Facts): RunInfo {
   const { history, samples, config, problem, locked, checkpoints, hasReport, hasModel } = facts;
-  const { phase, progress, total, step, tokensPerSecond, secondsLeft, trained } = history;
+  const { phase, progress, total, step, tokens, starting, trained } = history;
+  const { tokensPerSecond, secondsLeft } = history;
   const id = basename(folder);
   return {
     id,
@@ -259,6 +274,8 @@ function describe(folder: string, facts: Facts): RunInfo {
     progress,
     total,
     step,
+    ...(tokens > 0 && { tokens }),
+    ...(starting && { starting }),
     tokensPerSecond,
     secondsLeft,
     secondsWorked: secondsWorked(history.clock).total,

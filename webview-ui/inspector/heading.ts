@@ -3,10 +3,11 @@
  * the BOS token, and what to do if there are none.
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { formatSeconds } from '../../src/protocol/format.js';
+import { formatNumber } from '../../src/protocol/format.js';
 import type { Until } from '../../src/protocol/engine.js';
 import type { InspectorState } from '../../src/protocol/inspector.js';
 import type { RunInfo } from '../../src/protocol/runInfo.js';
+import { timeLeft } from '../../src/protocol/runWords.js';
 import { recordedFailure } from '../shared/failure.js';
 import { button, dropdown, progressRing } from '../shared/toolkit.js';
 
@@ -84,14 +85,15 @@ function progress(options: HeadingOptions): TemplateResult | typeof nothing {
 function running(run: RunInfo, count: number, isComplete: boolean): TemplateResult {
   if (run.phase === 'generating' && !isComplete) {
     const total = run.total > 0 ? ` of ${run.total}` : '';
-    const left = run.secondsLeft === null ? '' : `, ${formatSeconds(run.secondsLeft)} left`;
+    const tokens = run.tokens === undefined ? '' : `, ${formatNumber(run.tokens)} tokens written`;
+    const left = timeLeft(run);
     return html`<div class="progress">
       <progress
         aria-label="Samples generated"
         max=${run.total > 0 ? run.total : nothing}
         value=${run.total > 0 ? count : nothing}
       ></progress>
-      <span>${count}${total} generated${left}</span>
+      <span>${count}${total} generated${tokens}${left ? `, ${left}` : nothing}</span>
     </div>`;
   }
   const doing = run.trained

@@ -1,9 +1,9 @@
 /** What a run is doing, on top of its curves, with what can be done about it. */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { formatNumber, formatSeconds } from '../../src/protocol/format.js';
+import { formatNumber } from '../../src/protocol/format.js';
 import { methodLabel } from '../../src/methods/index.js';
 import type { RunAction, RunInfo } from '../../src/protocol/runInfo.js';
-import { phaseWords, stateWords } from '../../src/protocol/runWords.js';
+import { phaseWords, stateWords, timeLeft } from '../../src/protocol/runWords.js';
 import { button } from '../shared/toolkit.js';
 
 export interface RunStatusOptions {
@@ -63,8 +63,9 @@ function doing(run: RunInfo): string {
   const parts = [
     run.phase ? phaseWords[run.phase] : 'Starting',
     run.total > 0 ? `${run.progress} of ${run.total}` : '',
+    run.tokens === undefined ? '' : `${formatNumber(run.tokens)} tokens`,
     run.tokensPerSecond === null ? '' : `${formatNumber(run.tokensPerSecond, 3)} tokens/s`,
-    run.secondsLeft === null ? '' : `${formatSeconds(run.secondsLeft)} left`,
+    timeLeft(run) ?? '',
   ];
   return parts.filter((part) => part !== '').join(' · ');
 }

@@ -1,12 +1,12 @@
 /** Whether a run will fit, in one sentence, with what to change where it will not. */
-import { totalmem } from 'node:os';
 import { CfsError } from '../../errors.js';
 import { formatBytes } from '../../protocol/format.js';
 import type { RunEstimate } from '../../protocol/preview.js';
 import type { ProviderName } from '../../runtime/index.js';
 import type { RunConfig } from '../../runs/configSchema.js';
 import { storeBytes, type StorePlan } from '../../trainer/storePlan.js';
-import { deviceMemory } from './machine.js';
+import { availableMemory, deviceMemory, heldMemory } from './machine.js';
+import type { Moment } from './memory.js';
 
 /** Above this share of what there is, anything else that runs makes it too little. */
 const tight = 0.8;
@@ -16,7 +16,10 @@ interface Room {
   /** Undefined where nothing tells it. */
   available: number | undefined;
 }
-type MemoryRoom = Room & Pick<RunEstimate['memory'], 'parts'>;
+interface MemoryRoom extends Room {
+  /** When most is needed. */
+  moment: Moment;
+}
 
 /** What a run needs and what there is. */
 export interface Rooms {
@@ -26,12 +29,18 @@ export interface Rooms {
   disk: Room;
 }
 
-/** The worst of memory, GPU memory and disk decides; `time` is the tokens of a line. */
+/** What to change so that a run fits. */
+export interface Advice {
+  /** Without a capital and a full stop. */
+  text: string;
+  field: string;
+}
+
+/** The worst of memory, GPU memory and disk decides. */
 export function judgeFit(
   provider: ProviderName,
-  config: Pick<RunConfig, 'training'>,
-  time: number,
   { memory, device, disk }: Rooms,
+  advise: () => Advice,
 ): Pick<RunEstimate, 'verdict' | 'reason'> {
   const measured =
     provider === 'cpu' ? '' : ` Estimated from CPU runs; ${provider} was not measured.`;
@@ -39,35 +48,119 @@ export function judgeFit(
     const what = `Checkpoints and model need ${inWords(disk)} disk space`;
     return { verdict: 'too-large', reason: `${what}: free some, or keep fewer checkpoints.` };
   }
-  const [worst, kind] =
-    device && rank(device) > rank(memory)
-      ? ([device, 'GPU memory'] as const)
-      : ([memory, 'memory'] as const);
+  const [worst, kind] = worstMemory(memory, device);
   const verdict = compare(worst);
   const unknown =
     device && device.available === undefined
       ? ` It also needs about ${formatBytes(device.needed)} of GPU memory; how much there is could not be determined.`
       : '';
   const what = `It needs about ${inWords(worst)} ${kind}`;
-  const advice = verdict === 'fits' ? '' : `: ${remedy(config, time, worst)}`;
+  const advice = verdict === 'fits' ? '' : `: ${advise().text}, or close other programs`;
   return { verdict, reason: `${what}${advice}.${unknown}${measured}` };
 }
 
+/** `MEMORY_SHORT` for a run that needs more memory than there is. */
+export function memoryProblem(
+  { memory, device }: Omit<Rooms, 'disk'>,
+  advise: () => Advice,
+): CfsError | undefined {
+  const [worst, kind] = worstMemory(memory, device);
+  if (compare(worst) !== 'too-large') return undefined;
+  const { text, field } = advise();
+  const when = worst.moment === 'training' ? 'trains' : 'writes samples';
+  return memoryShort(worst, kind, `while it ${when}`, {
+    text: `${text}, or close other programs`,
+    field,
+  });
+}
+
 /**
- * What the store keeps has to fit at least; more than there is cannot work. Throws `MEMORY_SHORT`.
+ * Before anything is read: what the store keeps has to fit at least. All that a run needs is only known
+ * when its data are. Throws `MEMORY_SHORT`.
  */
-export async function requireMemory(plan: StorePlan): Promise<void> {
-  const needed = storeBytes(plan);
+export async function requireStore(plan: StorePlan): Promise<void> {
   const onHost = plan.place === 'host';
-  const available = onHost ? totalmem() : await deviceMemory();
-  if (available === undefined || needed < available) return;
-  throw new CfsError({
+  const available = onHost ? availableMemory(heldMemory()) : await deviceMemory();
+  const room = { needed: storeBytes(plan), available };
+  if (compare(room) !== 'too-large') return;
+  const text = `choose a smaller base model${onHost ? '' : ', or provider: cpu'}`;
+  const kind = onHost ? 'memory' : 'GPU memory';
+  throw memoryShort(room, kind, 'for the model alone', { text, field: 'model' });
+}
+
+/** Smaller settings that could be tried, the largest first. */
+export interface Smaller {
+  /** Of `generation.batchSize`. */
+  batch: readonly number[];
+  /** Of `training.maxTokensPerMicroBatch`. */
+  tokens: readonly number[];
+}
+
+/**
+ * The largest of the smaller settings with which a run fits, found by asking its plan: `sharesOf` says
+ * which share of the memory it needs at each moment. Fewer tokens at once cost time, but change nothing
+ * in what is learned; below one line nothing changes.
+ */
+export function adviseOn(
+  config: RunConfig,
+  parameters: number,
+  smaller: Smaller,
+  sharesOf: (config: RunConfig) => Record<Moment, number>,
+): Advice {
+  for (const limit of [tight, 1]) {
+    const steps = [
+      { moment: 'sampling' as const, values: smaller.batch, ...batchSize },
+      { moment: 'training' as const, values: smaller.tokens, ...microBatch },
+    ].filter(({ moment }) => sharesOf(config)[moment] > limit);
+    const found = steps.map(({ moment, values, set, ...names }) => {
+      const value = values.find((one) => sharesOf(set(config, one))[moment] <= limit);
+      return value === undefined ? undefined : { value, ...names };
+    });
+    if (found.length === 0 || found.includes(undefined)) continue;
+    const changes = found.filter((one) => one !== undefined);
+    const words = changes.map(({ label, field, value }) => `set “${label}” (${field}) to ${value}`);
+    return { text: words.join(' and '), field: changes[0]?.field ?? 'model' };
+  }
+  const least = microBatch.set(
+    batchSize.set(config, smaller.batch.at(-1) ?? config.generation.batchSize),
+    smaller.tokens.at(-1) ?? config.training.maxTokensPerMicroBatch,
+  );
+  const share = Math.max(...Object.values(sharesOf(least)));
+  const millions = Math.floor((parameters * tight) / share / 1e6);
+  const size = millions > 0 ? ` of about ${millions} million weights` : '';
+  return { text: `choose a smaller base model${size} or shorter rows`, field: 'model' };
+}
+
+const batchSize = {
+  field: 'generation.batchSize',
+  label: 'Batch size',
+  set: (config: RunConfig, value: number): RunConfig => ({
+    ...config,
+    generation: { ...config.generation, batchSize: value },
+  }),
+};
+const microBatch = {
+  field: 'training.maxTokensPerMicroBatch',
+  label: 'Tokens per micro-batch',
+  set: (config: RunConfig, value: number): RunConfig => ({
+    ...config,
+    training: { ...config.training, maxTokensPerMicroBatch: value },
+  }),
+};
+
+function worstMemory(
+  memory: MemoryRoom,
+  device: MemoryRoom | undefined,
+): [MemoryRoom, 'memory' | 'GPU memory'] {
+  return device && rank(device) > rank(memory) ? [device, 'GPU memory'] : [memory, 'memory'];
+}
+
+function memoryShort(room: Room, kind: string, when: string, { text, field }: Advice): CfsError {
+  return new CfsError({
     code: 'MEMORY_SHORT',
-    message: `Training this model takes at least ${formatBytes(needed)}, but this ${onHost ? 'machine' : 'GPU'} has ${formatBytes(available)}.`,
-    remedy: onHost
-      ? 'Choose a smaller base model.'
-      : 'Choose a smaller base model, or provider: cpu.',
-    place: { field: 'model' },
+    message: `This run needs about ${inWords(room)} ${kind}, ${when}.`,
+    remedy: `${text.charAt(0).toUpperCase()}${text.slice(1)}.`,
+    place: { field },
   });
 }
 
@@ -85,21 +178,4 @@ function rank({ needed, available }: Room): number {
 function inWords({ needed, available }: Room): string {
   if (available === undefined) return `${formatBytes(needed)} of`;
   return `${formatBytes(needed)} of the ${formatBytes(available)} of free`;
-}
-
-/** Tokens per micro-batch come first: fewer cost time, but change nothing in what is learned. */
-function remedy(
-  { training }: Pick<RunConfig, 'training'>,
-  time: number,
-  { needed, available = Infinity, parts }: MemoryRoom,
-): string {
-  const activations = parts.activations ?? 0;
-  const excess = needed - tight * available;
-  // A line is never cut: below its length nothing changes.
-  if (training.maxTokensPerMicroBatch > time && activations > excess) {
-    const share = 1 - excess / activations;
-    const tokens = Math.max(time, Math.floor((share * training.maxTokensPerMicroBatch) / 64) * 64);
-    return `set “Tokens per micro-batch” (training.maxTokensPerMicroBatch) to ${tokens} or close other programs`;
-  }
-  return 'choose a smaller base model or shorter rows, or close other programs';
 }

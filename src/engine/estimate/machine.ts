@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Graph, matmul } from '../../graph/index.js';
 import { createRandom } from '../../random.js';
+import { containerMemory } from './cgroup.js';
 import { float32, kernelsOf, openDevice, type Provider } from '../../runtime/index.js';
 
 /** Side of the square matrices: large enough for the full speed of a CPU, small enough for a blink. */
@@ -40,11 +41,21 @@ export async function measureSpeed(provider: Provider): Promise<number> {
   return (2 * side ** 3) / (best / 1000);
 }
 
-/** Bytes that a new process can take without pushing others out. */
-export function availableMemory(): number {
+/**
+ * Bytes that a process can have without pushing others out: what is free on the machine and in its
+ * container, and what it holds already.
+ */
+export function availableMemory(held = 0): number {
+  const free = Math.min(systemMemory(), containerMemory() ?? Infinity);
   const limit = process.constrainedMemory();
-  const free = Math.min(systemMemory(), totalmem());
-  return limit > 0 ? Math.min(limit, free) : free;
+  return Math.min(free + held, totalmem(), limit > 0 ? limit : Infinity);
+}
+
+/** Bytes that this process holds by itself; its file pages count as free already. */
+export function heldMemory(): number {
+  const file = '/proc/self/status';
+  const found = existsSync(file) && /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(file, 'utf8'));
+  return found ? Number(found[1]) * 1024 : process.memoryUsage().rss;
 }
 
 /** Whether a GPU uses the machine's own memory, as on Apple silicon. */

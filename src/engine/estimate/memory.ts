@@ -14,12 +14,12 @@ import { widthOf } from './seconds.js';
 const runtimeBytes = 150 * 2 ** 20;
 /** ONNX Runtime takes memory in blocks, so it holds more than what is in use at once. */
 const arenaFactor = 1.35;
-/** Copies of the weights while a decoder stores them in its graph, beside the ones it reads. */
-const decoderCopies = 3;
 /** A row's tokens and flags, and their room to grow while they are read. */
 const bytesPerRowToken = 10;
-/** Tokens of one pass of the scorer. */
-const scoredAtOnce = 2048;
+/** Tokens of one pass of the scorer, and prompts that are answered together. */
+const [scoredAtOnce, writtenAtOnce] = [2048, 16];
+/** Arrays of the size of the logits that exist at once while a token is chosen. */
+const logitCopies = 6;
 
 /** Bytes by what they are for. */
 export type MemoryParts = Partial<Record<MemoryPart, number>>;
@@ -27,6 +27,7 @@ type MemoryPart =
   | 'runtime'
   | 'weights'
   | 'gradients'
+  | 'copies'
   | 'moments'
   | 'base weights'
   | 'activations'
@@ -34,11 +35,49 @@ type MemoryPart =
   | 'samples'
   | 'dataset';
 
+/**
+ * When memory is highest: while samples are written, the store holds the base model alone, as memory
+ * that nobody has touched yet takes none; while it trains, everything. What is measured in between
+ * needs no more than either.
+ */
+const momentNames = ['sampling', 'training'] as const;
+export type Moment = (typeof momentNames)[number];
+/** A moment at which nothing is needed is left out. */
+export type Moments = Partial<Record<Moment, MemoryParts>>;
+
 export interface MemoryNeeds {
-  /** The machine's own memory; together its parts are the highest moment. */
-  host: MemoryParts;
+  /** The machine's own memory. */
+  host: Moments;
   /** A GPU's; empty where the CPU computes. */
-  device: MemoryParts;
+  device: Moments;
+}
+
+/** Something for each moment. */
+export function moments<T>(of: (moment: Moment) => T): Record<Moment, T> {
+  return Object.fromEntries(momentNames.map((name) => [name, of(name)])) as Record<Moment, T>;
+}
+
+/** The moment that needs most. */
+export function highest(needs: Moments): {
+  moment: Moment;
+  needed: number;
+  parts: Record<string, number>;
+} {
+  const all = momentNames.map((moment) => {
+    const parts = Object.fromEntries(Object.entries(needs[moment] ?? {}));
+    return { moment, needed: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), parts };
+  });
+  return all.reduce((most, one) => (one.needed > most.needed ? one : most));
+}
+
+export function addMoments(a: Moments, b: Moments): Moments {
+  return moments((moment) => {
+    const sum = { ...a[moment] };
+    for (const [part, bytes] of Object.entries(b[moment] ?? {}) as [MemoryPart, number][]) {
+      sum[part] = (sum[part] ?? 0) + bytes;
+    }
+    return sum;
+  });
 }
 
 /** What a run with this work needs where. */
@@ -51,30 +90,45 @@ export function memoryNeeds(
 ): MemoryNeeds {
   const { computesOn } = providers[costs.provider];
   const bytes = bytesByKind(store);
-  const kept: MemoryParts = {
+  const base: MemoryParts = {
     weights: bytes.weight,
-    gradients: bytes.gradient,
-    moments: bytes.firstMoment + bytes.secondMoment,
     ...(bytes.anchor > 0 ? { 'base weights': bytes.anchor } : {}),
   };
-  const passes = {
-    activations: arenaFactor * trainingBytes(ofKind(work, 'train'), costs),
-    evaluation: arenaFactor * scoringBytes(ofKind(work, 'score'), costs, architecture),
+  const kept: MemoryParts = {
+    ...base,
+    gradients: bytes.gradient,
+    moments: bytes.firstMoment + bytes.secondMoment,
   };
-  const writes = ofKind(work, 'write').map((one) => writingBytes(one, architecture, bytes.weight));
+  // The runtime returns all gradients in memory of its own, which is given back after the pass.
+  const copies = bytes.gradient;
+  const passes: MemoryParts = {
+    activations: arenaFactor * trainingBytes(ofKind(work, 'train'), costs),
+    evaluation: arenaFactor * measuringBytes(ofKind(work, 'score'), costs, architecture),
+  };
+  const writes = ofKind(work, 'write').map((one) => writingBytes(one, architecture));
   const samples = Math.max(0, ...writes);
   const always = { runtime: runtimeBytes, dataset: rowTokens * bytesPerRowToken };
   if (computesOn === 'host') {
-    const { activations, evaluation } = passes;
-    // Samples are written before anything is trained on: the larger of the two moments counts.
-    const highest = Math.max(activations, samples - evaluation);
-    return { host: { ...always, ...kept, ...passes, activations: highest }, device: {} };
+    const sampling = { ...always, ...base, samples };
+    return { host: { sampling, training: { ...always, ...kept, copies, ...passes } }, device: {} };
   }
-  if (store.place === 'device')
-    return { host: { ...always, samples }, device: { ...kept, ...passes } };
+  // Keys and values of what was written lie in this process.
+  if (store.place === 'device') {
+    return {
+      host: { sampling: { ...always, samples }, training: always },
+      // Buffers of a device take their memory when they are made.
+      device: { sampling: kept, training: { ...kept, copies, ...passes } },
+    };
+  }
   // Every run takes the weights to the device and brings the gradients back.
   const { weights, gradients } = kept;
-  return { host: { ...always, ...kept, samples }, device: { weights, gradients, ...passes } };
+  return {
+    host: {
+      sampling: { ...always, ...base, samples },
+      training: { ...always, ...kept, copies },
+    },
+    device: { sampling: { weights }, training: { weights, gradients, ...passes } },
+  };
 }
 
 /** Bytes of the activations at the highest moment of training. */
@@ -105,12 +159,28 @@ function scoringBytes(
   }, 0);
 }
 
+/** The scorer's sessions, and what tasks have written. */
+function measuringBytes(
+  work: readonly Requests[],
+  costs: GraphCosts,
+  architecture: Architecture,
+): number {
+  const answers = work.flatMap(({ written }) =>
+    written.map(({ prompt, tokens }) =>
+      writingBytes({ batch: writtenAtOnce, length: prompt + tokens }, architecture),
+    ),
+  );
+  return (
+    scoringBytes(work, costs, architecture) +
+    answers.reduce((most, bytes) => Math.max(most, bytes), 0)
+  );
+}
+
+/** Keys and values of all rows, one layer's twice while they grow, and what choosing tokens takes. */
 function writingBytes(
-  { batch, length }: WritingWork,
+  { batch, length }: Pick<WritingWork, 'batch' | 'length'>,
   { layers, kvHeads, headDim, vocabSize }: Architecture,
-  weights: number,
 ): number {
   const cache = 2 * layers * kvHeads * headDim * batch * length * 4;
-  const logits = batch * vocabSize * 4;
-  return decoderCopies * weights + 2 * cache + 4 * logits;
+  return cache * (1 + 1 / layers) + arenaFactor * logitCopies * batch * vocabSize * 4;
 }

@@ -12,22 +12,32 @@ import { decodeStep, multiplied, type GraphCosts } from './graphs.js';
 
 /** Share of a plain product's speed that products inside a graph reach (bench/results/train.md). */
 const efficiency = 0.95;
-/** The same for the narrow products of decoding (bench/results/generate.md, 32 to 128 rows). */
-const decodingEfficiency = 0.6;
+/** The same for the narrow products of decoding (bench/results/generate.md, 16 to 128 rows). */
+const decodingEfficiency = 0.7;
 /** Bytes per second that nodes bound by memory walk through. */
 const nodeBandwidth = 3.5e10;
-/** Bytes of weights and cache per second that decoding reads (the same, 1 to 8 rows). */
-const decodingBandwidth = 6e10;
+/** Bytes per second of weights and cache that decoding reads, from memory and from the caches. */
+const [memoryBandwidth, cacheBandwidth] = [1.6e10, 6e10];
+/** Bytes of weights that stay in a processor's caches from token to token. */
+const cachedBytes = 1e8;
 /** Seconds that a node takes whatever its size. */
 const perNode = 4e-6;
 /** Nodes of one decoded token: those of a layer, and those around the layers with the drawing. */
 const [decodedNodesPerLayer, decodedNodes] = [30, 60];
-/** Seconds per parameter of one update: AdamW runs on one thread (bench/results/train.md). */
-const perUpdate = 5.5e-9;
+/** Seconds per parameter of one update: AdamW in one pass over the memory (bench/results/train.md). */
+const perUpdate = 3e-9;
+/** Seconds per byte of memory that is touched for the first time: copies of gradients, mostly. */
+const perFreshByte = 3.5e-10;
 /** Bytes per second of a checkpoint: written, flushed and summed up. */
 const checkpointRate = 2.5e8;
-/** Seconds to make a decoder, per parameter that is stored in its graph, and in any case. */
-const [perStored, perDecoder] = [6e-9, 0.15];
+/** Seconds to make a decoder, whatever the size: weights are inputs. */
+const perDecoder = 0.15;
+/** Seconds from the command to the model: Node.js, the runtime, the tokenizer, the provider. */
+const perStart = 1;
+/** Seconds to read a weight, and a token of a row; bytes of the model per second that are hashed. */
+const [perWeight, perReadToken, hashRate] = [2e-9, 1e-5, 1.5e9];
+/** Seconds for results and report at the end. */
+const perEnd = 0.3;
 /** Seconds for a scored row outside of the model: its text, its tokens, its share in the statistics. */
 const perRow = 4e-4;
 /** Seconds to make the session of one graph, per node. */
@@ -53,12 +63,33 @@ export function trainingSeconds(
   const parameters = parameterCount(architecture.parameters);
   const first = costs.train(work.shape, false, work.first);
   const next = work.more > 0 ? costs.train(work.shape, true, work.next) : undefined;
+  // Every pass returns a copy of all gradients.
+  const copies = (1 + work.more) * 4 * parameters * perFreshByte;
   const step =
     graphSeconds(first, speed) +
     (next ? work.more * graphSeconds(next, speed) : 0) +
+    copies +
     parameters * perUpdate;
   const sessions = (first.nodes + (next?.nodes ?? 0)) * perSessionNode;
-  return work.steps * step + sessions + (work.checkpoints * 12 * parameters) / checkpointRate;
+  // The first step touches gradients and moments for the first time.
+  const touching = 12 * parameters * perFreshByte;
+  const saved = work.checkpoints * 12 * parameters;
+  return sessions + touching + work.steps * step + saved / checkpointRate;
+}
+
+/** From the command to the first piece of work; the weights are read and hashed beside the rows. */
+export function startingSeconds(
+  { parameters }: Architecture,
+  modelBytes: number,
+  rowTokens: number,
+): number {
+  const [reading, hashing] = [perWeight * parameterCount(parameters), modelBytes / hashRate];
+  return perStart + Math.max(reading, hashing, rowTokens * perReadToken);
+}
+
+/** The model's folder, the results and the report. */
+export function savingSeconds(modelBytes: number): number {
+  return modelBytes / checkpointRate + perEnd;
 }
 
 export function writingSeconds(
@@ -66,11 +97,10 @@ export function writingSeconds(
   architecture: Architecture,
   speed: Speed,
 ): number {
-  const making = perDecoder + perStored * parameterCount(architecture.parameters);
   return work.reduce((sum, { samples, length, batch }) => {
     // A row that ends takes up the next sample: all rows are at work until the samples run out.
     const tokens = Math.ceil(samples / batch) * length;
-    return sum + making + tokens * decodeSeconds(architecture, batch, length / 2, speed);
+    return sum + perDecoder + tokens * decodeSeconds(architecture, batch, length / 2, speed);
   }, 0);
 }
 
@@ -82,9 +112,11 @@ function decodeSeconds(
 ): number {
   const { flops, readBytes } = decodeStep(architecture, batch, position);
   const nodes = architecture.layers * decodedNodesPerLayer + decodedNodes;
-  return (
-    flops / (flopsPerSecond * decodingEfficiency) + readBytes / decodingBandwidth + nodes * perNode
-  );
+  const reading =
+    Math.min(readBytes, cachedBytes) / cacheBandwidth +
+    Math.max(0, readBytes - cachedBytes) / memoryBandwidth;
+  // Reading goes on while numbers are multiplied: whichever takes longer counts.
+  return Math.max(flops / (flopsPerSecond * decodingEfficiency), reading) + nodes * perNode;
 }
 
 export function evaluatingSeconds(

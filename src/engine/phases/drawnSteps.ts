@@ -42,8 +42,12 @@ export function drawSteps(
   };
 }
 
+/** Stand-ins at most: more would change nothing in so few steps, and the mixer puts all in an order. */
+const mostStandIns = 1e6;
+
 /** Rows in place of those that are not made yet, with tokens as different as can be. */
-function standIns({ rows, meanTokens }: PlannedRows, vocabulary: number): RowStore {
+function standIns({ rows: planned, meanTokens }: PlannedRows, vocabulary: number): RowStore {
+  const rows = Math.min(planned, mostStandIns);
   const length = Math.ceil(meanTokens);
   const row = (index: number) =>
     contextFreeRow(Int32Array.from({ length }, (_, i) => (index * length + i * 7919) % vocabulary));

@@ -34,8 +34,8 @@ export const prepare = {
     if (found.warnings > 0) warn(datasetWarning(found));
     const { provider } = device;
     const place = { run };
-    const warnings =
-      checked?.warnings ?? (await requireSound({ config, model, rows: trained, provider, place }));
+    const facts = { config, model, rows: trained, downstream, provider, place };
+    const warnings = checked?.warnings ?? (await requireSound(facts));
     warnings.forEach(warn);
     return { rows: trained, downstream };
   },

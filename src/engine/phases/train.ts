@@ -22,7 +22,7 @@ import { adamW, pullToAnchor } from '../../trainer/transforms.js';
 import { progress, warning, type Job } from '../context.js';
 import { finite, headlines, type Evaluator, type Scores } from '../evaluation.js';
 import { chosenMethod } from '../method.js';
-import { createRate, now } from '../progress.js';
+import { createRate, now, type Pace } from '../progress.js';
 import { drawSteps } from './drawnSteps.js';
 import { measure, measuringWork } from './measure.js';
 import type { Phase } from './phase.js';
@@ -60,7 +60,7 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
     const steps = stepsOf(config, sources);
     const done = lastStep(run.paths.checkpoints);
     if (done > steps) throw tooFewSteps(run, steps, done);
-    const rate = createRate(done / steps);
+    const rate = createRate();
     report(progress('training', done, steps));
     return runTrainer({
       device,
@@ -91,7 +91,10 @@ export const train: Phase<TrainingInput, TrainingEnd> = {
         return score;
       },
       signal,
-      onStep: (step) => report(trainStep(step, sources, rate.note(step.tokens, step.step / steps))),
+      onStep: (step) => {
+        const pace = rate.note(step.tokens, { done: 1, left: steps - step.step });
+        report(trainStep(step, sources, pace));
+      },
       onCheckpoint: ({ step, path, best }) =>
         report({
           type: 'checkpoint',
@@ -191,7 +194,7 @@ export function storePlanOf(
 function trainStep(
   step: StepReport,
   sources: readonly Source[],
-  rate: { perSecond: number; secondsLeft: number },
+  { perSecond, secondsLeft }: Pace,
 ): RunEvent {
   return {
     type: 'train_step',
@@ -202,8 +205,8 @@ function trainStep(
     learningRate: step.learningRate,
     gradNorm: finite(step.norm),
     tokens: step.tokens,
-    tokensPerSecond: finite(rate.perSecond),
-    secondsLeft: finite(rate.secondsLeft),
+    tokensPerSecond: perSecond,
+    secondsLeft,
     ...(step.skipped ? { skipped: true } : {}),
   };
 }

@@ -102,9 +102,9 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
     );
     const keyOf = ({ path, ...how }: DatasetSource): string =>
       JSON.stringify([fileStamp(path), how, maxRowLength(config, model), modelKey]);
-    const { downstream = [], holdOut } = config.evaluation;
+    const { downstream: tested = [], holdOut } = config.evaluation;
     const keys = config.dataset.map(keyOf);
-    const testKeys = downstream.map(keyOf);
+    const testKeys = tested.map(keyOf);
     readings.endAllBut(new Set([...keys, ...testKeys]));
 
     const read = await readAll(config.dataset, keys, config, model, wanted);
@@ -112,7 +112,7 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
     const findings: Finding[] = [];
     const tellAt = (field: string) => (problem: CfsError) =>
       void findings.push({ severity: 'error', field, problem });
-    const splitKey = JSON.stringify([keys, holdOut, config.seed, downstream.length > 0]);
+    const splitKey = JSON.stringify([keys, holdOut, config.seed, tested.length > 0]);
     const split = await attemptAsync(
       () =>
         splits.get(splitKey, () =>
@@ -123,7 +123,7 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
       tellAt('evaluation.holdOut'),
     );
     splits.trim(1 + spareReadings);
-    const tests = await readAll(downstream, testKeys, config, model, wanted);
+    const tests = await readAll(tested, testKeys, config, model, wanted);
     readings.trim(keys.length + testKeys.length + spareReadings);
 
     for (const { report: own } of tests) {
@@ -134,11 +134,13 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
     const inspection = { model, problems: [] as [] };
     const rows = split?.trained;
     const place = { workspace };
-    const checking = preflight({ config, inspection, modelKey, rows, place, thorough: false });
-    const { findings: found, requests, provider } = await whileWanted(checking, wanted);
+    const downstream = split?.heldOut ?? joinStores(tests.map(({ rows: own }) => own));
+    const facts = { config, inspection, modelKey, rows, downstream, place };
+    const checking = preflight({ ...facts, inThisProcess: false, thorough: false });
+    const { findings: found, requests, provider, fit } = await whileWanted(checking, wanted);
     findings.push(...found);
     const first = findings.find(({ severity }) => severity === 'error');
-    const facts = {
+    const known = {
       model: modelFacts(model),
       dataset: report,
       findings: findings.map(findingRecord),
@@ -151,19 +153,10 @@ export function createHandlers(tell: Tell): Handlers<PreviewContract> {
         () => previewRun(config, model, rows, report),
         () => undefined,
       );
-    if (!mix) return facts;
-    const drawn = { ...facts, mix: withoutExcess(mix) };
-    if (!provider || requests.length < config.evaluation.tasks.length) return drawn;
-    const estimating = estimator.estimate({
-      config,
-      model,
-      modelKey,
-      rows,
-      downstream: split.heldOut ?? joinStores(tests.map(({ rows: own }) => own)),
-      tasks: requests,
-      provider,
-      folder: workspace,
-    });
+    if (!mix) return known;
+    const drawn = { ...known, mix: withoutExcess(mix) };
+    if (!provider || !fit || requests.length < config.evaluation.tasks.length) return drawn;
+    const estimating = estimator.estimate(fit, model, provider);
     return { ...drawn, estimate: await whileWanted(estimating, wanted) };
   };
 

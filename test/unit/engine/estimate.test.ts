@@ -4,14 +4,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { defined } from '../../../src/errors.js';
 import { loadSources } from '../../../src/engine/dataset.js';
 import { createGraphCosts, decodeStep, multiplied } from '../../../src/engine/estimate/graphs.js';
-import { memoryNeeds } from '../../../src/engine/estimate/memory.js';
+import { addMoments, highest, memoryNeeds } from '../../../src/engine/estimate/memory.js';
 import { requestsOf } from '../../../src/engine/estimate/requests.js';
 import {
   evaluatingSeconds,
+  startingSeconds,
   trainingSeconds,
   writingSeconds,
 } from '../../../src/engine/estimate/seconds.js';
-import { judgeFit } from '../../../src/engine/estimate/fit.js';
 import { openModel, type Model } from '../../../src/engine/model.js';
 import { planRun } from '../../../src/engine/phases/index.js';
 import { storePlanOf } from '../../../src/engine/phases/train.js';
@@ -66,9 +66,7 @@ function memoryOf(changed: RunConfig, of: Model = model, provider: ProviderName 
   return memoryNeeds(of.architecture, graphs, store, work, rows.tokens);
 }
 
-function total(parts: Record<string, number>): number {
-  return Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
-}
+const trainingMemory = (changed: RunConfig) => defined(memoryOf(changed).host.training, 'training');
 
 describe('what is counted', () => {
   it('counts parameters, and those that each token is multiplied with', () => {
@@ -145,90 +143,97 @@ describe('time', () => {
     expect(evaluating(4, 3)).toBeCloseTo(3 * evaluating(4));
     expect(evaluating(8)).toBeGreaterThan(evaluating(4));
     expect(evaluatingSeconds([], costs, architecture, speed)).toBe(0);
+    expect(startingSeconds(architecture, 2e10, 0)).toBeGreaterThan(
+      startingSeconds(architecture, 1e10, 0),
+    );
+  });
+
+  it('makes a decoder as fast for a large model as for a small one', () => {
+    const { parameters } = architecture;
+    const grown = parameters.map((one) => ({ ...one, shape: [1000, ...one.shape] }));
+    const lookups = { ...architecture, parameters: [...parameters, ...lookupsOf(grown)] };
+    const writing = (of: typeof architecture): number =>
+      writingSeconds([{ samples: 1, length: 1, batch: 1 }], of, speed);
+    expect(writing(lookups)).toBe(writing(architecture));
+  });
+
+  it('reads a large model from memory for each token, a small one from the caches', () => {
+    const step = (weights: number): number => {
+      const [one] = architecture.parameters;
+      const parameters = [
+        { ...defined(one, 'parameter'), shape: [weights], role: 'matrix' as const },
+      ];
+      return writingSeconds(
+        [{ samples: 1, length: 1000, batch: 1 }],
+        { ...architecture, parameters },
+        speed,
+      );
+    };
+    const perWeight = (weights: number) => (step(2 * weights) - step(weights)) / 1000 / weights;
+    expect(perWeight(5e8)).toBeGreaterThan(3 * perWeight(5e6));
+    expect(1 / perWeight(5e8)).toBeCloseTo(4e9, -8);
   });
 });
 
+/** Weights that no token is multiplied with. */
+function lookupsOf(parameters: typeof architecture.parameters) {
+  return parameters.map((one) => ({ ...one, name: `${one.name}.more`, role: 'lookup' as const }));
+}
+
 describe('memory', () => {
-  it('holds weights, gradients and two moments of every parameter', () => {
-    const { weights, gradients, moments } = memoryOf(config).host;
-    const bytes = 4 * parameterCount(architecture.parameters);
-    expect([weights, gradients, moments]).toEqual([bytes, bytes, 2 * bytes]);
+  const bytes = 4 * parameterCount(architecture.parameters);
+
+  it('holds weights, gradients, a copy of them and two moments of every parameter to train', () => {
+    const { weights, gradients, copies, moments: state } = trainingMemory(config);
+    expect([weights, gradients, copies, state]).toEqual([bytes, bytes, bytes, 2 * bytes]);
+  });
+
+  it('holds the weights once, and the cache of its rows, to write samples', () => {
+    const { sampling = {} } = memoryOf(config).host;
+    expect(Object.keys(sampling).sort()).toEqual(['dataset', 'runtime', 'samples', 'weights']);
+    expect(sampling.weights).toBe(bytes);
+    const wide = { ...config, generation: { ...config.generation, batchSize: 12 } };
+    const samples = (of: RunConfig) => defined(memoryOf(of).host.sampling?.samples, 'samples');
+    expect(samples(wide)).toBeCloseTo((12 / config.generation.batchSize) * samples(config));
   });
 
   it('grows with the tokens at once and with the model', () => {
     const small = withTraining({ maxTokensPerMicroBatch: 96, batchRows: 64 });
     const large = withTraining({ maxTokensPerMicroBatch: 4096, batchRows: 64 });
     const activations = (of: RunConfig): number =>
-      defined(memoryOf(of).host.activations, 'activations');
+      defined(trainingMemory(of).activations, 'activations');
     expect(activations(large)).toBeGreaterThan(2 * activations(small));
     const deeper = {
       ...model,
       architecture: configArchitecture({ ...tinyConfig, num_hidden_layers: 4 }),
     };
-    expect(total(memoryOf(config, deeper).host)).toBeGreaterThan(total(memoryOf(config).host));
+    const needed = (of: Model): number => highest(memoryOf(config, of).host).needed;
+    expect(needed(deeper)).toBeGreaterThan(needed(model));
   });
 
   it('lies where a provider keeps it and computes', () => {
     expect(memoryOf(config).device).toEqual({});
     const webgpu = memoryOf(config, model, 'webgpu');
-    expect(Object.keys(webgpu.host).sort()).toEqual(['dataset', 'runtime', 'samples']);
-    expect(webgpu.device).toMatchObject({ moments: memoryOf(config).host.moments });
-    const cuda = memoryOf(config, model, 'cuda');
-    expect(cuda.host.moments).toBe(webgpu.device.moments);
-    expect(cuda.device.moments).toBeUndefined();
-    expect(cuda.device.weights).toBe(cuda.host.weights);
-  });
-});
-
-describe('the fit', () => {
-  const parts = { activations: 600 };
-  const disk = { needed: 1, available: 100 };
-  const fitOf = (needed: number, of = config, provider: 'cpu' | 'webgpu' = 'cpu') =>
-    judgeFit(provider, of, 64, {
-      memory: { needed, available: 1000, parts },
-      device: undefined,
-      disk,
-    });
-
-  it('is by the share of what there is', () => {
-    expect([800, 801, 1001].map((needed) => fitOf(needed).verdict)).toEqual([
-      'fits',
-      'tight',
-      'too-large',
+    expect(Object.keys(webgpu.host.sampling ?? {}).sort()).toEqual([
+      ...['dataset', 'runtime', 'samples'],
     ]);
+    expect(webgpu.device.training).toMatchObject({ moments: 2 * bytes, copies: bytes });
+    const cuda = memoryOf(config, model, 'cuda');
+    expect(cuda.host.training?.moments).toBe(2 * bytes);
+    expect(cuda.device.training?.moments).toBeUndefined();
+    expect(cuda.device.training?.weights).toBe(bytes);
   });
 
-  it('says first to send fewer tokens at once, then to take a smaller model', () => {
-    const many = withTraining({ maxTokensPerMicroBatch: 1024 });
-    expect(fitOf(1100, many).reason).toContain('maxTokensPerMicroBatch) to 512');
-    expect(fitOf(5000, many).reason).toContain('smaller base model');
-    const few = withTraining({ maxTokensPerMicroBatch: 64 });
-    expect(fitOf(1100, few).reason).toContain('smaller base model');
-  });
-
-  it('says where it was not measured, and when the disk is too small', () => {
-    expect(fitOf(100, config, 'webgpu').reason).toContain('webgpu was not measured');
-    const full = { needed: 200, available: 100 };
-    const memory = { needed: 1, available: 1000, parts };
-    const rooms = { memory, device: undefined, disk: full };
-    expect(judgeFit('cpu', config, 64, rooms)).toMatchObject({
-      verdict: 'too-large',
-      reason: expect.stringContaining('disk') as string,
+  it('is that of the highest moment', () => {
+    const sampling = { weights: 5, samples: 9 };
+    expect(highest({ sampling, training: { weights: 5 } })).toEqual({
+      ...{ moment: 'sampling', needed: 14, parts: sampling },
     });
-  });
-
-  it('asks for GPU memory where a GPU keeps the weights, and says where it is not known', () => {
-    const memory = { needed: 1, available: 1000, parts };
-    const fit = (available: number | undefined) =>
-      judgeFit('webgpu', config, 64, { memory, device: { needed: 900, available, parts }, disk });
-    expect(fit(800)).toMatchObject({
-      verdict: 'too-large',
-      reason: expect.stringContaining('GPU memory') as string,
+    expect(highest({ sampling, training: { weights: 5, moments: 10 } })).toMatchObject({
+      ...{ moment: 'training', needed: 15 },
     });
-    expect(fit(1000).verdict).toBe('tight');
-    expect(fit(undefined)).toMatchObject({
-      verdict: 'fits',
-      reason: expect.stringContaining('could not be determined') as string,
+    expect(addMoments({ sampling }, { sampling: { weights: 1 } }).sampling).toEqual({
+      ...{ weights: 6, samples: 9 },
     });
   });
 });

@@ -7,7 +7,7 @@ import { runJob } from '../../../src/engine/job.js';
 import { eventsOf } from '../../../src/protocol/history.js';
 import type { RunEvent } from '../../../src/protocol/records.js';
 import { readRunConfig } from '../../../src/runs/config.js';
-import { createRun, readSamples, type RunFolder } from '../../../src/runs/runFolder.js';
+import { createRun, readEvents, readSamples, type RunFolder } from '../../../src/runs/runFolder.js';
 import { expectError } from '../../support/expectError.js';
 import { jsonLines, pairs, temporaryFolder, writeWorkspace } from '../../support/tinyModel.js';
 import { madeUpSamples } from '../runs/madeUpRun.js';
@@ -82,8 +82,21 @@ it('says what is worth knowing of a run, and of columns that it does not use, on
 it('refuses a model that does not fit into the memory of the machine', async () => {
   machine.memory = 2 ** 19;
   const workspace = writeWorkspace(temporaryFolder());
-  const error = await expectError('MEMORY_SHORT', () => eventsUntilSamples(workspace));
+  const run = newRun(workspace);
+  const error = await expectError('MEMORY_SHORT', () => eventsUntilSamples(workspace, run));
   expect(error.place.field).toBe('model');
+  expect(error.message).toContain('for the model alone');
+  // Before anything is read or written.
+  expect(eventsOf(readEvents(run), 'phase').map(({ phase }) => phase)).toEqual(['loading']);
+});
+
+it('asks the whole plan of a run before its first sample', async () => {
+  // Room for the model, and less than the runtime takes beside it.
+  machine.memory = 2 ** 26;
+  const run = newRun(writeWorkspace(temporaryFolder()));
+  const error = await expectError('MEMORY_SHORT', () => eventsUntilSamples('', run));
+  expect(error.message).toMatch(/needs about .* of the 64 MiB of free memory, while it/);
+  expect([...readSamples(run)]).toEqual([]);
 });
 
 it('refuses a sample with a token that the model does not have, by its line', async () => {

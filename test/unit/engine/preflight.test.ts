@@ -23,7 +23,8 @@ const sound = inspectModel(config.model);
 async function findingsOf(changes: Partial<PreflightRequest> = {}) {
   const { rows } = await loadSources(config.dataset, config, defined(sound.model, 'model'));
   const request = { config, inspection: sound, modelKey: 'm', rows, place: { workspace } };
-  const { findings } = await createPreflight()({ ...request, thorough: true, ...changes });
+  const how = { inThisProcess: true, thorough: true };
+  const { findings } = await createPreflight()({ ...request, ...how, ...changes });
   return findings.map(({ severity, field, problem }) => ({ severity, field, ...problem, problem }));
 }
 

@@ -39,11 +39,16 @@ test.each([
   [{}, 'step 40 of 113, 2 min left'],
   [{ secondsLeft: 11.2 }, 'step 40 of 113, 12 s left'],
   [{ secondsLeft: 7800 }, 'step 40 of 113, 2 h 10 min left'],
-  [{ secondsLeft: null }, 'step 40 of 113'],
-  [{ phase: 'generating', progress: 3, total: 20, secondsLeft: null }, 'sample 3 of 20'],
+  [{ secondsLeft: null }, 'step 40 of 113, estimating…'],
+  [{ secondsLeft: null, starting: true }, 'step 40 of 113, starting…'],
+  [
+    { phase: 'generating', progress: 3, total: 20, secondsLeft: null },
+    'sample 3 of 20, estimating…',
+  ],
   [{ phase: 'evaluating', progress: 1, total: 5, secondsLeft: null }, 'scoring 1 of 5'],
   [{ phase: 'saving', progress: 0, total: 1 }, 'saving the model'],
   [{ phase: 'loading', total: 0 }, 'loading the model'],
+  [{ phase: 'starting', total: 0 }, 'reading the weights'],
   [{ phase: undefined }, 'starting'],
 ] as [Partial<RunInfo>, string][])('%o is at “%s”', (fields, text) => {
   expect(progressText(info(fields))).toBe(text);

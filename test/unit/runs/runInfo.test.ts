@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { CfsError } from '../../../src/errors.js';
 import { secondsWorked } from '../../../src/protocol/history.js';
-import type { RunEvent } from '../../../src/protocol/records.js';
+import type { Phase, RunEvent } from '../../../src/protocol/records.js';
 import { createRun, type RunFolder } from '../../../src/runs/runFolder.js';
 import { createdOf, createRunReader, foldEvent, noHistory } from '../../../src/runs/runInfo.js';
 import { jsonLines, temporaryFolder } from '../../support/tinyModel.js';
@@ -19,7 +19,7 @@ const started = (step: number): RunEvent => ({
   provider: 'cpu',
   versions: {},
 });
-const phase = (name: 'generating' | 'training' | 'loading', total: number): RunEvent => ({
+const phase = (name: Phase, total: number): RunEvent => ({
   type: 'phase',
   time,
   phase: name,
@@ -74,7 +74,21 @@ test('training counts steps, with speed and time left', () => {
 test('generating counts samples', () => {
   const progress = { samples: 5, total: 20, tokens: 99, tokensPerSecond: 7, secondsLeft: 3 };
   const history = fold(phase('generating', 20), { type: 'sample_progress', time, ...progress });
-  expect(history).toMatchObject({ phase: 'generating', progress: 5, total: 20, trained: false });
+  expect(history).toMatchObject({ phase: 'generating', progress: 5, total: 20, tokens: 99 });
+  expect(history.trained).toBe(false);
+});
+
+test('work that has begun is starting until a piece of it is done, and knows its speed after that', () => {
+  const first = { ...trainStep(1), tokensPerSecond: null, secondsLeft: null };
+  const begun = fold(started(0), phase('training', 100));
+  expect(begun).toMatchObject({ starting: true, secondsLeft: null });
+  expect(foldEvent(begun, first)).toMatchObject({ starting: false, secondsLeft: null });
+  // Measuring in between makes no sessions for training again, and takes no speed away.
+  const measured = [trainStep(2), phase('evaluating', 2), phase('training', 100)];
+  const again = measured.reduce(foldEvent, begun);
+  expect(again).toMatchObject({ starting: false, tokensPerSecond: 500, secondsLeft: 60 });
+  expect(fold(phase('generating', 20)).starting).toBe(true);
+  expect(fold(trainStep(1), started(1), phase('training', 100)).starting).toBe(true);
 });
 
 test('a whole made-up run ends finished, with nothing left to wait for', () => {

@@ -48,9 +48,11 @@ function estimateView(estimate: RunEstimate): TemplateResult {
   const { mark, text } = verdicts[verdict];
   const share = memory.available > 0 ? memory.needed / memory.available : 1;
   const phases = [
+    ['Starting', seconds.starting],
     ['Generating samples', seconds.generating],
     ['Training', seconds.training],
     ['Evaluating', seconds.evaluating],
+    ['Saving', seconds.saving],
   ] as const;
   const needed = `${formatBytes(memory.needed)} of ${formatBytes(memory.available)}`;
   return html`<section aria-labelledby="preview-cost">

@@ -1,0 +1,146 @@
+/**
+ * What a run needs, beside what there is: the one answer that `validate` and the page print, and that a
+ * run is refused by. Memory is read off the work that the phases plan and the graphs that will run.
+ */
+import type { CfsError } from '../../errors.js';
+import { expectedSources } from '../sources/index.js';
+import type { RowStore } from '../../mixer/rowStore.js';
+import { parameterCount } from '../../model/parameters.js';
+import type { RunEstimate } from '../../protocol/preview.js';
+import type { Provider } from '../../runtime/index.js';
+import type { RunConfig } from '../../runs/configSchema.js';
+import { createCache } from '../cache.js';
+import type { Model } from '../model.js';
+import { planRun } from '../phases/index.js';
+import { storePlanOf } from '../phases/train.js';
+import { ofKind, type Requests, type Work } from '../work.js';
+import { diskBytes } from './disk.js';
+import { adviseOn, judgeFit, memoryProblem, type Advice, type Smaller } from './fit.js';
+import { createGraphCosts, type GraphCosts } from './graphs.js';
+import { availableMemory, deviceMemory, freeDisk, heldMemory, sharesMemory } from './machine.js';
+import { addMoments, highest, memoryNeeds, moments, type Moments } from './memory.js';
+
+export interface FitRequest {
+  config: RunConfig;
+  model: Model;
+  /** Equal for equal models. */
+  modelKey: string;
+  /** Rows that are trained on. */
+  rows: RowStore;
+  /** Held-out rows; perhaps none. */
+  downstream: RowStore;
+  /** What each task asks on all its items. */
+  tasks: readonly Requests[];
+  provider: Provider;
+  /** Where the run is, or run folders are made. */
+  folder: string;
+  /** The run takes place in this process, or after it: what it holds now counts as free. */
+  inThisProcess: boolean;
+  /** Its tensors are on the device already, so what is free there says nothing any more. */
+  begun: boolean;
+}
+
+export interface Fit extends Pick<
+  RunEstimate,
+  'memory' | 'deviceMemory' | 'disk' | 'verdict' | 'reason'
+> {
+  work: Work[];
+  costs: GraphCosts;
+  /** Tokens of all rows that are read. */
+  rowTokens: number;
+  /** `MEMORY_SHORT` where the run needs more than there is. */
+  problem: CfsError | undefined;
+}
+
+/** Graphs are kept for so many models. */
+const keptModels = 2;
+
+/** Asks for the fit of a run. Throws what `planEpoch` throws. */
+export function createFitting(): (request: FitRequest) => Promise<Fit> {
+  const graphs = createCache<GraphCosts>();
+
+  return async (request) => {
+    const { config, model, modelKey, provider, rows, folder, begun } = request;
+    const { architecture } = model;
+    const costs = await graphs.get(JSON.stringify([modelKey, provider.name]), () =>
+      Promise.resolve(createGraphCosts(architecture, provider.name)),
+    );
+    graphs.trim(keptModels);
+    const { work, sources, store, host, device: onDevice } = needsOf(request, config, costs);
+
+    const free = {
+      host: availableMemory(request.inThisProcess ? heldMemory() : 0),
+      device: begun ? undefined : await deviceMemory(),
+    };
+    const memory = { ...highest(host), available: free.host };
+    const device =
+      Object.keys(onDevice).length > 0
+        ? { ...highest(onDevice), available: free.device }
+        : undefined;
+    const disk = {
+      needed: diskBytes({ config, model, store, sources }),
+      available: await freeDisk(folder),
+    };
+    const sharesOf = (changed: RunConfig) => {
+      const needs = needsOf(request, changed, costs);
+      return moments((moment) =>
+        Math.max(
+          sum(needs.host[moment]) / free.host,
+          free.device === undefined ? 0 : sum(needs.device[moment]) / free.device,
+        ),
+      );
+    };
+    let known: Advice | undefined;
+    const advise = (): Advice =>
+      (known ??= adviseOn(
+        config,
+        parameterCount(architecture.parameters),
+        smallerSettings(work),
+        sharesOf,
+      ));
+    return {
+      work,
+      costs,
+      rowTokens: rows.tokens + request.downstream.tokens,
+      memory: { needed: memory.needed, available: memory.available, parts: memory.parts },
+      ...(device && {
+        deviceMemory: { needed: device.needed, available: device.available, parts: device.parts },
+      }),
+      disk,
+      ...judgeFit(provider.name, { memory, device, disk }, advise),
+      problem: memoryProblem({ memory, device }, advise),
+    };
+  };
+}
+
+/** What a run needs with this configuration, where. */
+function needsOf(request: FitRequest, config: RunConfig, costs: GraphCosts) {
+  const { model, rows, downstream, tasks, provider } = request;
+  const sources = expectedSources(config, model, rows);
+  const work = planRun({ config, model, sources, downstream, tasks });
+  const store = storePlanOf(config, model.architecture, provider.name);
+  const rowTokens = rows.tokens + downstream.tokens;
+  const needs = memoryNeeds(model.architecture, costs, store, work, rowTokens);
+  const all: { host: Moments; device: Moments } = sharesMemory
+    ? { host: addMoments(needs.host, needs.device), device: {} }
+    : needs;
+  return { work, sources, store, ...all };
+}
+
+/** Halves of what a run would really use, down to one row and one line. */
+function smallerSettings(work: readonly Work[]): Smaller {
+  const batch = Math.max(1, ...ofKind(work, 'write').map((one) => one.batch));
+  const [training] = ofKind(work, 'train');
+  const lines = training?.largest.lines ?? 1;
+  const time = training?.shape.time ?? 1;
+  return { batch: halves(batch), tokens: halves(lines).map((count) => count * time) };
+}
+
+function halves(value: number): number[] {
+  const next = Math.floor(value / 2);
+  return next < 1 ? [] : [next, ...halves(next)];
+}
+
+function sum(parts: Partial<Record<string, number>> = {}): number {
+  return Object.values(parts).reduce<number>((total, bytes) => total + (bytes ?? 0), 0);
+}
