@@ -1,13 +1,13 @@
 /**
- * `npm run bench:start`: what it costs to know the inputs of a run by their content. A model of
+ * `npm run bench:hashing`: what it costs to know the inputs of a run by their content. A model of
  * `--gb` and a dataset of `--dataset-gb`; the time from the start of a job to the moment when it would write its
  * first sample, with the hashes of its files known and with all of them read again, by turns. Beside
  * it, the hashing alone compared with plain SHA-256.
  *
- *   npm run bench:start -- [--gb 1] [--dataset-gb 0.005] [--runs 2] [--write]
+ *   npm run bench:hashing -- [--gb 1] [--dataset-gb 0.005] [--runs 2] [--write]
  */
 import { createHash } from 'node:crypto';
-import { closeSync, cpSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
@@ -18,7 +18,7 @@ import { writeFileAtomicFrom } from '../src/files.js';
 import { createRandom } from '../src/random.js';
 import { runConfigSchema } from '../src/runs/configSchema.js';
 import { createRun } from '../src/runs/runFolder.js';
-import { cacheFolder, missing, places, randomModel } from './support/places.js';
+import { cacheFolder, copyTokenizer, missing, places, randomModel } from './support/places.js';
 import { machineFacts, writeResult } from './support/report.js';
 
 const { values: flags } = parseArgs({
@@ -64,7 +64,7 @@ const rows = [
 ];
 console.log(formatTable(rows, [1, 2]));
 if (flags.write) {
-  await writeResult('start', {
+  await writeResult('hashing', {
     title: 'What it costs to know the inputs of a run',
     facts: {
       ...machineFacts({}),
@@ -93,9 +93,7 @@ function modelOf(size: number): string {
     vocab_size: vocabulary,
     tie_word_embeddings: true,
   });
-  for (const name of ['tokenizer.json', 'tokenizer_config.json']) {
-    cpSync(join(places.stories15M, name), join(folder, name));
-  }
+  copyTokenizer(folder);
   return folder;
 }
 
