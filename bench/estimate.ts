@@ -7,7 +7,7 @@
  *   npm run bench:estimate -- [--runs demo,15M,42M,110M,350M,1.1B] [--write]
  */
 import { execFileSync, fork } from 'node:child_process';
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,9 +21,9 @@ import { readRunConfig } from '../src/runs/config.js';
 import { runConfigSchema, type RunConfig } from '../src/runs/configSchema.js';
 import { createRun, readResults } from '../src/runs/runFolder.js';
 import { isSkipped, type Skipped } from './peers/lineProcess.js';
-import { shapes, type LlamaShape } from './shapes.js';
+import { shapes, type ShapeName } from './shapes.js';
 import { statusBytes } from './support/memory.js';
-import { cacheFolder, missing, places, randomModel, root } from './support/places.js';
+import { cacheFolder, copyTokenizer, knownModel, missing, places, root } from './support/places.js';
 import { formatBytes, machineFacts, writeResult } from './support/report.js';
 
 /** How far the estimate of memory may be from the measured peak, either way. */
@@ -84,13 +84,16 @@ function storyConfig(model: string, steps: number): RunConfig {
 function randomConfig(shape: string): RunConfig | Skipped {
   const absent = missing(places.stories15M, places.e2e);
   if (absent) return absent;
-  const sizes = new Map<string, LlamaShape>(Object.entries(shapes)).get(shape);
-  if (!sizes) throw new Error(`no run ${shape}; there are demo, ${Object.keys(shapes).join(', ')}`);
-  const folder = randomModel(shape, sizes);
-  for (const name of ['tokenizer.json', 'tokenizer_config.json']) {
-    cpSync(join(places.stories15M, name), join(folder, name));
+  if (!isShape(shape)) {
+    throw new Error(`no run ${shape}; there are demo, ${Object.keys(shapes).join(', ')}`);
   }
+  const folder = knownModel(shape);
+  copyTokenizer(folder);
   return storyConfig(folder, stepsOf[shape] ?? fewestSteps);
+}
+
+function isShape(name: string): name is ShapeName {
+  return Object.hasOwn(shapes, name);
 }
 
 async function measure(

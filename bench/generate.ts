@@ -1,12 +1,17 @@
 /**
- * `npm run bench:generate`: our sampling beside llama.cpp's on the same float32 weights, threads and
- * lengths: every row from BOS alone, from the whole distribution at temperature 1, continuing after
- * EOS. llama.cpp is taken with its faster attention and its faster sampler.
+ * `npm run bench:generate`: our sampling beside llama.cpp's on the same weights, threads and lengths:
+ * every row from BOS alone, from the whole distribution at temperature 1, continuing after EOS. Ours
+ * computes in float32; llama.cpp has the weights in F32, F16 and Q8_0, and is taken with its faster
+ * attention and its faster sampler.
  *
- *   npm run bench:generate -- [--batches 1,8,32,128] [--tokens 128] [--rounds 3]
- *                             [--model FOLDER] [--threads N] [--write]
+ *   npm run bench:generate -- [--models stories15M,350M,1.1B] [--types F32,F16,Q8_0]
+ *                             [--node stories15M] [--batches 1,8] [--tokens N] [--rounds 3]
+ *                             [--threads N] [--write]
+ *
+ * `--models`: shapes (`shapes.ts`), stories15M, or folders; `--node`: those of them that
+ * node-llama-cpp writes too; `--batches` and `--tokens`: instead of what suits each model.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,7 +19,7 @@ import { z } from 'zod';
 import { formatTable } from '../src/cli/table.js';
 import { defined } from '../src/errors.js';
 import { openModelFolder } from '../src/model/folder.js';
-import { writeLlamaGguf } from './gguf.js';
+import { writeLlamaGguf, type GgufType } from './gguf.js';
 import manifest from './package.json' with { type: 'json' };
 import { isSkipped } from './peers/lineProcess.js';
 import {
@@ -24,41 +29,63 @@ import {
   type LlamaCppSampling,
   type LlamaCppSettings,
 } from './peers/llamaCpp.js';
-import { shapes } from './shapes.js';
+import { isShapeName } from './shapes.js';
 import { alternate } from './support/alternate.js';
 import { startOurs, type Ours } from './support/ours.js';
-import { cacheFolder, places, randomModel } from './support/places.js';
+import { cacheFolder, knownModel, places } from './support/places.js';
 import { formatSpread, machineFacts, writeResult } from './support/report.js';
 import { rateOf, type Spread } from './support/statistics.js';
 
 const { values: flags } = parseArgs({
   options: {
-    batches: { type: 'string', default: '1,8,32,128' },
-    tokens: { type: 'string', default: '128' },
+    models: { type: 'string', default: 'stories15M,350M,1.1B' },
+    types: { type: 'string', default: 'F32,F16,Q8_0' },
+    node: { type: 'string', default: 'stories15M' },
+    batches: { type: 'string' },
+    tokens: { type: 'string' },
     rounds: { type: 'string', default: '3' },
-    model: { type: 'string', default: places.stories15M },
     threads: { type: 'string', default: String(availableParallelism()) },
     write: { type: 'boolean', default: false },
   },
 });
-const [tokens, rounds, threads] = [flags.tokens, flags.rounds, flags.threads].map(Number) as [
-  number,
-  number,
-  number,
-];
+const [rounds, threads] = [Number(flags.rounds), Number(flags.threads)];
+const types = (['F32', 'F16', 'Q8_0'] as const).filter((type) =>
+  flags.types.split(',').includes(type),
+);
 const seed = 1;
 
-/** Tokens of the short runs that choose llama.cpp's settings. */
-const probeTokens = Math.min(32, tokens);
+/** Rows at a time and tokens of a row; the larger the model, the fewer. */
+const plans: Record<string, { batches: string; tokens: number }> = {
+  '350M': { batches: '1,8,32', tokens: 64 },
+  '1.1B': { batches: '1,8', tokens: 32 },
+};
+const usualPlan = { batches: '1,8,32,128', tokens: 128 };
+
+/** Tokens of the short runs that choose llama.cpp's settings, at most. */
+const probeTokens = 32;
 
 /**
  * Both sides must begin a greedy text alike, or they do not run the same model. Not all of it:
  * llama.cpp keeps keys and values in float16, and two tokens may be nearly as likely.
  */
-const sameGreedyTokens = Math.min(16, tokens);
+const sameGreedyTokens = 16;
 
+/** What is sampled, and how much of it. */
+interface Subject {
+  name: string;
+  folder: string;
+  bos: number;
+  batches: number[];
+  tokens: number;
+  /** Whether its weights were trained; random ones have no greedy text that two programs agree on. */
+  real: boolean;
+}
+
+/** llama.cpp with a model in one type, in a process of its own. */
 interface Peer {
   form: LlamaCppForm;
+  type: GgufType;
+  file: string;
   server: LlamaCpp;
 }
 
@@ -68,22 +95,78 @@ interface Choice {
 }
 
 interface Outcome {
+  model: string;
   batch: number;
+  tokens: number;
   /** Tokens per second. */
   ours: Spread;
-  peers: { form: LlamaCppForm; choice: Choice; rate: Spread; ratio: number }[];
+  peers: { form: LlamaCppForm; type: GgufType; choice: Choice; rate: Spread; ratio: number }[];
 }
 
-function settingsFor(batch: number, length: number, flashAttention: boolean): LlamaCppSettings {
-  return { file: gguf, bos, sequences: batch, tokens: length, threads, flashAttention };
+function subjectOf(name: string): Subject {
+  const plan = plans[name] ?? usualPlan;
+  const given = name === 'stories15M' ? places.stories15M : name;
+  const real = !isShapeName(name) && existsSync(given);
+  if (!real && !isShapeName(name))
+    console.log(`${given} is not there: random weights of 15M instead`);
+  const folder = real ? given : knownModel(isShapeName(name) ? name : '15M');
+  const { config } = openModelFolder(folder);
+  return {
+    name: basename(folder),
+    folder,
+    bos: z.looseObject({ bos_token_id: z.int() }).parse(config).bos_token_id,
+    batches: (flags.batches ?? plan.batches).split(',').map(Number),
+    tokens: Number(flags.tokens ?? plan.tokens),
+    real,
+  };
+}
+
+/** Starts llama.cpp for every type, and node-llama-cpp for float32 where it is wanted. */
+function startPeers(wanted: string, folder: string): Peer[] {
+  const peers: Peer[] = [];
+  const wantsNode = flags.node.split(',').includes(wanted);
+  const forms = [
+    ...types.map((type) => ({ form: 'native' as const, type })),
+    ...(wantsNode ? [{ form: 'node' as const, type: 'F32' as const }] : []),
+  ];
+  for (const { form, type } of forms) {
+    const server = startLlamaCpp(form);
+    if (isSkipped(server)) {
+      console.log(`llama.cpp (${form}, ${type}): skipped: ${server.skipped}`);
+      continue;
+    }
+    const file = join(cacheFolder, `generate-${type}.gguf`);
+    if (!peers.some((peer) => peer.file === file)) {
+      writeLlamaGguf(file, openModelFolder(folder), type);
+    }
+    peers.push({ form, type, file, server });
+  }
+  return peers;
+}
+
+async function stopPeers(peers: readonly Peer[]): Promise<void> {
+  for (const { server } of peers) await server.stop();
+  for (const { file } of peers) rmSync(file, { force: true });
+}
+
+function settingsFor(
+  { file }: Peer,
+  { bos }: Subject,
+  batch: number,
+  tokens: number,
+  flashAttention: boolean,
+): LlamaCppSettings {
+  return { file, bos, sequences: batch, tokens, threads, flashAttention };
 }
 
 /** The fastest of flash attention on and off with each sampler the form has. */
-async function fastestChoice({ form, server }: Peer, batch: number): Promise<Choice> {
+async function fastestChoice(peer: Peer, subject: Subject, batch: number): Promise<Choice> {
+  const { form, server } = peer;
   const samplers = form === 'native' ? (['chain', 'graph'] as const) : (['chain'] as const);
+  const length = Math.min(probeTokens, subject.tokens);
   let best: { choice: Choice; seconds: number } | undefined;
   for (const flashAttention of [true, false]) {
-    await server.load(settingsFor(batch, probeTokens, flashAttention));
+    await server.load(settingsFor(peer, subject, batch, length, flashAttention));
     for (const sampler of samplers) {
       const { seconds } = await server.generate({ temperature: 1, seed, sampler });
       if (best && best.seconds <= seconds) continue;
@@ -93,25 +176,24 @@ async function fastestChoice({ form, server }: Peer, batch: number): Promise<Cho
   return defined(best, 'timed setting').choice;
 }
 
-async function measureBatch(ours: Ours, peers: readonly Peer[], batch: number): Promise<Outcome> {
+async function measureBatch(
+  ours: Ours,
+  peers: readonly Peer[],
+  subject: Subject,
+  batch: number,
+): Promise<Outcome> {
+  const { name, folder, bos, tokens } = subject;
   const wanted = batch * tokens;
   const check = (who: string, written: readonly number[][]): void => {
     const count = written.reduce((sum, row) => sum + row.length, 0);
     if (count !== wanted) throw new Error(`${who} wrote ${count} tokens, not ${wanted}`);
   };
-  await ours.request('decoder', {
-    folder: model,
-    threads,
-    bos,
-    batch,
-    tokens,
-    sampling: 'whole',
-  });
+  await ours.request('decoder', { folder, threads, bos, batch, tokens, sampling: 'whole' });
   const ourSeconds: number[] = [];
   const rivals = [];
   for (const peer of peers) {
-    const choice = await fastestChoice(peer, batch);
-    await peer.server.load(settingsFor(batch, tokens, choice.flashAttention));
+    const choice = await fastestChoice(peer, subject, batch);
+    await peer.server.load(settingsFor(peer, subject, batch, tokens, choice.flashAttention));
     rivals.push({ ...peer, choice, seconds: [] as number[] });
   }
   await alternate(rounds, [
@@ -129,100 +211,89 @@ async function measureBatch(ours: Ours, peers: readonly Peer[], batch: number): 
   ]);
   const rate = rateOf(wanted, ourSeconds);
   return {
+    model: name,
     batch,
+    tokens,
     ours: rate,
-    peers: rivals.map(({ form, choice, seconds }) => {
+    peers: rivals.map(({ form, type, choice, seconds }) => {
       const theirs = rateOf(wanted, seconds);
-      return { form, choice, rate: theirs, ratio: rate.median / theirs.median };
+      return { form, type, choice, rate: theirs, ratio: rate.median / theirs.median };
     }),
   };
 }
 
-/** How many tokens the greedy texts of ours and of llama.cpp begin alike. */
-async function greedyAgreement(ours: Ours, { server }: Peer): Promise<number> {
-  await ours.request('decoder', {
-    folder: model,
-    threads,
-    bos,
-    batch: 1,
-    tokens,
-    sampling: 'greedy',
-  });
-  await server.load(settingsFor(1, tokens, false));
+/** Whether the greedy texts of ours and of llama.cpp begin alike. */
+async function agree(ours: Ours, peer: Peer, subject: Subject): Promise<boolean> {
+  const { folder, bos, tokens } = subject;
+  const settings = { folder, threads, bos, batch: 1, tokens, sampling: 'greedy' as const };
+  await ours.request('decoder', settings);
+  await peer.server.load(settingsFor(peer, subject, 1, tokens, false));
   const [our] = (await ours.request('generate', { seed })).tokens;
-  const [their] = (await server.generate({ temperature: 0, seed, sampler: 'chain' })).tokens;
+  const [their] = (await peer.server.generate({ temperature: 0, seed, sampler: 'chain' })).tokens;
   const differs = defined(our, 'our text').findIndex((token, i) => token !== their?.[i]);
-  return differs === -1 ? tokens : differs;
+  const alike = differs === -1 ? tokens : differs;
+  console.log(`greedy text: the first ${alike} of ${tokens} tokens are llama.cpp's`);
+  if (alike >= Math.min(sameGreedyTokens, tokens)) return true;
+  console.error('FAIL: these are not the same models');
+  return false;
+}
+
+function labelOf({ form, type }: { form: LlamaCppForm; type: GgufType }): string {
+  return form === 'native' ? `llama.cpp ${type}` : 'node-llama-cpp F32';
 }
 
 function tableOf(outcomes: readonly Outcome[]): string[][] {
-  const forms = outcomes[0]?.peers.map(({ form }) => form) ?? [];
-  const names = { native: 'llama.cpp', node: 'node-llama-cpp' };
+  const labels = [...new Set(outcomes.flatMap(({ peers }) => peers.map(labelOf)))];
   return [
-    [
-      'batch',
-      'ours, tokens/s',
-      ...forms.flatMap((form) => [names[form], 'ratio', 'attention, sampler']),
-    ],
-    ...outcomes.map(({ batch, ours, peers }) => [
+    ['model', 'batch', 'ours, tokens/s', ...labels.flatMap((label) => [label, 'ratio'])],
+    ...outcomes.map(({ model, batch, ours, peers }) => [
+      model,
       String(batch),
-      formatSpread(ours),
-      ...peers.flatMap(({ rate, ratio, choice }) => [
-        formatSpread(rate),
-        `${ratio.toFixed(2)} ×`,
-        `${choice.flashAttention ? 'flash' : 'plain'}, ${choice.sampler}`,
-      ]),
+      formatSpread(ours, 1),
+      ...labels.flatMap((label) => {
+        const peer = peers.find((one) => labelOf(one) === label);
+        if (!peer) return ['–', '–'];
+        return [formatSpread(peer.rate, 1), `${peer.ratio.toFixed(2)} ×`];
+      }),
     ]),
   ];
 }
 
-const real = existsSync(flags.model);
-const model = real ? flags.model : randomModel('15M', shapes['15M']);
-if (!real) console.log(`${flags.model} is not there: a random model of 15M instead`);
-const folder = openModelFolder(model);
-const { bos_token_id: bos } = z.looseObject({ bos_token_id: z.int() }).parse(folder.config);
-const gguf = join(cacheFolder, 'generate.gguf');
-writeLlamaGguf(gguf, folder, 'F32');
-
-const peers: Peer[] = [];
-for (const form of ['native', 'node'] as const) {
-  const server = startLlamaCpp(form);
-  if (isSkipped(server)) console.log(`llama.cpp (${form}): skipped: ${server.skipped}`);
-  else peers.push({ form, server });
-}
-const ours = await startOurs();
-
-let agrees = true;
-const [native] = peers.filter(({ form }) => form === 'native');
-if (native && real) {
-  const alike = await greedyAgreement(ours, native);
-  console.log(`greedy text: the first ${alike} of ${tokens} tokens are llama.cpp's`);
-  agrees = alike >= sameGreedyTokens;
-  if (!agrees) console.error('FAIL: these are not the same models');
-}
-
 const outcomes: Outcome[] = [];
-for (const batch of flags.batches.split(',').map(Number)) {
-  outcomes.push(await measureBatch(ours, peers, batch));
+let allAgree = true;
+const ours = await startOurs();
+for (const wanted of flags.models.split(',')) {
+  const subject = subjectOf(wanted);
+  const peers = startPeers(wanted, subject.folder);
+  try {
+    const exact = peers.find(({ form, type }) => form === 'native' && type === 'F32');
+    if (exact && subject.real) allAgree = (await agree(ours, exact, subject)) && allAgree;
+    for (const batch of subject.batches) {
+      const outcome = await measureBatch(ours, peers, subject, batch);
+      outcomes.push(outcome);
+      console.log(tableOf([outcome]).at(-1)?.join(' | '));
+    }
+  } finally {
+    await stopPeers(peers);
+  }
 }
 await ours.stop();
-for (const { server } of peers) await server.stop();
 
 const rows = tableOf(outcomes);
-console.log(formatTable(rows, [0, 1, 2, 3, 5, 6]));
+console.log(formatTable(rows, [...(rows[0] ?? []).keys()].slice(1)));
 if (flags.write) {
+  const lengths = [...new Map(outcomes.map(({ model, tokens }) => [model, tokens]))];
   await writeResult('generate', {
     title: 'Sampling beside llama.cpp',
-    facts: machineFacts({
-      'node-llama-cpp': manifest.dependencies['node-llama-cpp'],
-      model: real ? basename(model) : 'random weights, 15M',
-    }),
+    facts: machineFacts({ 'node-llama-cpp': manifest.dependencies['node-llama-cpp'] }),
     rows,
     notes: [
-      `${tokens} tokens a row, ${threads} threads, float32 weights; medians (slowest–fastest) of ` +
-        `${rounds} rounds by turns; ratios are our speed over theirs.`,
+      `Ours in float32; llama.cpp with the weights in the type that is named. ${threads} threads; ` +
+        `medians (slowest–fastest) of ${rounds} rounds by turns; ratios are our speed over theirs. ` +
+        `Tokens of a row: ${lengths.map(([model, tokens]) => `${tokens} of ${model}`).join(', ')}. ` +
+        'Models other than stories15M have random weights.',
     ],
-    numbers: { tokens, rounds, threads, outcomes },
+    numbers: { rounds, threads, outcomes },
   });
 }
-process.exit(agrees ? 0 : 1);
+process.exit(allAgree ? 0 : 1);

@@ -5,15 +5,22 @@
  */
 import { z } from 'zod';
 import { defined } from '../src/errors.js';
-import { writeFileAtomic } from '../src/files.js';
-import { encodeFloats } from '../src/model/dtype.js';
+import { writeFileAtomicFrom } from '../src/files.js';
+import { roundToF16 } from '../src/graph/index.js';
+import { encodeFloats, floatBytes } from '../src/model/dtype.js';
 import type { FloatDtype } from '../src/model/dtype.js';
 import type { ModelFolder } from '../src/model/folder.js';
 import { readJsonInFolder } from '../src/model/jsonFile.js';
 
 /** Number of the type in a tensor's header, and of `general.file_type`. */
-const tensorTypes = { F32: 0, F16: 1, BF16: 30 } as const;
-const fileTypes = { F32: 0, F16: 1, BF16: 32 } as const;
+const tensorTypes = { F32: 0, F16: 1, Q8_0: 8, BF16: 30 } as const;
+const fileTypes = { F32: 0, F16: 1, Q8_0: 7, BF16: 32 } as const;
+
+/** `Q8_0`: 32 weights in a row as bytes that share a scale in F16. */
+export type GgufType = FloatDtype | 'Q8_0';
+
+/** Weights of a block of `Q8_0`, and its bytes: the scale, and one for each. */
+const [blockWeights, blockBytes] = [32, 34];
 
 /** A metadata value with its GGUF type. */
 export type GgufValue =
@@ -27,19 +34,19 @@ export interface GgufTensor {
   name: string;
   /** As in PyTorch, outermost first; the file has them innermost first. */
   shape: readonly number[];
-  type: FloatDtype;
-  /** Row-major, always float32 here; rounded to `type` in the file. */
-  data: Float32Array;
+  type: GgufType;
+  /** Row-major, always float32 here; rounded to `type` in the file. Asked for when it is written. */
+  data: () => Float32Array;
 }
 
 const valueTypes = { uint32: 4, int32: 5, float32: 6, bool: 7, string: 8, array: 9 } as const;
 const alignment = 32;
 
-/** The file as parts to be written one after another. */
-export function encodeGguf(
+/** The file as parts to be written one after another; one tensor is in memory at a time. */
+export function* encodeGguf(
   metadata: Readonly<Record<string, GgufValue>>,
   tensors: readonly GgufTensor[],
-): Uint8Array[] {
+): Generator<Uint8Array> {
   const head = byteWriter();
   head.raw(new TextEncoder().encode('GGUF'));
   head.uint32(3);
@@ -49,18 +56,56 @@ export function encodeGguf(
     head.string(key);
     writeValue(head, value);
   }
-  const data = tensors.map((tensor) => encodeFloats(tensor.data, tensor.type));
   let offset = 0;
-  tensors.forEach((tensor, i) => {
+  for (const tensor of tensors) {
     head.string(tensor.name);
     head.uint32(tensor.shape.length);
     for (const size of [...tensor.shape].reverse()) head.uint64(size);
     head.uint32(tensorTypes[tensor.type]);
     head.uint64(offset);
-    offset += roundUp(defined(data[i], 'tensor data').length);
-  });
+    offset += roundUp(encodedBytes(tensor));
+  }
   const header = head.bytes();
-  return [header, padding(header.length), ...data.flatMap((d) => [d, padding(d.length)])];
+  yield header;
+  yield padding(header.length);
+  for (const { type, data } of tensors) {
+    const values = data();
+    const bytes = type === 'Q8_0' ? quantize(values) : encodeFloats(values, type);
+    yield bytes;
+    yield padding(bytes.length);
+  }
+}
+
+/** Bytes of a tensor in the file. Throws where its rows are no whole blocks. */
+function encodedBytes({ name, shape, type }: GgufTensor): number {
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (type !== 'Q8_0') return count * floatBytes[type];
+  if ((shape.at(-1) ?? 0) % blockWeights === 0) return (count / blockWeights) * blockBytes;
+  throw new Error(`${name}: Q8_0 needs rows of a multiple of ${blockWeights} weights`);
+}
+
+/** ggml's `quantize_row_q8_0`: the largest of 32 weights becomes ±127. */
+function quantize(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array((values.length / blockWeights) * blockBytes);
+  const signed = new Int8Array(bytes.buffer);
+  const view = new DataView(bytes.buffer);
+  const scale = new Float32Array(1);
+  const scaleBits = new Uint32Array(scale.buffer);
+  for (let from = 0, at = 0; from < values.length; from += blockWeights, at += blockBytes) {
+    let largest = 0;
+    for (let i = from; i < from + blockWeights; i++) {
+      largest = Math.max(largest, Math.abs(values[i] as number));
+    }
+    scale[0] = largest / 127;
+    view.setUint16(at, roundToF16(scaleBits[0] as number), true);
+    const inverse = largest === 0 ? 0 : 127 / largest;
+    for (let i = 0; i < blockWeights; i++) {
+      const value = (values[from + i] as number) * inverse;
+      // Halves away from zero, as C's `roundf`.
+      signed[at + 2 + i] = Math.sign(value) * Math.round(Math.abs(value));
+    }
+  }
+  return bytes;
 }
 
 const configSchema = z.object({
@@ -102,7 +147,7 @@ type TokenizerJson = z.infer<typeof tokenizerSchema>;
  * placeholder. Matrices are rounded to `type`; norms stay float32 as llama.cpp wants them. Throws
  * `WRITE_FAILED`, what the folder throws, and a `ZodError` for a Llama this writer leaves out.
  */
-export function writeLlamaGguf(file: string, folder: ModelFolder, type: FloatDtype): void {
+export function writeLlamaGguf(file: string, folder: ModelFolder, type: GgufType): void {
   const config = configSchema.parse(folder.config);
   const tokenizer = readJsonInFolder(folder.folder, 'tokenizer.json', tokenizerSchema);
   const metadata: Record<string, GgufValue> = {
@@ -113,7 +158,7 @@ export function writeLlamaGguf(file: string, folder: ModelFolder, type: FloatDty
     ...tokenizerMetadata(config, tokenizer ?? placeholderTokenizer(config)),
   };
   const tensors = llamaTensors(config, (name) => folder.tensors.read(name), type);
-  writeFileAtomic(file, ...encodeGguf(metadata, tensors));
+  writeFileAtomicFrom(file, encodeGguf(metadata, tensors));
 }
 
 function llamaMetadata(config: LlamaConfig): Record<string, GgufValue> {
@@ -199,7 +244,7 @@ function placeholderTokenizer(config: LlamaConfig): TokenizerJson {
 function llamaTensors(
   config: LlamaConfig,
   read: (name: string) => Float32Array,
-  type: FloatDtype,
+  type: GgufType,
 ): GgufTensor[] {
   const { hidden_size: dim, intermediate_size: ffn, vocab_size: vocab } = config;
   const { num_attention_heads: heads, num_key_value_heads: kvHeads } = config;
@@ -208,23 +253,25 @@ function llamaTensors(
     name: `${name}.weight`,
     shape: [rows, columns],
     type,
-    data: read(`${from}.weight`),
+    data: () => read(`${from}.weight`),
   });
   const norm = (name: string, from: string): GgufTensor => ({
     name: `${name}.weight`,
     shape: [dim],
     type: 'F32',
-    data: read(`${from}.weight`),
+    data: () => read(`${from}.weight`),
+  });
+  const rotated = (tensor: GgufTensor, count: number): GgufTensor => ({
+    ...tensor,
+    data: () => interleaveHalves(tensor.data(), count, dim),
   });
   const layers = Array.from({ length: config.num_hidden_layers }, (_, i) => {
     const to = `blk.${i}`;
     const from = `model.layers.${i}`;
-    const q = matrix(`${to}.attn_q`, `${from}.self_attn.q_proj`, dim, dim);
-    const k = matrix(`${to}.attn_k`, `${from}.self_attn.k_proj`, kvDim, dim);
     return [
       norm(`${to}.attn_norm`, `${from}.input_layernorm`),
-      { ...q, data: interleaveHalves(q.data, heads, dim) },
-      { ...k, data: interleaveHalves(k.data, kvHeads, dim) },
+      rotated(matrix(`${to}.attn_q`, `${from}.self_attn.q_proj`, dim, dim), heads),
+      rotated(matrix(`${to}.attn_k`, `${from}.self_attn.k_proj`, kvDim, dim), kvHeads),
       matrix(`${to}.attn_v`, `${from}.self_attn.v_proj`, kvDim, dim),
       matrix(`${to}.attn_output`, `${from}.self_attn.o_proj`, dim, dim),
       norm(`${to}.ffn_norm`, `${from}.post_attention_layernorm`),

@@ -1,14 +1,15 @@
 /**
- * The models that the benchmarks train and sample: Llamas of three sizes with random weights, so
+ * The models that the benchmarks train and sample: Llamas of five sizes with random weights, so
  * that every peer starts from the same numbers and nothing has to be downloaded.
  */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../src/files.js';
+import { encodeFloats, floatBytes, type FloatDtype } from '../src/model/dtype.js';
 import { writeSafetensors } from '../src/model/safetensorsWriter.js';
 import type { TensorSpec } from '../src/model/safetensorsHeader.js';
 import { createRandom } from '../src/random.js';
 
-export type ShapeName = '15M' | '42M' | '110M';
+export type ShapeName = '15M' | '42M' | '110M' | '350M' | '1.1B';
 
 /** The fields of a Hugging Face `config.json` that say the sizes of a Llama. */
 export interface LlamaShape {
@@ -23,15 +24,48 @@ export interface LlamaShape {
 
 const common = { vocab_size: 32000, tie_word_embeddings: true };
 
-/** Those of karpathy's tinyllamas. */
+/** The first three are those of karpathy's tinyllamas, the last is TinyLlama's. */
 export const shapes: Record<ShapeName, LlamaShape> = {
   '15M': { ...sizes(288, 6, 6, 768), ...common },
   '42M': { ...sizes(512, 8, 8, 1376), ...common },
   '110M': { ...sizes(768, 12, 12, 2048), ...common },
+  '350M': { ...sizes(1024, 24, 16, 2816), ...common },
+  '1.1B': {
+    ...sizes(2048, 22, 32, 5632),
+    ...common,
+    num_key_value_heads: 4,
+    tie_word_embeddings: false,
+  },
 };
 
+/** How their weights lie on the disk. Half precision where float32 would take 4.4 GB. */
+export const storedAs: Record<ShapeName, FloatDtype> = {
+  '15M': 'F32',
+  '42M': 'F32',
+  '110M': 'F32',
+  '350M': 'F32',
+  '1.1B': 'BF16',
+};
+
+export function isShapeName(name: string): name is ShapeName {
+  return Object.hasOwn(shapes, name);
+}
+
+/** Names from a flag, `15M,110M`. Throws on one that is none. */
+export function shapeNames(list: string): ShapeName[] {
+  return list
+    .split(',')
+    .filter(Boolean)
+    .map((name) => {
+      if (isShapeName(name)) return name;
+      throw new Error(`no shape ${name}; there are ${Object.keys(shapes).join(', ')}`);
+    });
+}
+
+const torchTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+
 /** A whole `config.json`. */
-export function configOf(shape: LlamaShape): Record<string, unknown> {
+export function configOf(shape: LlamaShape, dtype: FloatDtype = 'F32'): Record<string, unknown> {
   return {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
@@ -43,17 +77,17 @@ export function configOf(shape: LlamaShape): Record<string, unknown> {
     attention_bias: false,
     bos_token_id: 1,
     eos_token_id: 2,
-    torch_dtype: 'float32',
+    torch_dtype: torchTypes[dtype],
   };
 }
 
 /** Every weight of the model under its Hugging Face name. */
-export function tensorsOf(shape: LlamaShape): TensorSpec[] {
+export function tensorsOf(shape: LlamaShape, dtype: FloatDtype = 'F32'): TensorSpec[] {
   const { hidden_size: dim, intermediate_size: ffn, vocab_size: vocab } = shape;
   const kv = (dim / shape.num_attention_heads) * shape.num_key_value_heads;
   const tensor = (name: string, ...size: number[]): TensorSpec => ({
     name: `${name}.weight`,
-    dtype: 'F32',
+    dtype,
     shape: size,
   });
   const layers = Array.from({ length: shape.num_hidden_layers }, (_, i) => {
@@ -104,19 +138,47 @@ export function stepFlops(shape: LlamaShape, batch: number, time: number): StepF
 }
 
 /**
- * Writes a Hugging Face folder without a tokenizer: float32 weights from a normal distribution of
- * standard deviation 0.02 (Llama's own start), norms at 1. The same seed gives the same folder.
+ * Numbers drawn for a whole model. A prime, so that no two rows of a matrix hold the same ones unless
+ * they are this many rows apart.
  */
-export function writeRandomModel(folder: string, shape: LlamaShape, seed: number): void {
-  const tensors = tensorsOf(shape);
-  const streams = new Map(tensors.map((tensor, i) => [tensor.name, i]));
+const drawn = 1_000_003;
+
+/**
+ * Writes a Hugging Face folder without a tokenizer: weights from a normal distribution of standard
+ * deviation 0.02 (Llama's own start), norms at 1. One block of numbers is drawn and every matrix
+ * reads it from a place of its own, around and around: a billion weights are written as fast as the
+ * disk takes them. The same seed gives the same folder.
+ */
+export function writeRandomModel(
+  folder: string,
+  shape: LlamaShape,
+  seed: number,
+  dtype: FloatDtype = 'F32',
+): void {
+  const tensors = tensorsOf(shape, dtype);
+  const random = createRandom(seed);
+  const block = encodeFloats(
+    Float32Array.from({ length: drawn }, () => 0.02 * random.normal()),
+    dtype,
+  );
+  const begins = new Map(tensors.map(({ name }) => [name, random.below(drawn)]));
   writeSafetensors(join(folder, 'model.safetensors'), tensors, (tensor) => {
-    const values = new Float32Array(sizeOf(tensor)).fill(1);
-    if (tensor.shape.length === 1) return values;
-    const random = createRandom(seed, streams.get(tensor.name) ?? 0);
-    return values.map(() => 0.02 * random.normal());
+    const size = sizeOf(tensor);
+    if (tensor.shape.length === 1) return new Float32Array(size).fill(1);
+    const bytes = floatBytes[dtype];
+    return around(block, (begins.get(tensor.name) ?? 0) * bytes, size * bytes);
   });
-  writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(configOf(shape), null, 2)}\n`);
+  const config = JSON.stringify(configOf(shape, dtype), null, 2);
+  writeFileAtomic(join(folder, 'config.json'), `${config}\n`);
+}
+
+/** `length` bytes of `block` from `begin` on, which after its end goes on at its start. */
+function* around(block: Uint8Array, begin: number, length: number): Generator<Uint8Array> {
+  for (let at = begin, left = length; left > 0; at = 0) {
+    const piece = block.subarray(at, at + left);
+    yield piece;
+    left -= piece.length;
+  }
 }
 
 function sizes(

@@ -1,192 +1,244 @@
 /**
- * `npm run bench:start`: what it costs to know the inputs of a run by their content. A model of
- * `--gb` and a dataset of `--dataset-gb`; the time from the start of a job to the moment when it would write its
- * first sample, with the hashes of its files known and with all of them read again, by turns. Beside
- * it, the hashing alone compared with plain SHA-256.
+ * `npm run bench:start`: how long it takes, and how much memory, from a command to the first sample,
+ * the first score and the first training step. Each is a process of its own, started afresh, ours
+ * and transformers' by turns, with both of glibc's allocators. Fails (exit code 1) when scores or
+ * losses of the two differ: then they do not do the same work.
  *
- *   npm run bench:start -- [--gb 1] [--dataset-gb 0.005] [--runs 2] [--write]
+ *   npm run bench:start -- [--shapes 15M,110M,350M,1.1B] [--works sample,score,step] [--rounds 1]
+ *                          [--samples 1] [--tokens 64] [--rows 4] [--time 128] [--threads N] [--write]
  */
-import { createHash } from 'node:crypto';
-import { closeSync, cpSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
-import { hashFiles } from '../src/engine/identity/hashFiles.js';
-import { runJob } from '../src/engine/job.js';
-import { defined } from '../src/errors.js';
-import { writeFileAtomicFrom } from '../src/files.js';
+import { availableMemory } from '../src/engine/estimate/machine.js';
 import { createRandom } from '../src/random.js';
-import { runConfigSchema } from '../src/runs/configSchema.js';
-import { createRun } from '../src/runs/runFolder.js';
-import { cacheFolder, missing, places, randomModel } from './support/places.js';
-import { machineFacts, writeResult } from './support/report.js';
+import { isSkipped, type Skipped } from './peers/lineProcess.js';
+import { findPython } from './peers/python.js';
+import { torchStart } from './peers/torchStart.js';
+import { parameterCount, shapeNames, shapes, type ShapeName } from './shapes.js';
+import { allocatorNames, allocators, type Allocator } from './support/allocators.js';
+import { alternate } from './support/alternate.js';
+import { runFresh, type FreshRun } from './support/fresh.js';
+import { bundleOurs } from './support/ours.js';
+import { copyTokenizer, knownModel, missing, places } from './support/places.js';
+import { formatBytes, machineFacts, writeResult } from './support/report.js';
+import { works, type StartRequest, type Work } from './support/startRequest.js';
+import { relativeError, spreadOf } from './support/statistics.js';
 
 const { values: flags } = parseArgs({
   options: {
-    gb: { type: 'string', default: '1' },
-    'dataset-gb': { type: 'string', default: '0.005' },
-    runs: { type: 'string', default: '2' },
+    shapes: { type: 'string', default: '15M,110M,350M,1.1B' },
+    works: { type: 'string', default: works.join(',') },
+    rounds: { type: 'string', default: '1' },
+    samples: { type: 'string', default: '1' },
+    tokens: { type: 'string', default: '64' },
+    rows: { type: 'string', default: '4' },
+    time: { type: 'string', default: '128' },
+    threads: { type: 'string', default: String(availableParallelism()) },
     write: { type: 'boolean', default: false },
   },
 });
-const gb = Number(flags.gb);
+const [rounds, samples, tokens, rowCount, time, threads] = [
+  Number(flags.rounds),
+  Number(flags.samples),
+  Number(flags.tokens),
+  Number(flags.rows),
+  Number(flags.time),
+  Number(flags.threads),
+];
+const wantedWorks = works.filter((work) => flags.works.split(',').includes(work));
+
+/** Of scores and losses, relative: both sum in float32, each in its own order. */
+const tolerance = 1e-4;
+
+/** Memory that is wanted before training: the weights as float32 once, a fifth of it, and 250 MB. */
+function wantedBytes(shape: ShapeName): number {
+  return 1.2 * 4 * parameterCount(shapes[shape]) + 250e6;
+}
+
+/** Whether weights, gradients and moments fit, with a fifth for what a step computes, and 1 GB. */
+function trainingFits(shape: ShapeName): boolean {
+  return 1.2 * 16 * parameterCount(shapes[shape]) + 1e9 < availableMemory();
+}
+
+interface Outcome {
+  shape: ShapeName;
+  work: Work;
+  allocator: Allocator;
+  ours: FreshRun[];
+  theirs: FreshRun[];
+}
+
+/** One work of one model, by turns with each allocator. */
+async function measure(shape: ShapeName, work: Work, trains: boolean): Promise<Outcome[]> {
+  const folder = knownModel(shape);
+  copyTokenizer(folder);
+  await readOnce(join(folder, 'model.safetensors'));
+  const random = createRandom(1);
+  const line = (): number[] => Array.from({ length: time }, () => random.below(32000));
+  const rows = Array.from({ length: rowCount }, line);
+  const request: StartRequest = { folder, threads, work, trains, samples, tokens, rows };
+  const outcomes = allocatorNames.map((allocator): Outcome => ({
+    ...{ shape, work, allocator, ours: [], theirs: [] },
+  }));
+  await alternate(
+    rounds,
+    outcomes.flatMap(({ allocator, ours, theirs }) => [
+      async () => void ours.push(await startOurs(request, allocator)),
+      async () => {
+        if (isSkipped(python)) return;
+        theirs.push(await torchStart(python, request, allocators[allocator]));
+      },
+    ]),
+  );
+  return outcomes;
+}
+
+function startOurs(request: StartRequest, allocator: Allocator): Promise<FreshRun> {
+  const command = [process.execPath, starter, JSON.stringify(request)] as const;
+  return runFresh('CFS Studio', [...command], allocators[allocator]);
+}
+
+/** So that the first to read the file does not wait for the disk more than the others. */
+async function readOnce(file: string): Promise<void> {
+  await finished(createReadStream(file, { highWaterMark: 16 << 20 }).resume());
+}
+
+/** Medians of one side. */
+function figuresOf(runs: readonly FreshRun[]) {
+  const median = (of: (run: FreshRun) => number): number => spreadOf(runs.map(of)).median;
+  return {
+    seconds: median(({ done }) => done.seconds),
+    loadedSeconds: median(({ loaded }) => loaded.seconds),
+    peakBytes: median(({ done }) => done.peakBytes),
+    loadedBytes: median(({ loaded }) => loaded.peakBytes),
+    faults: median(({ done }) => done.minorFaults + done.majorFaults),
+    processorSeconds: median(({ done }) => done.userSeconds + done.systemSeconds),
+    cacheBytes: median(({ done }) => done.cacheBytes ?? 0),
+  };
+}
+
+/** Bytes of ours before any training, the decoder's keys and values not counted. */
+function beforeTraining({ work, ours }: Outcome): number {
+  const { peakBytes, loadedBytes, cacheBytes } = figuresOf(ours);
+  return work === 'step' ? loadedBytes : peakBytes - cacheBytes;
+}
+
+/** Largest relative difference of what both computed. */
+function errorOf({ ours, theirs }: Outcome): number {
+  const errors = theirs.map(({ done }, i) => {
+    const our = ours[i]?.done.result;
+    return our === undefined || done.result === undefined ? 0 : relativeError(our, done.result);
+  });
+  return Math.max(0, ...errors);
+}
+
+function rowOf(outcome: Outcome): string[] {
+  const { shape, work, allocator } = outcome;
+  const our = figuresOf(outcome.ours);
+  const their = outcome.theirs.length > 0 ? figuresOf(outcome.theirs) : undefined;
+  const none = '–';
+  const seconds = (value: number): string => value.toFixed(1);
+  const times = (ratio: number): string => `${ratio.toFixed(2)} ×`;
+  const thousands = (count: number): string => (count / 1000).toFixed(0);
+  return [
+    `${shape}, ${work}`,
+    allocator,
+    seconds(our.seconds),
+    their ? seconds(their.seconds) : none,
+    their ? times(their.seconds / our.seconds) : none,
+    seconds(our.loadedSeconds),
+    their ? seconds(their.loadedSeconds) : none,
+    formatBytes(our.peakBytes),
+    their ? formatBytes(their.peakBytes) : none,
+    work === 'sample' ? `${(our.cacheBytes / 1e6).toFixed(1)} MB` : none,
+    times(beforeTraining(outcome) / wantedBytes(shape)),
+    thousands(our.faults),
+    their ? thousands(their.faults) : none,
+    seconds(our.processorSeconds),
+    their ? seconds(their.processorSeconds) : none,
+  ];
+}
+
+const head = [
+  'first',
+  'allocator',
+  'ours, s',
+  'transformers, s',
+  'theirs over ours',
+  'weights read, s',
+  'of transformers',
+  'peak memory',
+  'of transformers',
+  'keys and values',
+  'before training, of what is wanted',
+  'page faults, thousands',
+  'of transformers',
+  'processor, s',
+  'of transformers',
+];
 
 const absent = missing(places.stories15M);
 if (absent) {
-  console.log(`skipped: ${absent.skipped}`);
+  console.log(`bench:start: skipped: ${absent.skipped}`);
   process.exit();
 }
-
-const model = modelOf(gb);
-const dataset = datasetOf(Number(flags['dataset-gb']));
-const weights = join(model, 'model.safetensors');
-
-const hashing = await compareHashing();
-const starts: { known: number; verified: number }[] = [];
-// The first fills the cache and the system's own; it is not counted.
-await startJob(false);
-for (let i = 0; i < Number(flags.runs); i++) {
-  starts.push({ known: await startJob(false), verified: await startJob(true) });
-  console.error(`start ${i + 1}: ${JSON.stringify(starts.at(-1))}`);
-}
-
-const seconds = (value: number): string => `${value.toFixed(2)} s`;
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
-const known = mean(starts.map((one) => one.known));
-const verified = mean(starts.map((one) => one.verified));
-const rows = [
-  ['what', 'time', 'ratio'],
-  ['SHA-256 of the model, plain', seconds(hashing.plain), ''],
-  ['the same beside other work', seconds(hashing.ours), (hashing.plain / hashing.ours).toFixed(2)],
-  ['start of a job, hashes known', seconds(known), ''],
-  ['start of a job, all files hashed', seconds(verified), (verified / known).toFixed(3)],
-];
-console.log(formatTable(rows, [1, 2]));
-if (flags.write) {
-  await writeResult('start', {
-    title: 'What it costs to know the inputs of a run',
-    facts: {
-      ...machineFacts({}),
-      model: `${(statSync(weights).size / 1e9).toFixed(2)} GB`,
-      dataset: `${(statSync(dataset).size / 1e9).toFixed(2)} GB`,
-    },
-    rows,
-    notes: [
-      'The start of a job is the time until it would write its first sample: the model opened and copied to the device, the dataset read and tokenized, the hashes of rows and files compared.',
-    ],
-    numbers: { hashing, starts },
-  });
-}
-
-/** A model of about so many GB with the tokenizer of stories15M. */
-function modelOf(size: number): string {
-  const [width, inner, vocabulary] = [1024, 2816, 32000];
-  const perLayer = 4 * width * width + 3 * width * inner;
-  const layers = Math.max(1, Math.round(((size * 1e9) / 4 - vocabulary * width) / perLayer));
-  const folder = randomModel(`start-${size}GB`, {
-    hidden_size: width,
-    intermediate_size: inner,
-    num_hidden_layers: layers,
-    num_attention_heads: 16,
-    num_key_value_heads: 16,
-    vocab_size: vocabulary,
-    tie_word_embeddings: true,
-  });
-  for (const name of ['tokenizer.json', 'tokenizer_config.json']) {
-    cpSync(join(places.stories15M, name), join(folder, name));
-  }
-  return folder;
-}
-
-/** Tickets of random common words, as JSON lines. */
-function datasetOf(size: number): string {
-  const file = join(cacheFolder, `start-${size}GB.jsonl`);
-  if (existsSync(file)) return file;
-  const words = 'the a boat ticket lost red please find where my order day they went home'.split(
-    ' ',
-  );
-  const random = createRandom(1);
-  const text = (count: number): string =>
-    Array.from({ length: count }, () => words[Math.floor(random.uniform() * words.length)]).join(
-      ' ',
-    );
-  writeFileAtomicFrom(file, lines());
-  return file;
-
-  function* lines(): Generator<string> {
-    for (let left = size * 1e9; left > 0;) {
-      const piece = Array.from({ length: 500 }, () =>
-        JSON.stringify({ prompt: text(30), response: text(60) }),
-      );
-      const joined = `${piece.join('\n')}\n`;
-      left -= joined.length;
-      yield joined;
+const python = findPython(['torch', 'transformers']);
+if (isSkipped(python)) console.log(`transformers: skipped: ${python.skipped}`);
+const starter = await bundleOurs('starter');
+const skipped: (Skipped & { what: string })[] = [];
+const outcomes: Outcome[] = [];
+let disagreements = 0;
+let warm = false;
+for (const shape of shapeNames(flags.shapes)) {
+  const fits = trainingFits(shape);
+  for (const work of wantedWorks) {
+    const what = `${shape}, ${work}`;
+    if (work === 'step' && !fits) {
+      const gigabytes = (availableMemory() / 1e9).toFixed(1);
+      skipped.push({
+        what,
+        skipped: `training does not fit into the ${gigabytes} GB that are free`,
+      });
+      console.log(`${what}: skipped: ${skipped.at(-1)?.skipped}`);
+      continue;
+    }
+    // The first reads the programs of both from the disk; it is not counted.
+    if (!warm) await measure(shape, work, fits);
+    warm = true;
+    for (const outcome of await measure(shape, work, fits)) {
+      outcomes.push(outcome);
+      console.log(rowOf(outcome).join(' | '));
+      const error = errorOf(outcome);
+      if (error <= tolerance) continue;
+      disagreements++;
+      console.error(`FAIL: ${what} differs from transformers' by ${error.toExponential(1)}`);
     }
   }
 }
 
-/** Seconds to hash the model: plainly, and by what a job uses. */
-async function compareHashing(): Promise<{ plain: number; ours: number }> {
-  const times = { plain: Infinity, ours: Infinity };
-  for (let i = 0; i < 3; i++) {
-    times.plain = Math.min(times.plain, await timed(() => void plainHash(weights)));
-    const hash = async (): Promise<void> => {
-      await hashFiles([weights], { verify: true }).hashes;
-    };
-    times.ours = Math.min(times.ours, await timed(hash));
-  }
-  return times;
-}
-
-function plainHash(file: string): string {
-  const hash = createHash('sha256');
-  const piece = Buffer.allocUnsafeSlow(4 << 20);
-  const descriptor = openSync(file, 'r');
-  for (let read = 0; (read = readSync(descriptor, piece)) > 0;) {
-    hash.update(piece.subarray(0, read));
-  }
-  closeSync(descriptor);
-  return hash.digest('hex');
-}
-
-async function timed(work: () => void | Promise<void>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return (performance.now() - began) / 1000;
-}
-
-/** Seconds until a new job would write its first sample; it ends there. */
-async function startJob(verify: boolean): Promise<number> {
-  const config = runConfigSchema.parse({
-    name: 'start',
-    model,
-    dataset,
-    provider: 'cpu',
-    generation: { count: 1 },
-    evaluation: { klSamples: 0 },
+const rows = [head, ...outcomes.map(rowOf)];
+console.log(formatTable(rows, [...head.keys()].slice(2)));
+if (flags.write) {
+  await writeResult('start', {
+    title: 'From the command to the first sample, score and step',
+    facts: machineFacts(isSkipped(python) ? { transformers: python.skipped } : python.versions),
+    rows,
+    notes: [
+      `Every figure is of a process started for it, ${threads} threads, the model's file in the system's ` +
+        `cache; medians of ${rounds}. A sample: ${samples} of ${tokens} tokens from BOS; a score: ` +
+        `${rowCount} rows of ${time} tokens; a step: AdamW on these rows, from float32 weights. The 1.1B ` +
+        'model lies on the disk in BF16.',
+      '“Before training, of what is wanted”: the peak of our process before the first step, without ' +
+        "the decoder's keys and values, over 1.2 float32 copies of the weights and 250 MB; at most 1 is wanted. " +
+        'Where training fits, our process has room for gradients and moments, as in a run.',
+      'Allocators: “plain” is glibc as it is, “huge pages” GLIBC_TUNABLES=glibc.malloc.hugetlb=1, for both sides.',
+      ...skipped.map((one) => `Skipped: ${one.what}: ${one.skipped}.`),
+    ],
+    numbers: { samples, tokens, rows: rowCount, time, threads, skipped, outcomes },
   });
-  const run = createRun(join(cacheFolder, 'start'), config);
-  const reached = new Error('reached');
-  const began = performance.now();
-  let ended: number | undefined;
-  try {
-    await runJob({
-      run,
-      resume: false,
-      until: 'samples',
-      verify,
-      signal: new AbortController().signal,
-      onEvent: (event) => {
-        if (event.type !== 'phase' || event.phase !== 'generating') return;
-        ended = performance.now();
-        throw reached;
-      },
-    });
-  } catch (error) {
-    if (error !== reached) throw error;
-  } finally {
-    rmSync(run.folder, { recursive: true, force: true });
-  }
-  return (defined(ended, 'first sample') - began) / 1000;
 }
+process.exit(disagreements > 0 ? 1 : 0);

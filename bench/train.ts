@@ -1,32 +1,27 @@
 /**
  * `npm run bench:train`: our optimizer step beside PyTorch's on the same Llama, batch and settings,
- * by turns in one run. Fails (exit code 1) when the losses of the two do not agree: then they do not
- * do the same work, and the times mean nothing.
+ * by turns in one run. PyTorch computes in float32 and in bfloat16 (autocast), each with its fastest
+ * attention and optimizer; all sides, ours too, with the faster of two allocators. Fails (exit code
+ * 1) when the losses do not agree: then they do not do the same work, and the times mean nothing.
  *
- *   npm run bench:train -- [--shapes 15M,42M,110M] [--steps N] [--batch 16] [--time 128]
+ *   npm run bench:train -- [--shapes 15M,42M,110M,350M] [--steps N] [--batches 16,4] [--time 128]
  *                          [--compile 15M] [--threads N] [--write]
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
-import { messageOf } from '../src/errors.js';
+import { defined } from '../src/errors.js';
 import { createRandom } from '../src/random.js';
 import { isSkipped, type Skipped } from './peers/lineProcess.js';
 import { findPython, type PeerPython } from './peers/python.js';
-import {
-  rankTorchSettings,
-  startTorchTrainer,
-  type TorchSettings,
-  type TorchStep,
-  type TorchTrainer,
-} from './peers/torchTrain.js';
-import { shapes, stepFlops, type LlamaShape } from './shapes.js';
-import { alternate } from './support/alternate.js';
+import type { TorchSettings } from './peers/torchTrain.js';
+import { isShapeName, parameterCount, shapes, stepFlops, type LlamaShape } from './shapes.js';
+import { contest, timedSteps, type Standing } from './support/contest.js';
 import { startOurs } from './support/ours.js';
-import { randomModel } from './support/places.js';
+import { knownModel, randomModel } from './support/places.js';
 import { formatBytes, formatSpread, machineFacts, writeResult } from './support/report.js';
-import type { Answers } from './support/requests.js';
 import { rateOf, relativeError, spreadOf, type Spread } from './support/statistics.js';
+import { compiled, ours, torch, type Lesson, type TorchContestant } from './support/trainers.js';
 
 /** `tiny` only shows that everything runs. */
 const known: Record<string, LlamaShape> = {
@@ -43,109 +38,77 @@ const known: Record<string, LlamaShape> = {
 };
 
 /** Steps that are timed; larger models take longer and vary less. */
-const timedSteps: Record<string, number> = { tiny: 4, '15M': 8, '42M': 5, '110M': 3 };
-const warmUpSteps = 1;
+const defaultSteps: Record<string, number> = { tiny: 4, '15M': 8, '42M': 5, '110M': 3, '350M': 2 };
 
 /**
  * Of the losses, relative. Both sides sum in float32 in orders of their own, and AdamW's first steps
  * move every weight by the full rate whatever the size of its gradient, so that a gradient that is
- * all rounding may go either way: the difference grows with the steps (15M: 1e-6 within five).
+ * all rounding may go either way: the difference grows with the steps (15M: 1e-6 within five). In
+ * bfloat16 every product is rounded to 8 bits.
  */
-const lossTolerance = 1e-4;
-
-const training = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, clip: 1 };
-const learningRate = 1e-3;
-const seed = 1;
+const tolerances = { float32: 1e-4, bfloat16: 5e-2 };
 
 const squareSize = 2048;
 
 const { values: flags } = parseArgs({
   options: {
-    shapes: { type: 'string', default: '15M,42M,110M' },
+    shapes: { type: 'string', default: '15M,42M,110M,350M' },
     steps: { type: 'string' },
-    batch: { type: 'string', default: '16' },
+    batches: { type: 'string', default: '16,4' },
     time: { type: 'string', default: '128' },
     compile: { type: 'string', default: '15M' },
     threads: { type: 'string', default: String(availableParallelism()) },
     write: { type: 'boolean', default: false },
   },
 });
-const [batch, time, threads] = [Number(flags.batch), Number(flags.time), Number(flags.threads)];
+const [time, threads] = [Number(flags.time), Number(flags.threads)];
 
-/** A PyTorch trainer with its model loaded, and what it has measured. */
-interface Peer {
-  trainer: TorchTrainer;
-  steps: TorchStep[];
-}
-
-function isRunning(peer: Peer | Skipped | undefined): peer is Peer {
-  return peer !== undefined && !isSkipped(peer);
+/** One of PyTorch's modes: how it did, and how it was set. */
+interface Mode {
+  standing: Standing;
+  settings: TorchSettings;
 }
 
 interface Outcome {
   shape: string;
-  steps: Answers['step'][];
-  memory: Answers['memory'];
+  batch: number;
+  ours: Standing;
+  modes: Mode[];
+  /** Why there is no `torch.compile`. */
+  notCompiled?: Skipped | undefined;
   /** Seconds of plain products of square matrices. */
   square: number[];
-  torch?: TorchOutcome & Pick<TorchSettings, 'attention' | 'optimizer'>;
-  compiled?: TorchOutcome | Skipped;
 }
 
-interface TorchOutcome {
-  steps: TorchStep[];
-  memory: Answers['memory'];
-}
-
-async function measureShape(name: string, python: PeerPython | Skipped): Promise<Outcome> {
+async function measure(
+  name: string,
+  batch: number,
+  python: PeerPython | Skipped,
+): Promise<Outcome> {
   const shape = shapeOf(name);
-  const folder = randomModel(name, shape);
-  const random = createRandom(seed);
+  const random = createRandom(1);
   const ids = Array.from({ length: batch * time }, () => random.below(shape.vocab_size));
-  const torchBatch = { batch, time, ids };
-  const ours = await startOurs();
+  const folder = isShapeName(name) ? knownModel(name) : randomModel(name, shape);
+  const lesson = { folder, batch, time, ids, threads };
+  const mine = await ours(lesson);
+  const { peers, notCompiled } = await peersFor(name, lesson, python);
   const multiplier = await startOurs();
-  const best = isSkipped(python) ? undefined : await fastestSettings(python, folder, torchBatch);
-  const eager = best && (await openTorch(python as PeerPython, best, torchBatch));
-  const compiled =
-    best && flags.compile.split(',').includes(name)
-      ? await tryCompiled(python as PeerPython, best, torchBatch)
-      : undefined;
-  const peers = [eager, compiled].filter(isRunning);
-
-  const rows = Array.from({ length: batch }, (_, row) => ({
-    ids: ids.slice(row * time, (row + 1) * time),
-    supervised: Array.from({ length: time }, (_, i) => (i === 0 ? 0 : 1)),
-  }));
-  const settings = { folder, threads, time, maxTokens: batch * time, decayVectors: true };
-  await ours.request('trainer', { ...settings, ...training });
-  const steps: Answers['step'][] = [];
-  const ourStep = async (): Promise<void> => {
-    steps.push(await ours.request('step', { rows, learningRate }));
-  };
-  for (let i = 0; i < warmUpSteps; i++) await ourStep();
   const square: number[] = [];
-  await alternate(Number(flags.steps ?? timedSteps[name]), [
+  const standings = await contest(
+    [mine, ...peers],
+    Number(flags.steps ?? defaultSteps[name] ?? 2),
     async () => {
       const request = { size: squareSize, repeats: 3, threads };
       square.push(...(await multiplier.request('square', request)).seconds);
     },
-    ourStep,
-    ...peers.map(({ trainer, steps: theirs }) => async () => {
-      theirs.push(await trainer.step(torchBatch));
-    }),
-  ]);
-  const outcome: Outcome = {
-    shape: name,
-    steps,
-    memory: await ours.request('memory', {}),
-    square,
-    torch: eager && best && { ...best, ...(await finish(eager)) },
-    compiled: compiled && (isSkipped(compiled) ? compiled : await finish(compiled)),
-  };
-  await ours.stop();
+  );
   await multiplier.stop();
-  return outcome;
+  const [own, ...others] = standings;
+  const modes = others.map((standing, i) => ({
+    standing,
+    settings: defined(peers[i], 'peer').settings,
+  }));
+  return { shape: name, batch, ours: defined(own, 'ours'), modes, notCompiled, square };
 }
 
 function shapeOf(name: string): LlamaShape {
@@ -154,193 +117,192 @@ function shapeOf(name: string): LlamaShape {
   throw new Error(`no shape ${name}; there are ${Object.keys(known).join(', ')}`);
 }
 
-async function fastestSettings(
-  python: PeerPython,
-  folder: string,
-  torchBatch: { batch: number; time: number; ids: number[] },
-): Promise<TorchSettings> {
-  const { beta1, beta2, epsilon, weightDecay, clip } = training;
-  const settings = {
-    folder,
-    lr: learningRate,
-    betas: [beta1, beta2] as [number, number],
-    eps: epsilon,
-    weightDecay,
-    clip,
-    seed,
-  };
-  const [best] = await rankTorchSettings(python, threads, settings, torchBatch, 1);
-  if (best === undefined) throw new Error('no setting of PyTorch was timed');
-  const { attention, optimizer } = best;
-  return { ...settings, attention, optimizer, mode: 'eager' };
-}
-
-/** Loads the model and does the steps to warm up. */
-async function openTorch(
-  python: PeerPython,
-  settings: TorchSettings,
-  torchBatch: { batch: number; time: number; ids: number[] },
-): Promise<Peer> {
-  const trainer = startTorchTrainer(python, threads);
-  await trainer.load(settings);
-  const steps: TorchStep[] = [];
-  for (let i = 0; i < warmUpSteps; i++) steps.push(await trainer.step(torchBatch));
-  return { trainer, steps };
-}
-
-/** `torch.compile` does not work everywhere; where it does not, the comparison runs without it. */
-async function tryCompiled(
-  python: PeerPython,
-  settings: TorchSettings,
-  torchBatch: { batch: number; time: number; ids: number[] },
-): Promise<Peer | Skipped> {
-  try {
-    return await openTorch(python, { ...settings, mode: 'compile' }, torchBatch);
-  } catch (error) {
-    return { skipped: messageOf(error).split('\n').slice(0, 3).join(' ') };
-  }
-}
-
-async function finish({ trainer, steps }: Peer): Promise<TorchOutcome> {
-  const memory = await trainer.memory();
-  await trainer.stop();
-  return { steps, memory };
+/** PyTorch in both precisions, and compiled in the faster one where that is asked for. */
+async function peersFor(
+  name: string,
+  lesson: Lesson,
+  python: PeerPython | Skipped,
+): Promise<{ peers: TorchContestant[]; notCompiled?: Skipped }> {
+  if (isSkipped(python)) return { peers: [] };
+  const single = await torch(python, lesson, 'float32');
+  const half = await torch(python, lesson, 'bfloat16');
+  const eager = [single, half];
+  if (!flags.compile.split(',').includes(name)) return { peers: eager };
+  const faster = half.expectedSeconds < single.expectedSeconds ? half : single;
+  const one = await compiled(python, lesson, faster);
+  return isSkipped(one) ? { peers: eager, notCompiled: one } : { peers: [...eager, one] };
 }
 
 interface Figures {
-  ours: Spread;
+  /** Tokens per second. */
+  rate: Spread;
+  /** Share of the step, and nanoseconds per weight. */
   optimizerShare: number;
+  optimizerNs: number;
+}
+
+interface ModeFigures extends Figures {
+  name: string;
+  /** Largest relative difference of a step's loss from ours. */
+  lossError: number;
+  agrees: boolean;
+}
+
+interface OutcomeFigures {
+  ours: Figures;
+  modes: ModeFigures[];
+  /** The fastest of PyTorch's; our speed and our peak of memory over its. */
+  best?: { name: string; speedRatio: number; memoryRatio: number } | undefined;
   /** Our FLOP/s, and those of the plain product. */
   flops: number;
   squareFlops: number;
-  theirs?: TorchFigures;
-  compiled?: TorchFigures;
 }
 
-interface TorchFigures {
-  rate: Spread;
-  /** Our median speed over theirs, our peak of memory over theirs. */
-  speedRatio: number;
-  memoryRatio: number;
-  optimizerShare: number;
-  /** Largest relative difference of a step's loss. */
-  lossError: number;
-}
-
-function figuresOf(outcome: Outcome): Figures {
-  const timed = outcome.steps.slice(warmUpSteps);
-  const ours = rateOf(batch * time, seconds(timed));
-  const share = (steps: readonly { seconds: number; optimizer: number }[]): number =>
-    spreadOf(steps.map((step) => step.optimizer / step.seconds)).median;
-  const beside = ({ steps, memory }: TorchOutcome): TorchFigures => {
-    const rate = rateOf(batch * time, seconds(steps.slice(warmUpSteps)));
-    const errors = steps.map(({ loss }, i) => relativeError(outcome.steps[i]?.loss ?? NaN, loss));
+function figuresOf(outcome: Outcome): OutcomeFigures {
+  const { batch, modes, square } = outcome;
+  const shape = shapeOf(outcome.shape);
+  const of = (standing: Standing): Figures => {
+    const steps = timedSteps(standing);
+    const median = (value: (step: (typeof steps)[number]) => number): number =>
+      spreadOf(steps.map(value)).median;
+    const rate = rateOf(
+      batch * time,
+      steps.map(({ seconds }) => seconds),
+    );
     return {
       rate,
-      speedRatio: ours.median / rate.median,
-      memoryRatio: outcome.memory.peakBytes / memory.peakBytes,
-      optimizerShare: share(steps.slice(warmUpSteps)),
-      lossError: Math.max(...errors),
+      optimizerShare: median(({ optimizer, seconds }) => optimizer / seconds),
+      optimizerNs: (1e9 * median(({ optimizer }) => optimizer)) / parameterCount(shape),
     };
   };
-  const { torch, compiled } = outcome;
+  const our = of(outcome.ours);
+  const theirs = modes.map(({ standing, settings }): ModeFigures => {
+    const lossError = lossDifference(outcome.ours, standing);
+    const agrees = lossError <= tolerances[settings.precision];
+    return { name: standing.name, ...of(standing), lossError, agrees };
+  });
+  const [fastest] = [...theirs.keys()].sort((a, b) => median(theirs[b]) - median(theirs[a]));
+  const best = fastest === undefined ? undefined : modes[fastest]?.standing;
   return {
-    ours,
-    optimizerShare: share(timed),
-    flops: stepFlops(shapeOf(outcome.shape), batch, time).total / spreadOf(seconds(timed)).median,
-    squareFlops: (2 * squareSize ** 3) / spreadOf(outcome.square).median,
-    theirs: torch && beside(torch),
-    compiled: compiled && !isSkipped(compiled) ? beside(compiled) : undefined,
+    ours: our,
+    modes: theirs,
+    best: best && {
+      name: best.name,
+      speedRatio: our.rate.median / median(theirs[fastest ?? 0]),
+      memoryRatio: outcome.ours.peakBytes / best.peakBytes,
+    },
+    flops: (stepFlops(shape, batch, time).total / (batch * time)) * our.rate.median,
+    squareFlops: (2 * squareSize ** 3) / spreadOf(square).median,
   };
 }
 
-function seconds(steps: readonly { seconds: number }[]): number[] {
-  return steps.map((step) => step.seconds);
+function median(figures: Figures | undefined): number {
+  return figures?.rate.median ?? 0;
 }
 
-/** One line of the table for each outcome, headings first. */
-function tableOf(outcomes: readonly { outcome: Outcome; figures: Figures }[]): string[][] {
+/** The largest, relative, of steps with the same number. */
+function lossDifference(own: Standing, other: Standing): number {
+  const errors = other.turns.flatMap((turn, i) =>
+    turn.map(({ loss }, step) => relativeError(own.turns[i]?.[step]?.loss ?? NaN, loss)),
+  );
+  return Math.max(...errors);
+}
+
+const head = [
+  'shape',
+  'batch',
+  'ours, tokens/s',
+  'PyTorch float32',
+  'bfloat16',
+  'torch.compile',
+  'its best mode',
+  'ours over it',
+  'peak memory',
+  'of its best mode',
+  'ratio',
+  'optimizer',
+  'of its best mode',
+  'GFLOP/s',
+  'of MatMul',
+];
+
+/** One line of the table. */
+function rowOf({ outcome, figures }: { outcome: Outcome; figures: OutcomeFigures }): string[] {
   const none = '–';
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const times = (ratio: number | undefined): string => (ratio ? `${ratio.toFixed(2)} ×` : none);
+  const named = (name: string | undefined): ModeFigures | undefined =>
+    figures.modes.find((mode) => mode.name === name);
+  const rate = (one: Figures | undefined): string => (one ? formatSpread(one.rate) : none);
+  const optimizer = (one: Figures | undefined): string =>
+    one ? `${percent(one.optimizerShare)}, ${one.optimizerNs.toFixed(1)} ns` : none;
+  const bestPeak = outcome.modes.find(({ standing }) => standing.name === figures.best?.name);
   return [
-    [
-      'shape',
-      'ours, tokens/s',
-      'PyTorch eager',
-      'ratio',
-      'torch.compile',
-      'ratio',
-      'peak memory',
-      'of PyTorch',
-      'ratio',
-      'optimizer',
-      'of PyTorch',
-      'GFLOP/s',
-      'of MatMul',
-    ],
-    ...outcomes.map(({ outcome, figures }) => [
-      outcome.shape,
-      formatSpread(figures.ours),
-      figures.theirs ? formatSpread(figures.theirs.rate) : none,
-      times(figures.theirs?.speedRatio),
-      figures.compiled ? formatSpread(figures.compiled.rate) : none,
-      times(figures.compiled?.speedRatio),
-      formatBytes(outcome.memory.peakBytes),
-      outcome.torch ? formatBytes(outcome.torch.memory.peakBytes) : none,
-      times(figures.theirs?.memoryRatio),
-      percent(figures.optimizerShare),
-      figures.theirs ? percent(figures.theirs.optimizerShare) : none,
-      (figures.flops / 1e9).toFixed(0),
-      percent(figures.flops / figures.squareFlops),
-    ]),
+    outcome.shape,
+    `${outcome.batch} × ${time}`,
+    rate(figures.ours),
+    rate(named('float32')),
+    rate(named('bfloat16')),
+    rate(named('compiled')),
+    figures.best?.name ?? none,
+    times(figures.best?.speedRatio),
+    formatBytes(outcome.ours.peakBytes),
+    bestPeak ? formatBytes(bestPeak.standing.peakBytes) : none,
+    times(figures.best?.memoryRatio),
+    optimizer(figures.ours),
+    optimizer(named(figures.best?.name)),
+    (figures.flops / 1e9).toFixed(0),
+    percent(figures.flops / figures.squareFlops),
   ];
+}
+
+function show({ ours: own, modes, notCompiled }: Outcome, figures: OutcomeFigures): void {
+  const losses = ({ turns }: Standing): string =>
+    turns.map((turn) => turn.map(({ loss }) => loss.toFixed(5)).join(' ')).join(' | ');
+  console.log(`  ours: ${own.allocator}; losses ${losses(own)}`);
+  for (const { standing, settings } of modes) {
+    const { name, allocator } = standing;
+    const { attention, optimizer } = settings;
+    console.log(`  ${name}: ${attention}, ${optimizer}, ${allocator}; losses ${losses(standing)}`);
+  }
+  if (notCompiled) console.log(`  torch.compile: skipped: ${notCompiled.skipped}`);
+  for (const { name, agrees, lossError } of figures.modes) {
+    if (agrees) continue;
+    console.error(`  FAIL: losses differ from ${name}'s by ${lossError.toExponential(1)}`);
+  }
 }
 
 const python = findPython(['torch', 'transformers']);
 if (isSkipped(python)) console.log(`PyTorch: skipped: ${python.skipped}`);
-const measured: { outcome: Outcome; figures: Figures }[] = [];
-let disagreements = 0;
+const measured: { outcome: Outcome; figures: OutcomeFigures }[] = [];
 for (const name of flags.shapes.split(',')) {
-  console.log(`${name}: batch ${batch} × ${time}, ${threads} threads`);
-  const outcome = await measureShape(name, python);
-  const figures = figuresOf(outcome);
-  measured.push({ outcome, figures });
-  const { torch, compiled } = outcome;
-  const losses = (steps: readonly { loss: number }[]): string =>
-    steps.map(({ loss }) => loss.toFixed(5)).join(' ');
-  console.log(`  losses, ours:           ${losses(outcome.steps)}`);
-  if (torch) {
-    console.log(`  losses, PyTorch:        ${losses(torch.steps)}`);
-    console.log(`  PyTorch's fastest:      ${torch.attention}, ${torch.optimizer}`);
-  }
-  if (compiled && isSkipped(compiled)) {
-    console.log(`  torch.compile: skipped: ${compiled.skipped}`);
-  }
-  for (const [peer, { lossError }] of Object.entries({
-    PyTorch: figures.theirs ?? { lossError: 0 },
-    'torch.compile': figures.compiled ?? { lossError: 0 },
-  })) {
-    if (lossError <= lossTolerance) continue;
-    disagreements++;
-    console.error(`  FAIL: losses differ from ${peer}'s by ${lossError.toExponential(1)}`);
+  for (const batch of flags.batches.split(',').map(Number)) {
+    console.log(`${name}: batch ${batch} × ${time}, ${threads} threads`);
+    const outcome = await measure(name, batch, python);
+    const figures = figuresOf(outcome);
+    measured.push({ outcome, figures });
+    show(outcome, figures);
   }
 }
 
-const rows = tableOf(measured);
-console.log(formatTable(rows, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]));
+const rows = [head, ...measured.map(rowOf)];
+console.log(formatTable(rows, [...head.keys()].slice(2)));
 if (flags.write) {
   await writeResult('train', {
     title: 'A training step beside PyTorch',
     facts: machineFacts(isSkipped(python) ? { PyTorch: python.skipped } : python.versions),
     rows,
     notes: [
-      `Batch ${batch} × ${time}, float32, ${threads} threads. Speeds are medians (slowest–fastest) of ` +
-        'steps done by turns; ratios are ours over theirs. Memory is the highest resident size of ' +
-        'the process. GFLOP/s count 6 · parameters · tokens and the attention products; “of MatMul” ' +
-        `compares them with a plain ${squareSize}³ product in ONNX Runtime between the steps.`,
+      `${threads} threads; weights and ours in float32. PyTorch computes in float32 and in bfloat16 ` +
+        '(autocast), each with its fastest attention and optimizer; `torch.compile` in the faster of ' +
+        'the two. Every process has the faster of two allocators for it: glibc as it is, or ' +
+        'GLIBC_TUNABLES=glibc.malloc.hugetlb=1. Speeds are medians (slowest–fastest) of steps done by ' +
+        'turns; ratios are ours over its best mode. Memory is the highest resident size of the process. ' +
+        'Optimizer: its share of the step and its time per weight, where PyTorch counts clipping in. ' +
+        'GFLOP/s count 6 · parameters · tokens and the attention products; “of MatMul” compares them ' +
+        `with a plain ${squareSize}³ product in ONNX Runtime between the steps.`,
     ],
-    numbers: { batch, time, threads, shapes: measured },
+    numbers: { time, threads, shapes: measured },
   });
 }
-process.exit(disagreements > 0 ? 1 : 0);
+process.exit(measured.every(({ figures }) => figures.modes.every(({ agrees }) => agrees)) ? 0 : 1);

@@ -59,7 +59,7 @@ export function startLineProcess(
   name: string,
   command: string,
   args: readonly string[],
-  environment: Record<string, string> = {},
+  environment: Readonly<Record<string, string>> = {},
 ): LineProcess {
   const child = spawn(command, args, {
     stdio: ['pipe', 'pipe', 'pipe'],

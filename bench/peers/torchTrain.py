@@ -5,7 +5,8 @@ One request a line on stdin, one answer a line on stdout, as in bench/peers/line
   {"id", "command", ...} -> {"id", "ok": true, "result": {...}} or {"id", "ok": false, "error"}
 
   load    {folder, attention: eager|sdpa, optimizer: loop|foreach|fused, mode: eager|compile,
-           lr, betas, eps, weightDecay, clip (0: none), seed}
+           precision: float32|bfloat16, lr, betas, eps, weightDecay, clip (0: none), seed}
+          bfloat16: autocast, as PyTorch trains at its fastest; weights stay float32
           -> {parameters, compiler}
   step    {batch, time, ids?: [batch*time]}  every token but a row's first is a target; without ids
           the tokens are random
@@ -68,6 +69,7 @@ class Trainer:
             **flags[request["optimizer"]],
         )
         self.clip = request["clip"]
+        self.autocast = request["precision"] == "bfloat16"
         self.vocabulary = model.config.vocab_size
         compiler = None
         if request["mode"] == "compile":
@@ -86,7 +88,8 @@ class Trainer:
         else:
             tokens = torch.tensor(ids, dtype=torch.long).reshape(shape)
         start = time.perf_counter()
-        loss = self.model(input_ids=tokens, labels=tokens).loss
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.autocast):
+            loss = self.model(input_ids=tokens, labels=tokens).loss
         after_forward = time.perf_counter()
         loss.backward()
         after_backward = time.perf_counter()

@@ -15,6 +15,8 @@ export interface TorchSettings {
   optimizer: 'loop' | 'foreach' | 'fused';
   /** `compile` is `torch.compile`; its first step includes the compilation. */
   mode: 'eager' | 'compile';
+  /** `bfloat16` is autocast: the products in half precision, the weights in float32. */
+  precision: 'float32' | 'bfloat16';
   lr: number;
   betas: [number, number];
   eps: number;
@@ -60,9 +62,17 @@ export interface TorchTrainer {
 
 const script = fileURLToPath(new URL('torchTrain.py', import.meta.url));
 
-/** Starts the server with `threads` intra-op threads. Needs the packages torch and transformers. */
-export function startTorchTrainer(python: PeerPython, threads: number): TorchTrainer {
+/**
+ * Starts the server with `threads` intra-op threads and `environment` on top of ours. Needs the
+ * packages torch and transformers.
+ */
+export function startTorchTrainer(
+  python: PeerPython,
+  threads: number,
+  environment: Readonly<Record<string, string>> = {},
+): TorchTrainer {
   const server = startLineProcess('PyTorch', python.command, [script], {
+    ...environment,
     CFS_PEER_THREADS: String(threads),
     OMP_NUM_THREADS: String(threads),
   });
@@ -74,38 +84,38 @@ export function startTorchTrainer(python: PeerPython, threads: number): TorchTra
   };
 }
 
-export interface TorchTrial {
-  attention: TorchSettings['attention'];
-  optimizer: TorchSettings['optimizer'];
-  /** Of the fastest of the timed steps. */
-  seconds: number;
-}
+/** How PyTorch may go about one precision. */
+export type TorchChoice = Pick<TorchSettings, 'attention' | 'optimizer'>;
 
 /**
- * Times every attention with every optimizer for `steps` steps after one to warm up, in a process
- * that is then thrown away so that its memory does not count. Fastest first.
+ * The fastest attention, and with it the fastest optimizer, each timed for one step after one to warm
+ * up, in a process that is then thrown away so that its memory does not count.
  */
-export async function rankTorchSettings(
+export async function fastestChoice(
   python: PeerPython,
   threads: number,
-  settings: Omit<TorchSettings, 'attention' | 'optimizer' | 'mode'>,
+  settings: Omit<TorchSettings, keyof TorchChoice>,
   batch: TorchBatch,
-  steps: number,
-): Promise<TorchTrial[]> {
+): Promise<TorchChoice> {
   const trainer = startTorchTrainer(python, threads);
-  const trials: TorchTrial[] = [];
+  const timed = async (choice: TorchChoice): Promise<{ choice: TorchChoice; seconds: number }> => {
+    await trainer.load({ ...settings, ...choice });
+    await trainer.step(batch);
+    return { choice, seconds: (await trainer.step(batch)).seconds };
+  };
   try {
-    for (const attention of ['sdpa', 'eager'] as const) {
-      for (const optimizer of ['fused', 'foreach', 'loop'] as const) {
-        await trainer.load({ ...settings, attention, optimizer, mode: 'eager' });
-        await trainer.step(batch);
-        const seconds: number[] = [];
-        for (let i = 0; i < steps; i++) seconds.push((await trainer.step(batch)).seconds);
-        trials.push({ attention, optimizer, seconds: Math.min(...seconds) });
-      }
+    const [fused, eager] = [
+      await timed({ attention: 'sdpa', optimizer: 'fused' }),
+      await timed({ attention: 'eager', optimizer: 'fused' }),
+    ];
+    let best = fused.seconds <= eager.seconds ? fused : eager;
+    const { attention } = best.choice;
+    for (const optimizer of ['foreach', 'loop'] as const) {
+      const trial = await timed({ attention, optimizer });
+      if (trial.seconds < best.seconds) best = trial;
     }
+    return best.choice;
   } finally {
     await trainer.stop();
   }
-  return trials.sort((a, b) => a.seconds - b.seconds);
 }

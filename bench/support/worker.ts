@@ -9,20 +9,24 @@ import { createInterface } from 'node:readline';
 import { defined, messageOf } from '../../src/errors.js';
 import { generate } from '../../src/generator/generate.js';
 import { Graph, matmul } from '../../src/graph/index.js';
-import { createDecoders, stepsPerRun, type Decoder } from '../../src/model/decoder.js';
+import {
+  createDecoders,
+  stepsPerRun,
+  type Decoder,
+  type DecoderOptions,
+} from '../../src/model/decoder.js';
 import { folderArchitecture } from '../../src/model/families/index.js';
-import { sft } from '../../src/methods/sft.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { parameterCount } from '../../src/model/parameters.js';
 import { loadTokenizer, type Tokenizer } from '../../src/model/tokenizer.js';
 import { createRandom } from '../../src/random.js';
 import { float32, kernelsOf, openDevice } from '../../src/runtime/index.js';
-import { createOptimizer, stateOf } from '../../src/trainer/optimizer.js';
-import { createGradientComputer, objectiveOf } from '../../src/trainer/step.js';
+import { stateOf } from '../../src/trainer/optimizer.js';
 import { createStore } from '../../src/trainer/store.js';
 import { planFrozen, planStore } from '../../src/trainer/storePlan.js';
 import { adamW } from '../../src/trainer/transforms.js';
 import { residentBytes } from './memory.js';
+import { createTrainer } from './ourTrainer.js';
 import { requests, type Answers, type Command, type Requests } from './requests.js';
 
 const baselineBytes = residentBytes('VmRSS');
@@ -34,38 +38,12 @@ async function openModel(folder: string, threads: number) {
   return { architecture, device, read: source.tensors.readInto };
 }
 
-async function openTrainer(settings: Requests['trainer']) {
-  const { architecture, device, read } = await openModel(settings.folder, settings.threads);
-  const transforms = adamW(settings);
-  const plan = planStore(architecture.parameters, stateOf(transforms), 'cpu');
+async function openTrainer({ folder, threads, ...settings }: Requests['trainer']) {
+  const model = await openModel(folder, threads);
+  const { architecture, device, read } = model;
+  const plan = planStore(architecture.parameters, stateOf(adamW(settings)), 'cpu');
   const store = await createStore(device, plan, read);
-  const objective = objectiveOf(sft, { lambda: 1, own: {} });
-  const gradients = createGradientComputer(device, architecture, store, settings, objective);
-  const optimizer = await createOptimizer(device, store, transforms);
-  let updates = 0;
-  const step = async ({ rows, learningRate }: Requests['step']): Promise<Answers['step']> => {
-    const mixed = {
-      epoch: 0,
-      index: updates,
-      rows: rows.map(({ ids, supervised }) => ({
-        ids: Int32Array.from(ids),
-        supervised: Uint8Array.from(supervised),
-      })),
-      sources: rows.map(() => 'dataset'),
-      rowIndices: rows.map((_, i) => i),
-    };
-    const start = performance.now();
-    const { loss, norm } = await gradients.compute(mixed);
-    const afterGradients = performance.now();
-    await optimizer.update(++updates, learningRate, Math.min(1, settings.clip / (norm + 1e-6)));
-    const end = performance.now();
-    return {
-      loss,
-      gradNorm: norm,
-      seconds: (end - start) / 1000,
-      optimizer: (end - afterGradients) / 1000,
-    };
-  };
+  const step = await createTrainer(model, store, settings);
   return { step, parameters: parameterCount(architecture.parameters) };
 }
 
@@ -102,13 +80,27 @@ const numbersAsText: Tokenizer = {
   chatTemplate: undefined,
 };
 
-async function openGenerator(settings: Requests['decoder']) {
-  const { folder, threads, bos, batch, tokens, sampling } = settings;
+/** What decoders of one model share, whatever their shapes. */
+async function openSampling(folder: string, threads: number) {
   const { architecture, device, read } = await openModel(folder, threads);
   const store = await createStore(device, planFrozen(architecture.parameters, 'cpu'), read);
-  const decoder = await createDecoders(device, architecture).open(store.weights, {
+  const decoders = createDecoders(device, architecture);
+  return {
+    isOf: (request: Requests['decoder']) =>
+      request.folder === folder && request.threads === threads,
+    open: (options: DecoderOptions) => decoders.open(store.weights, options),
+    release: async () => {
+      await decoders.release();
+      store.release();
+    },
+  };
+}
+
+async function openGenerator(sampling: Sampling, settings: Requests['decoder']) {
+  const { folder, bos, batch, tokens } = settings;
+  const decoder = await sampling.open({
     batch,
-    sampling: sampling === 'greedy' ? 'greedy' : { temperature: 1 },
+    sampling: settings.sampling === 'greedy' ? 'greedy' : { temperature: 1 },
     maxTokens: tokens + 1,
   });
   const tokenizer = existsSync(join(folder, 'tokenizer.json'))
@@ -148,6 +140,8 @@ async function writeRows(
 }
 
 let trainer: Awaited<ReturnType<typeof openTrainer>> | undefined;
+type Sampling = Awaited<ReturnType<typeof openSampling>>;
+let sampling: Sampling | undefined;
 let generator: Awaited<ReturnType<typeof openGenerator>> | undefined;
 
 const commands: { [K in Command]: (request: Requests[K]) => Promise<Answers[K]> } = {
@@ -160,7 +154,13 @@ const commands: { [K in Command]: (request: Requests[K]) => Promise<Answers[K]> 
   square: timeSquare,
   decoder: async (request) => {
     generator?.release();
-    generator = await openGenerator(request);
+    generator = undefined;
+    if (sampling?.isOf(request) === false) {
+      await sampling.release();
+      sampling = undefined;
+    }
+    sampling ??= await openSampling(request.folder, request.threads);
+    generator = await openGenerator(sampling, request);
     return {};
   },
   generate: (request) => defined(generator, 'generator').generate(request),

@@ -31,6 +31,16 @@ export interface DecoderCache {
  */
 const slotStep = 64;
 
+/** Bytes of a cache in which each of `batch` rows has read `tokens` tokens. */
+export function cacheBytes(
+  { layers, kvHeads, headDim }: Architecture,
+  batch: number,
+  tokens: number,
+): number {
+  const slots = Math.max(1, Math.ceil(tokens / slotStep)) * slotStep;
+  return 2 * layers * batch * kvHeads * headDim * slots * Float32Array.BYTES_PER_ELEMENT;
+}
+
 export function createDecoderCache(architecture: Architecture, batch: number): DecoderCache {
   const { layers, kvHeads, headDim } = architecture;
   const lines = batch * kvHeads;

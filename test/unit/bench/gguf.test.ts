@@ -57,11 +57,11 @@ describe('the GGUF writer', () => {
         h: { type: 'array', of: 'int32', value: [] },
       },
       [
-        { name: 'odd', shape: [3], type: 'F32', data: Float32Array.of(1, 2, 3) },
-        { name: 'half', shape: [1, 2], type: 'F16', data: Float32Array.of(0.1, -65504) },
+        { name: 'odd', shape: [3], type: 'F32', data: () => Float32Array.of(1, 2, 3) },
+        { name: 'half', shape: [1, 2], type: 'F16', data: () => Float32Array.of(0.1, -65504) },
       ],
     );
-    const bytes = new Uint8Array(Buffer.concat(parts));
+    const bytes = new Uint8Array(Buffer.concat([...parts]));
     const { version, metadata, tensors } = readGguf(bytes);
     expect(version).toBe(3);
     expect(metadata).toEqual({
@@ -79,6 +79,21 @@ describe('the GGUF writer', () => {
     expect(tensors.half?.data[0]).toBeCloseTo(0.1, 4);
     expect(tensors.half?.data[1]).toBe(-65504);
     expect(bytes.length % 32).toBe(0);
+  });
+
+  it('keeps 8 bits of a weight and a scale for 32 of them in Q8_0', () => {
+    const values = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? Math.sin(i) / 50 : 0));
+    const tensor = { name: 'q', shape: [2, 32], type: 'Q8_0' as const, data: () => values };
+    const read = readGguf(new Uint8Array(Buffer.concat([...encodeGguf({}, [tensor])]))).tensors.q;
+    const largest = Math.max(...values.map(Math.abs));
+    expect(read?.shape).toEqual([2, 32]);
+    values.forEach((value, i) => {
+      // Half a step of the scale, which itself is rounded to 11 bits.
+      const error = Math.abs((read?.data[i] ?? NaN) - value);
+      expect(error).toBeLessThanOrEqual(largest / 254 + largest * 2 ** -11);
+    });
+    const narrow = { ...tensor, shape: [4, 16] };
+    expect(() => [...encodeGguf({}, [narrow])]).toThrow('multiple of 32');
   });
 
   it('gives every weight of a Llama its name, shape and numbers', () => {

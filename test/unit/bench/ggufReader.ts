@@ -7,7 +7,12 @@ export interface GgufContent {
   tensors: Record<string, { shape: number[]; offset: number; data: Float32Array }>;
 }
 
-const dtypes: Record<number, 'F32' | 'F16' | 'BF16'> = { 0: 'F32', 1: 'F16', 30: 'BF16' };
+const dtypes: Record<number, 'F32' | 'F16' | 'Q8_0' | 'BF16'> = {
+  0: 'F32',
+  1: 'F16',
+  8: 'Q8_0',
+  30: 'BF16',
+};
 
 export function readGguf(bytes: Uint8Array): GgufContent {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -49,9 +54,27 @@ export function readGguf(bytes: Uint8Array): GgufContent {
   for (const { name, shape, type, offset } of infos) {
     const dtype = dtypes[type];
     if (dtype === undefined) throw new Error(`GGUF tensor type ${type}`);
-    const length = shape.reduce((a, b) => a * b, 1) * (dtype === 'F32' ? 4 : 2);
-    const data = decodeFloats(bytes.slice(start + offset, start + offset + length), dtype);
+    const count = shape.reduce((a, b) => a * b, 1);
+    const part = (length: number): Uint8Array =>
+      bytes.slice(start + offset, start + offset + length);
+    const data =
+      dtype === 'Q8_0'
+        ? dequantize(part((count / 32) * 34))
+        : decodeFloats(part(count * (dtype === 'F32' ? 4 : 2)), dtype);
     tensors[name] = { shape, offset, data };
   }
   return { version, metadata, tensors };
+}
+
+/** Blocks of a scale in F16 and 32 signed bytes. */
+function dequantize(bytes: Uint8Array): Float32Array {
+  const data = new Float32Array((bytes.length / 34) * 32);
+  for (let block = 0; block < bytes.length / 34; block++) {
+    const at = block * 34;
+    const scale = decodeFloats(bytes.slice(at, at + 2), 'F16')[0] ?? NaN;
+    new Int8Array(bytes.slice(at + 2, at + 34).buffer).forEach((value, i) => {
+      data[block * 32 + i] = scale * value;
+    });
+  }
+  return data;
 }

@@ -31,6 +31,9 @@ describe('the shapes', () => {
     expect(parameterCount(shapes['15M'])).toBe(15_191_712);
     expect(parameterCount(shapes['42M']) / 1e6).toBeCloseTo(41.7, 0);
     expect(parameterCount(shapes['110M']) / 1e6).toBeCloseTo(110, -1);
+    expect(parameterCount(shapes['350M']) / 1e6).toBeCloseTo(341, 0);
+    // TinyLlama's own count.
+    expect(parameterCount(shapes['1.1B'])).toBe(1_100_048_384);
   });
 
   it.skipIf(!existsSync(real))('15M is stories15M, tensor by tensor (../shared)', () => {
@@ -81,5 +84,18 @@ describe('a model of random weights', () => {
     expect(tensors.read('model.layers.0.mlp.up_proj.weight')).not.toEqual(
       tensors.read('model.layers.0.mlp.gate_proj.weight'),
     );
+  });
+
+  it('reads its block around and around, in half precision too', () => {
+    const wide = { ...tiny, vocab_size: 20_000 };
+    writeRandomModel(folder, wide, 4, 'BF16');
+    const { tensors, config } = openModelFolder(folder);
+    expect(config.torch_dtype).toBe('bfloat16');
+    expect(tensors.info('model.embed_tokens.weight').dtype).toBe('BF16');
+    const table = tensors.read('model.embed_tokens.weight');
+    // 1,280,000 numbers of a block of 1,000,003.
+    expect(table[5]).toBe(table[1_000_003 + 5]);
+    const rows = Array.from({ length: 15_000 }, (_, row) => table.subarray(64 * row, 64 * row + 2));
+    expect(new Set(rows.map((row) => row.join())).size).toBeGreaterThan(14_000);
   });
 });

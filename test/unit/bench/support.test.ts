@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { writeRandomModel, type LlamaShape } from '../../../bench/shapes.js';
 import { alternate } from '../../../bench/support/alternate.js';
+import { contest, timedSteps, type Contestant } from '../../../bench/support/contest.js';
+import { runFresh } from '../../../bench/support/fresh.js';
 import { startOurs } from '../../../bench/support/ours.js';
 import { rateOf, relativeError, spreadOf } from '../../../bench/support/statistics.js';
+import { measureNode } from '../../../bench/support/usage.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cfs-bench-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -38,6 +41,99 @@ describe('taking turns', () => {
     };
     await alternate(3, [measure('a'), measure('b')]);
     expect(order).toEqual(['a0', 'b0', 'b1', 'a1', 'a2', 'b2']);
+  });
+});
+
+describe('what a command has used', () => {
+  it('is of all processes that it starts', async () => {
+    const child = 'process.stdout.write("child\\n")';
+    const program = `
+      const { spawnSync } = require('node:child_process');
+      console.log('begun');
+      spawnSync(process.execPath, ['-e', ${JSON.stringify(child)}], { stdio: 'inherit' });`;
+    const lines: string[] = [];
+    const usage = await measureNode(['-e', program], {}, (line) => lines.push(line));
+    expect(lines).toEqual(['begun', 'child']);
+    expect(usage.processes).toBe(2);
+    expect(usage.peakBytes).toBeGreaterThan(2 * 2 ** 20);
+    expect(usage.minorFaults).toBeGreaterThan(0);
+    expect(usage.userSeconds).toBeGreaterThan(0);
+  });
+
+  it('is not told of one that failed', async () => {
+    const program = 'console.error("out of luck"); process.exit(3)';
+    await expect(measureNode(['-e', program], {}, () => undefined)).rejects.toThrow(
+      'the command ended (exit code 3)\nout of luck',
+    );
+  });
+});
+
+describe('a process measured from its start', () => {
+  const mark = (name: string): string =>
+    JSON.stringify({
+      ...{ mark: name, peakBytes: 1, minorFaults: 2, majorFaults: 0, result: 3 },
+      ...{ userSeconds: 0.5, systemSeconds: 0.5 },
+    });
+  const command = (program: string) => [process.execPath, '-e', program] as const;
+  const tell = (name: string): string => `console.log(${JSON.stringify(mark(name))});`;
+
+  it('tells when it had its weights and when it was done', async () => {
+    const { loaded, done } = await runFresh(
+      'Peer',
+      [...command(`${tell('loaded')} setTimeout(() => { ${tell('done')} }, 50)`)],
+      {},
+    );
+    expect(done.result).toBe(3);
+    expect(loaded.seconds).toBeGreaterThan(0);
+    expect(done.seconds).toBeGreaterThan(loaded.seconds);
+  });
+
+  it('must come to its end', async () => {
+    await expect(runFresh('Peer', [...command(tell('loaded'))], {})).rejects.toThrow('Peer ended');
+    const failing = `console.log('what is wrong'); process.exit(2)`;
+    await expect(runFresh('Peer', [...command(failing)], {})).rejects.toThrow(
+      'Peer ended (exit code 2)\nwhat is wrong',
+    );
+  });
+});
+
+describe('a contest', () => {
+  const contestant = (name: string, bytes: number, log: string[]): Contestant => ({
+    ...{ name, allocator: 'plain', expectedBytes: bytes, expectedSeconds: 1 },
+    start: () => {
+      log.push(`start ${name}`);
+      let steps = 0;
+      return Promise.resolve({
+        step: () => Promise.resolve({ loss: ++steps, seconds: 1, optimizer: 0.1 }),
+        peakBytes: () => Promise.resolve(bytes),
+        stop: () => {
+          log.push(`stop ${name}`);
+          return Promise.resolve();
+        },
+      });
+    },
+  });
+  const run = async (bytes: number) => {
+    const log: string[] = [];
+    const contestants = [contestant('a', bytes, log), contestant('b', bytes, log)];
+    const standings = await contest(contestants, 2, () => Promise.resolve());
+    return { log, standings };
+  };
+
+  it('keeps all open where they fit', async () => {
+    const { log, standings } = await run(1);
+    expect(log).toEqual(['start a', 'start b', 'stop a', 'stop b']);
+    expect(standings[0]?.turns.map((turn) => turn.length)).toEqual([3]);
+    expect(standings.map((standing) => timedSteps(standing).length)).toEqual([2, 2]);
+  });
+
+  it('opens one after the other where they do not', async () => {
+    const { log, standings } = await run(2 ** 50);
+    const alone = (name: string): string[] => [`start ${name}`, `stop ${name}`];
+    expect(log).toEqual([...alone('a'), ...alone('b'), ...alone('b'), ...alone('a')]);
+    expect(standings[1]?.turns.map((turn) => turn.length)).toEqual([2, 2]);
+    expect(standings.map((standing) => timedSteps(standing).length)).toEqual([2, 2]);
+    expect(standings[0]?.peakBytes).toBe(2 ** 50);
   });
 });
 

@@ -27,6 +27,7 @@ async function cli(workspace: string, ...args: string[]) {
     debug: false,
     loadEngine: () => Promise.resolve({ ...job, ...commands }),
     interrupted: () => new AbortController().signal,
+    workingOn: () => undefined,
   };
   return { code: await runCli(args, io), ...said };
 }
