@@ -25,9 +25,9 @@ function inside(code: string): Record<string, string> {
   return { NODE_OPTIONS: `--require ${file}` };
 }
 
-/** Keeps the process busy when it is told to stop, as a long step does. */
+/** Keeps the process busy when it is told to stop, whichever way it hears of it first, as a long step does. */
 const busy = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000);';
-const longStep = `process.on('message', () => { ${busy} });`;
+const longStep = `for (const way of ['message', 'SIGINT']) process.once(way, () => { ${busy} });`;
 
 function begin(name: string, options: StartOptions = {}, args: readonly string[] = []) {
   const folder = join(workspace, name);
