@@ -24,9 +24,8 @@ export function removeRefused(run: RunFolder): boolean {
 
 function isUntouched(run: RunFolder): boolean {
   const { folder, paths } = run;
-  const ofStart = [paths.config, paths.identity, paths.events, paths.logs].map((path) =>
-    basename(path),
-  );
+  const { config, identity, events, logs: ends, stderr } = paths;
+  const ofStart = [config, identity, events, ends, stderr].map((path) => basename(path));
   const logs = [paths.samples, paths.klSamples].map((path) => basename(path));
   const isOfStart = (name: string): boolean =>
     ofStart.includes(name) || (logs.includes(name) && statSync(join(folder, name)).size === 0);

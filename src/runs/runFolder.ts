@@ -70,6 +70,8 @@ export interface RunPaths {
   lock: string;
   /** What the process that holds the lock, or left it, last said of itself. */
   vitals: string;
+  /** What native libraries wrote; see `cli/stderrLog.ts`. */
+  stderr: string;
 }
 
 type Tell = (problem: CfsError) => void;
@@ -283,6 +285,7 @@ export function runPaths(folder: string): RunPaths {
     model: join(folder, 'model'),
     lock: join(folder, 'lock'),
     vitals: join(folder, 'vitals.json'),
+    stderr: join(folder, 'stderr.log'),
   };
 }
 

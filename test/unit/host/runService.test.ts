@@ -159,6 +159,12 @@ test('a run that is refused before anything was done leaves no folder', async ()
   appendFileSync(worked.paths.events, jsonLines([phase]));
   expect(removeRefused(worked)).toBe(false);
   expect(existsSync(worked.paths.config)).toBe(true);
+
+  // What a native library had to say before that is no work.
+  const noisy = createRun(workspace, config);
+  writeFileSync(noisy.paths.stderr, 'no Vulkan driver here\n');
+  expect(removeRefused(noisy)).toBe(true);
+  expect(existsSync(noisy.folder)).toBe(false);
 });
 
 test('a waiting run is taken out of the queue, and a deleted one is skipped', async () => {
