@@ -2,13 +2,13 @@
  * The whole job with what a user would run instead of CFS Studio: TRL's `SFTTrainer` on the rows,
  * in the order, with the masks and the learning rates that our own trainer used.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { TokenRow } from '../../src/model/batch.js';
+import { runChild } from '../support/child.js';
 import type { PeerPython } from './python.js';
 
 export interface TrlSettings {
@@ -77,7 +77,9 @@ export async function runTrlSft(
     writeFileSync(join(folder, 'rows.jsonl'), rows.map(toJsonLine).join(''));
     writeFileSync(spec, JSON.stringify({ ...settings, rows: join(folder, 'rows.jsonl'), result }));
     const start = performance.now();
-    await runPython(python.command, [script, spec], settings.threads);
+    await runChild('TRL', python.command, [script, spec], {
+      environment: { OMP_NUM_THREADS: String(settings.threads) },
+    });
     const processSeconds = (performance.now() - start) / 1000;
     const parsed = resultSchema.parse(JSON.parse(readFileSync(result, 'utf8')));
     return { ...parsed, processSeconds };
@@ -91,27 +93,4 @@ export function toJsonLine(row: TokenRow): string {
   const ids = Array.from(row.ids);
   const labels = ids.map((id, i) => (row.supervised[i] === 1 ? id : -100));
   return `${JSON.stringify({ input_ids: ids, labels })}\n`;
-}
-
-function runPython(command: string, args: string[], threads: number): Promise<void> {
-  const child = spawn(command, args, {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, OMP_NUM_THREADS: String(threads) },
-  });
-  const kill = (): void => {
-    child.kill('SIGKILL');
-  };
-  process.once('exit', kill);
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    log = (log + chunk).slice(-4000);
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      process.removeListener('exit', kill);
-      if (code === 0) resolve();
-      else reject(new Error(`TRL ended (${signal ?? `exit code ${code}`})\n${log.trimEnd()}`));
-    });
-  });
 }

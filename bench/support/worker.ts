@@ -26,6 +26,7 @@ import { createStore } from '../../src/trainer/store.js';
 import { planFrozen, planStore } from '../../src/trainer/storePlan.js';
 import { adamW } from '../../src/trainer/transforms.js';
 import { residentBytes } from './memory.js';
+import { numbersAsText } from './numbersAsText.js';
 import { createTrainer } from './ourTrainer.js';
 import { requests, type Answers, type Command, type Requests } from './requests.js';
 
@@ -68,17 +69,6 @@ async function timeSquare({ size, repeats, threads }: Requests['square']) {
   await session.release();
   return { seconds };
 }
-
-/** For models with random weights, whose tokens have no text. */
-const numbersAsText: Tokenizer = {
-  vocabSize: 0,
-  encode: () => [],
-  encodeWithSpecials: () => [],
-  decode: (ids) => ids.join(' '),
-  tokenText: String,
-  idOf: () => undefined,
-  chatTemplate: undefined,
-};
 
 /** What decoders of one model share, whatever their shapes. */
 async function openSampling(folder: string, threads: number) {

@@ -2,6 +2,7 @@
  * A model on a provider as the GPU check handles it. All that the check knows of the core's interfaces
  * is in this file, so that a change of theirs is a change here alone.
  */
+import { numbersAsText } from '../../bench/support/numbersAsText.js';
 import { defined } from '../../src/errors.js';
 import { generate } from '../../src/generator/generate.js';
 import { sft } from '../../src/methods/sft.js';
@@ -11,7 +12,6 @@ import { folderArchitecture } from '../../src/model/families/index.js';
 import { openModelFolder } from '../../src/model/folder.js';
 import { parameterCount } from '../../src/model/parameters.js';
 import { createScorer } from '../../src/model/scoreGraph.js';
-import type { Tokenizer } from '../../src/model/tokenizer.js';
 import { openDevice, type ProviderName } from '../../src/runtime/index.js';
 import { createOptimizer, stateOf } from '../../src/trainer/optimizer.js';
 import { createGradientComputer, objectiveOf } from '../../src/trainer/step.js';
@@ -80,17 +80,6 @@ export async function openTraining(where: Where, time: number, maxTokens: number
     },
   };
 }
-
-/** For models whose tokens have no text. */
-const numbersAsText: Tokenizer = {
-  vocabSize: 0,
-  encode: () => [],
-  encodeWithSpecials: () => [],
-  decode: (ids) => ids.join(' '),
-  tokenText: String,
-  idOf: () => undefined,
-  chatTemplate: undefined,
-};
 
 /** Scoring and sampling, by a model whose weights stay as they are. */
 export async function openReading(where: Where) {
