@@ -9,7 +9,7 @@ import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { computingEnvironment } from '../allocator.js';
 import type { CfsError } from '../errors.js';
-import { memoryProbes, readProbes } from '../runs/memoryProbes.js';
+import { countOomKills } from '../runs/memoryProbes.js';
 import { stoppingText } from './interrupt.js';
 import {
   isLaunchedMessage,
@@ -47,7 +47,7 @@ const interrupts = ['SIGINT', 'SIGTERM'] as const;
 
 /** Runs this same command line in a process of its own; resolves to its exit code. */
 export async function launch(args: readonly string[], terminal: Terminal): Promise<number> {
-  const oomKillsBefore = readProbes(memoryProbes()).oomKills;
+  const oomKillsBefore = countOomKills();
   const log = createStderrLog();
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     env: { ...computingEnvironment(process.env), [launchedMark]: '1' },

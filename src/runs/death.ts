@@ -8,7 +8,7 @@ import { CfsError } from '../errors.js';
 import { formatBytes, formatSeconds } from '../protocol/format.js';
 import { findHolder, isLocked } from './lock.js';
 import { fateOf, thisProcess, type Holder } from './lockHolder.js';
-import { memoryProbes, readProbes } from './memoryProbes.js';
+import { countOomKills } from './memoryProbes.js';
 import { noteEnd, readVitals, type ProcessEnd, type Vitals } from './vitals.js';
 
 /** Below this share of what there is, memory was short. */
@@ -76,11 +76,6 @@ export interface SeenDeath extends Pick<ProcessEnd, 'signal' | 'code'> {
   pid: number | undefined;
   /** The kernel's count when it was started. */
   oomKillsBefore: number | undefined;
-}
-
-/** The kernel's count now, for `SeenDeath`. */
-export function countOomKills(): number | undefined {
-  return readProbes(memoryProbes()).oomKills;
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { controlGroups } from './controlGroups.js';
 
 /**
  * Bytes, all but the last. `limit` and `used` are those of the container or service whose limit is the
@@ -24,11 +25,17 @@ export interface Probe {
 
 export type Readings = Partial<Record<ReadingName, number>>;
 
+/** The pattern of what is used in `memory.stat`, and the file that counts kills. */
+const files = {
+  1: { used: '^total_rss (\\d+)', kills: 'memory.oom_control' },
+  2: { used: '^anon (\\d+)', kills: 'memory.events' },
+} as const;
+
 /** What can be read here; none on systems without `/proc`. `root` is that of the file system. */
 export function memoryProbes(root = '/'): Probe[] {
   const meminfo = join(root, 'proc/meminfo');
   if (!existsSync(meminfo)) return [];
-  const group = controlGroup(root);
+  const [group] = controlGroups(root);
   const free: Probe[] = [
     { name: 'free', file: meminfo, pattern: '^MemAvailable:\\s+(\\d+) kB', scale: 1024 },
     { name: 'total', file: meminfo, pattern: '^MemTotal:\\s+(\\d+) kB', scale: 1024 },
@@ -37,10 +44,11 @@ export function memoryProbes(root = '/'): Probe[] {
   const kills: Probe = { name: 'oomKills', file: machine, pattern: '^oom_kill (\\d+)', scale: 1 };
   if (group === undefined) return [...free, kills];
   const [own = group.mount] = group.levels;
-  const ownKills = { ...kills, file: join(own, group.names.kills) };
+  const names = files[group.version];
+  const ownKills = { ...kills, file: join(own, names.kills) };
   const machineMemory = readProbes(free).total ?? Infinity;
   const limits = group.levels
-    .map((level) => limitAt(level, group.names.limit))
+    .map((level) => limitAt(level, group.limit))
     .map((probe) => ({ probe, bytes: readProbes([probe]).limit ?? Infinity }))
     // Version 1 says “no limit” with a huge number.
     .filter(({ bytes }) => bytes < machineMemory)
@@ -49,7 +57,7 @@ export function memoryProbes(root = '/'): Probe[] {
   return [
     ...free,
     ...(readProbes([ownKills]).oomKills === undefined ? [kills] : [ownKills]),
-    ...(tightest === undefined ? [] : [tightest, usedAt(dirname(tightest.file), group.names.used)]),
+    ...(tightest === undefined ? [] : [tightest, usedAt(dirname(tightest.file), names.used)]),
   ];
 }
 
@@ -67,54 +75,9 @@ export function readProbes(probes: readonly Probe[]): Readings {
   return readings;
 }
 
-interface ControlGroup {
-  mount: string;
-  /** Its folder and those above it, the innermost first. */
-  levels: string[];
-  names: { limit: string; used: string; kills: string };
-}
-
-const versions = [
-  {
-    // `4:memory:/docker/0123`
-    line: /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m,
-    mount: 'sys/fs/cgroup/memory',
-    names: {
-      limit: 'memory.limit_in_bytes',
-      used: '^total_rss (\\d+)',
-      kills: 'memory.oom_control',
-    },
-  },
-  {
-    // `0::/user.slice`
-    line: /^0::(\/.*)$/m,
-    mount: 'sys/fs/cgroup',
-    names: { limit: 'memory.max', used: '^anon (\\d+)', kills: 'memory.events' },
-  },
-];
-
-function controlGroup(root: string): ControlGroup | undefined {
-  let groups: string;
-  try {
-    groups = readFileSync(join(root, 'proc/self/cgroup'), 'utf8');
-  } catch {
-    return undefined;
-  }
-  for (const { line, mount: place, names } of versions) {
-    const path = line.exec(groups)?.[1];
-    const mount = join(root, place);
-    if (path === undefined || !existsSync(mount)) continue;
-    // Inside a container, its own group may be what is mounted, whatever it is called outside.
-    const start = join(mount, path);
-    return { mount, levels: existsSync(start) ? upTo(mount, start) : [mount], names };
-  }
-  return undefined;
-}
-
-function upTo(mount: string, folder: string): string[] {
-  const clean = folder.replace(/\/+$/, '');
-  if (clean.length <= mount.length) return [mount];
-  return [clean, ...upTo(mount, dirname(clean))];
+/** How many processes the kernel has ended for want of memory; undefined where it is not told. */
+export function countOomKills(): number | undefined {
+  return readProbes(memoryProbes()).oomKills;
 }
 
 function limitAt(level: string, file: string): Probe {

@@ -9,7 +9,7 @@ import { totalmem } from 'node:os';
 import { z } from 'zod';
 import { isSystemError, writeFileAtomic } from '../files.js';
 import { holderSchema, thisProcess, type Holder } from './lockHolder.js';
-import { memoryProbes, readProbes, type Probe } from './memoryProbes.js';
+import { countOomKills, memoryProbes, readProbes, type Probe } from './memoryProbes.js';
 
 const bytes = z.number().optional();
 
@@ -112,8 +112,7 @@ export function noteEnd(
   try {
     const found = vitalsSchema.safeParse(parse(readFileSync(descriptor, 'utf8')));
     if (!found.success || !isOf(found.data.holder, pid)) return;
-    const { oomKills } = readProbes(memoryProbes());
-    const whole = { ...end, time: new Date().toISOString(), oomKills };
+    const whole = { ...end, time: new Date().toISOString(), oomKills: countOomKills() };
     writeSync(descriptor, text({ ...found.data, end: whole }), 0);
   } catch (error) {
     // A full disk or one that went away: then it stays with what the process said itself.

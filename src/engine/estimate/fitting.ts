@@ -18,7 +18,7 @@ import { diskBytes } from './disk.js';
 import { adviseOn, judgeFit, memoryProblem, type Advice, type Smaller } from './fit.js';
 import { createGraphCosts, type GraphCosts } from './graphs.js';
 import { availableMemory, deviceMemory, freeDisk, heldMemory, sharesMemory } from './machine.js';
-import { addMoments, highest, memoryNeeds, moments, type Moments } from './memory.js';
+import { addMoments, highest, memoryNeeds, moments, totalOf, type Moments } from './memory.js';
 
 export interface FitRequest {
   config: RunConfig;
@@ -85,8 +85,8 @@ export function createFitting(): (request: FitRequest) => Promise<Fit> {
       const needs = needsOf(request, changed, costs);
       return moments((moment) =>
         Math.max(
-          sum(needs.host[moment]) / free.host,
-          free.device === undefined ? 0 : sum(needs.device[moment]) / free.device,
+          totalOf(needs.host[moment]) / free.host,
+          free.device === undefined ? 0 : totalOf(needs.device[moment]) / free.device,
         ),
       );
     };
@@ -139,8 +139,4 @@ function smallerSettings(work: readonly Work[]): Smaller {
 function halves(value: number): number[] {
   const next = Math.floor(value / 2);
   return next < 1 ? [] : [next, ...halves(next)];
-}
-
-function sum(parts: Partial<Record<string, number>> = {}): number {
-  return Object.values(parts).reduce<number>((total, bytes) => total + (bytes ?? 0), 0);
 }

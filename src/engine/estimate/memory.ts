@@ -8,7 +8,7 @@ import { providers } from '../../runtime/index.js';
 import { bytesByKind, type StorePlan } from '../../trainer/storePlan.js';
 import { ofKind, type Requests, type TrainingWork, type Work, type WritingWork } from '../work.js';
 import type { GraphCosts } from './graphs.js';
-import { widthOf } from './seconds.js';
+import { scoredAtOnce, widthOf, writtenAtOnce } from './seconds.js';
 
 /** Node.js, ONNX Runtime and the tokenizer, before any weight is there. */
 const runtimeBytes = 150 * 2 ** 20;
@@ -16,8 +16,6 @@ const runtimeBytes = 150 * 2 ** 20;
 const arenaFactor = 1.35;
 /** A row's tokens and flags, and their room to grow while they are read. */
 const bytesPerRowToken = 10;
-/** Tokens of one pass of the scorer, and prompts that are answered together. */
-const [scoredAtOnce, writtenAtOnce] = [2048, 16];
 /** Arrays of the size of the logits that exist at once while a token is chosen. */
 const logitCopies = 6;
 
@@ -57,6 +55,11 @@ export function moments<T>(of: (moment: Moment) => T): Record<Moment, T> {
   return Object.fromEntries(momentNames.map((name) => [name, of(name)])) as Record<Moment, T>;
 }
 
+/** Bytes of all parts. */
+export function totalOf(parts: Partial<Record<string, number>> = {}): number {
+  return Object.values(parts).reduce<number>((total, bytes) => total + (bytes ?? 0), 0);
+}
+
 /** The moment that needs most. */
 export function highest(needs: Moments): {
   moment: Moment;
@@ -65,7 +68,7 @@ export function highest(needs: Moments): {
 } {
   const all = momentNames.map((moment) => {
     const parts = Object.fromEntries(Object.entries(needs[moment] ?? {}));
-    return { moment, needed: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), parts };
+    return { moment, needed: totalOf(parts), parts };
   });
   return all.reduce((most, one) => (one.needed > most.needed ? one : most));
 }

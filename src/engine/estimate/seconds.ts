@@ -43,7 +43,7 @@ const perRow = 4e-4;
 /** Seconds to make the session of one graph, per node. */
 const perSessionNode = 4e-5;
 /** Tokens of one pass of the scorer, and prompts that are answered together. */
-const [scoredAtOnce, writtenAtOnce] = [2048, 16];
+export const [scoredAtOnce, writtenAtOnce] = [2048, 16];
 
 export interface Speed {
   /** Of a plain matrix product. */
