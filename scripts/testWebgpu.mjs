@@ -17,7 +17,7 @@ const tests = [
 ];
 const probe = `
   import * as ort from 'onnxruntime-node';
-  import { encodeIdentity } from './src/graph/identity.ts';
+  import { encodeIdentity } from './src/graph/wholeTensor.ts';
   await ort.InferenceSession.create(encodeIdentity(), { executionProviders: ['webgpu'] });
 `;
 

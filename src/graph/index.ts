@@ -18,4 +18,4 @@ export * from './ops/rotary.js';
 export * from './ops/shape.js';
 export * from './ops/softmax.js';
 export * from './ops/unary.js';
-export { encodeIdentity } from './identity.js';
+export { encodeIdentity, encodeZeros } from './wholeTensor.js';

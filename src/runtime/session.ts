@@ -5,7 +5,7 @@
  */
 import * as ort from 'onnxruntime-node';
 import { CfsError, defined, messageOf } from '../errors.js';
-import { encodeIdentity } from '../graph/index.js';
+import { encodeIdentity, encodeZeros } from '../graph/index.js';
 import { discard } from '../discard.js';
 import { own } from '../own.js';
 import { providers, type Provider } from './providers.js';
@@ -57,6 +57,8 @@ export interface Device {
   read(held: Held): Promise<Float32Array>;
   /** Overwrites the values: `fill` is given an array for them, of which it must set every element. */
   fill(held: Held, fill: Fill): Promise<void>;
+  /** Sets the values to zero, whatever they are. */
+  clear(held: Held): Promise<void>;
   release(held: Held): void;
 }
 
@@ -136,6 +138,10 @@ function openHostDevice(provider: Provider): Device {
     fill: async (held, fill) => {
       await fill(floats(held.tensor));
     },
+    clear: (held) => {
+      floats(held.tensor).fill(0);
+      return Promise.resolve();
+    },
     release: (held) => held.tensor.dispose(),
   };
 }
@@ -144,6 +150,7 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
   const identity = encodeIdentity();
   const upload = await create(identity, provider, { y: 'gpu-buffer' });
   const download = await create(identity, provider, {});
+  const zeros = await create(encodeZeros(), provider, { y: 'gpu-buffer' });
   const toDevice = async (data: Float32Array, dims: readonly number[]): Promise<Tensor> =>
     defined((await upload.run({ x: float32(data, dims) })).y, 'uploaded tensor');
   return {
@@ -180,6 +187,11 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
       held.tensor.dispose();
       held.tensor = await toDevice(values, dims);
       discard(values);
+    },
+    clear: async (held) => {
+      const { y } = await zeros.run({ x: held.tensor });
+      held.tensor.dispose();
+      held.tensor = defined(y, 'zeros');
     },
     read: async (held) => floats((await download.run({ x: held.tensor })).y),
     release: (held) => held.tensor.dispose(),

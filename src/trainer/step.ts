@@ -83,25 +83,30 @@ export function createGradientComputer(
 ): GradientComputer {
   const chunks = lossChunks ?? lossChunksFor(architecture, maxTokens);
   const names = trainedTensors(store.plan).map(({ name }) => gradientName(name));
-  const sessions = new Map<boolean, Promise<Session>>();
-  const sessionFor = (accumulate: boolean): Promise<Session> => {
-    const known = sessions.get(accumulate);
-    if (known) return known;
+  let open: Passes | undefined;
+  /** One at a time, as each keeps the memory of its activations; once passes add, all do. */
+  const passesOf = async (several: boolean): Promise<Passes> => {
+    if (open !== undefined && (open.accumulate || !several)) return open;
+    await open?.session.release();
+    open = undefined;
     const kernels = kernelsOf(device.provider.name);
+    const accumulate = several;
     const model = trainGraph(architecture, { kernels, time, chunks, accumulate, terms });
-    const session = device.session(model.encode('train'), names);
-    sessions.set(accumulate, session);
-    return session;
+    open = { accumulate, session: await device.session(model.encode('train'), names) };
+    return open;
   };
   const into: Record<string, Held> = {};
   for (const [name, held] of store.gradients) setOwn(into, gradientName(name), held);
 
-  const run = async (batch: Batch, weights: Float32Array, first: boolean): Promise<Passed> => {
-    const session = await sessionFor(!first);
+  const run = async (
+    { session, accumulate }: Passes,
+    batch: Batch,
+    weights: Float32Array,
+  ): Promise<Passed> => {
     const outputs = await session.run(
       {
         ...heldFeeds(store.weights),
-        ...(first ? {} : heldFeeds(store.gradients, 'sum.')),
+        ...(accumulate ? heldFeeds(store.gradients, 'sum.') : {}),
         ...trainFeeds(batch, weights, chunks),
       },
       into,
@@ -126,13 +131,15 @@ export function createGradientComputer(
       const place = createPlaces(step.rows.map(countSupervised));
       const nll = new Float32Array(weightOf.length);
       const batches = splitIntoBatches(step.rows, { maxTime: time, multiple: time, maxTokens });
+      const passes = await passesOf(batches.length > 1);
+      if (passes.accumulate) await store.clear('gradient');
       const means = createMeans();
       let loss = 0;
       let squaredNorm = 0;
-      for (const [index, batch] of batches.entries()) {
+      for (const batch of batches) {
         const places = batch.targetRows.map(place);
         const weights = Float32Array.from(places, (at) => weightOf[at] as number);
-        const passed = await run(batch, weights, index === 0);
+        const passed = await run(passes, batch, weights);
         // The gradients are sums over the micro-batches so far, and so is their norm.
         squaredNorm = passed.squaredNorm;
         passed.nll.forEach((value, i) => {
@@ -150,7 +157,7 @@ export function createGradientComputer(
       };
     },
     release: async () => {
-      for (const session of sessions.values()) await (await session).release();
+      await open?.session.release();
     },
   };
 }
@@ -178,6 +185,12 @@ function createPlaces(counts: readonly number[]): (row: number) => number {
   let total = 0;
   const next = counts.map((count) => (total += count) - count);
   return (row) => (next[row] as number)++;
+}
+
+interface Passes {
+  session: Session;
+  /** Whether gradients are added to those in the store. */
+  accumulate: boolean;
 }
 
 interface Passed {

@@ -30,6 +30,8 @@ export interface ParameterStore {
   read(kind: Kind): AsyncIterable<{ name: string; shape: readonly number[]; data: Float32Array }>;
   /** Overwrites the values of one kind. */
   fill(kind: Kind, name: string, fill: Fill): Promise<void>;
+  /** Sets the values of one kind to zero. */
+  clear(kind: Kind): Promise<void>;
   release(): void;
 }
 
@@ -90,6 +92,10 @@ export async function createStore(
     fill: async (kind, name, fill) => {
       if (kind === 'weight') holdsBase = false;
       await device.fill(heldOf(kind, name), fill);
+    },
+    clear: async (kind) => {
+      if (kind === 'weight') holdsBase = false;
+      for (const tensor of held.get(kind)?.values() ?? []) await device.clear(tensor);
     },
     release: () => {
       for (const tensors of held.values()) tensors.forEach((tensor) => device.release(tensor));

@@ -136,11 +136,9 @@ export function memoryNeeds(
 
 /** Bytes of the activations at the highest moment of training. */
 function trainingBytes(work: readonly TrainingWork[], costs: GraphCosts): number {
-  const each = work.map(({ shape, largest, more }) => {
-    const first = costs.train(shape, false, largest).peakBytes;
-    // The passes that add to a first one have a session, and so memory, of their own.
-    return first + (more > 0 ? costs.train(shape, true, largest).peakBytes : 0);
-  });
+  const each = work.map(
+    ({ shape, largest, more }) => costs.train(shape, more > 0, largest).peakBytes,
+  );
   return Math.max(0, ...each);
 }
 

@@ -61,8 +61,9 @@ export function trainingSeconds(
   speed: Speed,
 ): number {
   const parameters = parameterCount(architecture.parameters);
-  const first = costs.train(work.shape, false, work.first);
-  const next = work.more > 0 ? costs.train(work.shape, true, work.next) : undefined;
+  const adds = work.more > 0;
+  const first = costs.train(work.shape, adds, work.first);
+  const next = adds ? costs.train(work.shape, true, work.next) : undefined;
   // Every pass returns a copy of all gradients.
   const copies = (1 + work.more) * 4 * parameters * perFreshByte;
   const step =
@@ -70,7 +71,7 @@ export function trainingSeconds(
     (next ? work.more * graphSeconds(next, speed) : 0) +
     copies +
     parameters * perUpdate;
-  const sessions = (first.nodes + (next?.nodes ?? 0)) * perSessionNode;
+  const sessions = first.nodes * perSessionNode;
   // The first step touches gradients and moments for the first time.
   const touching = 12 * parameters * perFreshByte;
   const saved = work.checkpoints * 12 * parameters;

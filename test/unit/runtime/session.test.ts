@@ -48,6 +48,14 @@ describe(`a device on ${testProvider}`, () => {
     device.release(held);
   });
 
+  it('clears what is held, numbers or not', async () => {
+    const device = await openDevice({ name: testProvider, threads: 1 });
+    const held = await holdOn(device, Float32Array.of(1, NaN, -Infinity, -0));
+    await device.clear(held);
+    expect([...(await device.read(held))]).toEqual([0, 0, 0, 0]);
+    device.release(held);
+  });
+
   it('says so when a graph cannot be loaded', async () => {
     const device = await openDevice({ name: testProvider, threads: 1 });
     const failure = await device.session(Uint8Array.of(1, 2, 3)).catch((error: unknown) => error);

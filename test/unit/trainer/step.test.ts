@@ -51,6 +51,21 @@ describe(`createGradientComputer on ${testProvider}`, () => {
     }
   });
 
+  it('gives a step of one pass the same bits after one of several, whose session it then uses', async () => {
+    const { device, architecture, store } = await tinyTraining(testProvider);
+    const few = stepOf(rows.slice(0, 2), () => 'dataset');
+    const shape = { time: 32, maxTokens: 64 };
+    const computer = createGradientComputer(device, architecture, store, shape, ofCfs);
+    const fresh = await computer.compute(few);
+    const before = await snapshot(store, 'gradient');
+    await computer.compute(step);
+    expect(deviation(before, await snapshot(store, 'gradient'))).toBeGreaterThan(0);
+    expect((await computer.compute(few)).norm).toBe(fresh.norm);
+    expect(deviation(before, await snapshot(store, 'gradient'))).toBe(0);
+    await computer.release();
+    store.release();
+  });
+
   it('reports what the scorer measures, each source by its own mean', async () => {
     const { device, architecture, store } = await tinyTraining(testProvider);
     const scorer = createScorer(device, architecture);
