@@ -1,7 +1,8 @@
 /**
  * `npm run bench:train`: our optimizer step beside PyTorch's on the same Llama, batch and settings,
  * by turns in one run. PyTorch computes in float32 and in bfloat16 (autocast), each with its fastest
- * attention and optimizer; all sides, ours too, with the faster of two allocators. Fails (exit code
+ * attention and optimizer; ours with the product's allocator, PyTorch with the
+ * fastest of three. Fails (exit code
  * 1) when the losses do not agree: then they do not do the same work, and the times mean nothing.
  *
  *   npm run bench:train -- [--shapes 15M,42M,110M,350M] [--steps N] [--batches 16,4] [--time 128]
@@ -295,8 +296,8 @@ if (flags.write) {
     notes: [
       `${threads} threads; weights and ours in float32. PyTorch computes in float32 and in bfloat16 ` +
         '(autocast), each with its fastest attention and optimizer; `torch.compile` in the faster of ' +
-        'the two. Every process has the faster of two allocators for it: glibc as it is, or ' +
-        'GLIBC_TUNABLES=glibc.malloc.hugetlb=1. Speeds are medians (slowest–fastest) of steps done by ' +
+        'the two. Ours has the allocator that CFS Studio chooses, which keeps what is freed; PyTorch has the ' +
+        'fastest for it of three: that one, glibc as it is, and GLIBC_TUNABLES=glibc.malloc.hugetlb=1. Speeds are medians (slowest–fastest) of steps done by ' +
         'turns; ratios are ours over its best mode. Memory is the highest resident size of the process. ' +
         'Optimizer: its share of the step and its time per weight, where PyTorch counts clipping in. ' +
         'GFLOP/s count 6 · parameters · tokens and the attention products; “of MatMul” compares them ' +

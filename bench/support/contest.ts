@@ -48,13 +48,14 @@ export const warmUpSteps = 1;
 /** How many turns each has where they cannot be open together. */
 const lonelyTurns = 2;
 
-/** Whichever allocator is faster, each tried for one step after one to warm up. */
-export async function fasterAllocator(
+/** Whichever allocator is fastest, each tried for one step after one to warm up. */
+export async function fastestAllocator(
   name: string,
   start: (allocator: Allocator) => Promise<Trainer>,
+  names: readonly Allocator[] = allocatorNames,
 ): Promise<Contestant> {
   let best: Contestant | undefined;
-  for (const allocator of allocatorNames) {
+  for (const allocator of names) {
     const trainer = await start(allocator);
     try {
       for (let i = 0; i < warmUpSteps; i++) await trainer.step();

@@ -9,7 +9,7 @@ import {
   type TorchSettings,
 } from '../peers/torchTrain.js';
 import { allocators, type Allocator } from './allocators.js';
-import { fasterAllocator, type Contestant, type Trainer } from './contest.js';
+import { fastestAllocator, type Contestant, type Trainer } from './contest.js';
 import { startOurs } from './ours.js';
 
 const training = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, clip: 1 };
@@ -33,7 +33,7 @@ export function ours(lesson: Lesson): Promise<Contestant> {
     supervised: Array.from({ length: time }, (_, i) => (i === 0 ? 0 : 1)),
   }));
   const settings = { folder, threads, time, maxTokens: batch * time, decayVectors: true };
-  return fasterAllocator('ours', async (allocator) => {
+  const start = async (allocator: Allocator) => {
     const worker = await startOurs(undefined, allocators[allocator]);
     await worker.request('trainer', { ...settings, ...training });
     return {
@@ -41,7 +41,8 @@ export function ours(lesson: Lesson): Promise<Contestant> {
       peakBytes: async () => (await worker.request('memory', {})).peakBytes,
       stop: () => worker.stop(),
     };
-  });
+  };
+  return fastestAllocator('ours', start, ['kept']);
 }
 
 export interface TorchContestant extends Contestant {
@@ -57,7 +58,7 @@ export async function torch(
   const common = { ...torchSettings(lesson.folder), mode: 'eager' as const, precision };
   const choice = await fastestChoice(python, lesson.threads, common, lesson);
   const settings = { ...common, ...choice };
-  const contestant = await fasterAllocator(precision, (allocator) =>
+  const contestant = await fastestAllocator(precision, (allocator) =>
     startTorch(python, lesson, settings, allocator),
   );
   return { ...contestant, settings };

@@ -4,7 +4,8 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { assert, CfsError, messageOf } from '../errors.js';
+import { assert, CfsError, defined, messageOf } from '../errors.js';
+import { touch } from '../touch.js';
 import { decodeFloats, decodeHalves, firstNonFinite, floatBytes, isFloatDtype } from './dtype.js';
 import { invalid, readEntries, type Entry, type TensorInfo } from './safetensorsHeader.js';
 
@@ -94,33 +95,44 @@ async function readTensorInto(
   assert(values.length * size === end - begin, `room for tensor ${name}`);
   const step = aheadBytes / size;
   const handle = await openForReadingAsync(file);
-  try {
-    const read = async (from: number): Promise<() => Float32Array> => {
-      const target = values.subarray(from, from + step);
-      const position = begin + from * size;
-      if (dtype === 'F32') {
-        await readExactlyInto(file, handle, position, bytesOf(target));
-        return () => target;
-      }
-      const room = spareRooms.pop() ?? new Uint16Array(step);
-      const halves = room.subarray(0, target.length);
-      await readExactlyInto(file, handle, position, bytesOf(halves));
-      return () => {
-        decodeHalves(halves, dtype, target);
-        spareRooms.push(room);
-        return target;
-      };
+  const read = async (from: number): Promise<() => Float32Array> => {
+    const target = values.subarray(from, from + step);
+    const position = begin + from * size;
+    if (dtype === 'F32') {
+      await readExactlyInto(file, handle, position, bytesOf(target));
+      return () => target;
+    }
+    const room = spareRooms.pop() ?? new Uint16Array(step);
+    const halves = room.subarray(0, target.length);
+    await Promise.all([
+      readExactlyInto(file, handle, position, bytesOf(halves)),
+      // Decoding on this thread alone would wait for each page of fresh memory.
+      touch(target),
+    ]);
+    return () => {
+      decodeHalves(halves, dtype, target);
+      spareRooms.push(room);
+      return target;
     };
+  };
+  // The next parts are read while one is decoded and looked at, in the processor's cache.
+  const reads: Promise<() => Float32Array>[] = [];
+  const readNext = (from: number): void => {
+    if (from < values.length) reads.push(read(from));
+  };
+  try {
+    for (let i = 0; i < readsAhead; i++) readNext(i * step);
     let bad = -1;
-    for (let from = 0, next = read(from); from < values.length; from += step) {
-      const finish = await next;
-      // The next part is read while this one is decoded and looked at, in the processor's cache.
-      if (from + step < values.length) next = read(from + step);
+    for (let from = 0; from < values.length; from += step) {
+      const finish = await defined(reads.shift(), 'part that is read');
+      readNext(from + readsAhead * step);
       const found = firstNonFinite(finish());
       if (bad < 0 && found >= 0) bad = from + found;
     }
     return bad;
   } finally {
+    // After an error, the file stays open until nothing reads from it.
+    await Promise.allSettled(reads);
     await handle.close();
   }
 }
@@ -128,6 +140,8 @@ async function readTensorInto(
 /** Memory of earlier reads: touching fresh memory takes longer than reading. */
 const spareRooms: Uint16Array[] = [];
 const aheadBytes = 2 * 1024 * 1024;
+/** Parts that are read at once: one for each thread that Node.js reads with. */
+const readsAhead = 4;
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);

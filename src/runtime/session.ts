@@ -8,6 +8,7 @@ import { CfsError, defined, messageOf } from '../errors.js';
 import { encodeIdentity, encodeZeros } from '../graph/index.js';
 import { discard } from '../discard.js';
 import { own } from '../own.js';
+import { touch } from '../touch.js';
 import { providers, type Provider } from './providers.js';
 
 // What goes wrong is thrown; the library's own printing of it would only confuse.
@@ -57,6 +58,11 @@ export interface Device {
   read(held: Held): Promise<Float32Array>;
   /** Overwrites the values: `fill` is given an array for them, of which it must set every element. */
   fill(held: Held, fill: Fill): Promise<void>;
+  /**
+   * Takes the memory of what was allocated and never written to, which the system hands out at the
+   * first write, sooner and from several threads, while other work goes on.
+   */
+  touch(held: Held): Promise<void>;
   /** Sets the values to zero, whatever they are. */
   clear(held: Held): Promise<void>;
   release(held: Held): void;
@@ -138,6 +144,7 @@ function openHostDevice(provider: Provider): Device {
     fill: async (held, fill) => {
       await fill(floats(held.tensor));
     },
+    touch: (held) => touch(floats(held.tensor)),
     clear: (held) => {
       floats(held.tensor).fill(0);
       return Promise.resolve();
@@ -188,6 +195,8 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
       held.tensor = await toDevice(values, dims);
       discard(values);
     },
+    // Zeros were uploaded.
+    touch: () => Promise.resolve(),
     clear: async (held) => {
       const { y } = await zeros.run({ x: held.tensor });
       held.tensor.dispose();

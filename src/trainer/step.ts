@@ -83,6 +83,7 @@ export function createGradientComputer(
 ): GradientComputer {
   const chunks = lossChunks ?? lossChunksFor(architecture, maxTokens);
   const names = trainedTensors(store.plan).map(({ name }) => gradientName(name));
+  let touched: Promise<void> | undefined;
   let open: Passes | undefined;
   /** One at a time, as each keeps the memory of its activations; once passes add, all do. */
   const passesOf = async (several: boolean): Promise<Passes> => {
@@ -131,7 +132,11 @@ export function createGradientComputer(
       const place = createPlaces(step.rows.map(countSupervised));
       const nll = new Float32Array(weightOf.length);
       const batches = splitIntoBatches(step.rows, { maxTime: time, multiple: time, maxTokens });
-      const passes = await passesOf(batches.length > 1);
+      // Making a session keeps one thread busy.
+      const [passes] = await Promise.all([
+        passesOf(batches.length > 1),
+        (touched ??= store.touch()),
+      ]);
       if (passes.accumulate) await store.clear('gradient');
       const means = createMeans();
       let loss = 0;

@@ -24,12 +24,17 @@ export interface ParameterStore {
   pieces: readonly Piece[];
   /** Whether the weights are still those that the store was made with: the base model's. */
   readonly holdsBase: boolean;
-  /** Said by whoever changes weights in place. */
+  /** Said by whoever is about to change weights, and what is remembered of them, in place. */
   noteChange(): void;
   /** The values of one kind, by name; on the CPU the arrays themselves, not copies. */
   read(kind: Kind): AsyncIterable<{ name: string; shape: readonly number[]; data: Float32Array }>;
   /** Overwrites the values of one kind. */
   fill(kind: Kind, name: string, fill: Fill): Promise<void>;
+  /**
+   * Takes the memory of the kinds that nothing was written to yet, while other work goes on. Nothing
+   * may write to them before it has ended.
+   */
+  touch(): Promise<void>;
   /** Sets the values of one kind to zero. */
   clear(kind: Kind): Promise<void>;
   release(): void;
@@ -71,6 +76,7 @@ export async function createStore(
         .map(({ name }) => [name, heldOf(kind, name)]),
     );
 
+  const written = new Set<Kind>(['weight', 'anchor']);
   let holdsBase = true;
   const store: ParameterStore = {
     plan,
@@ -82,6 +88,7 @@ export async function createStore(
     },
     noteChange: () => {
       holdsBase = false;
+      kinds.forEach((kind) => written.add(kind));
     },
     read: async function* (kind) {
       for (const { name, shape, types } of plan.tensors) {
@@ -89,7 +96,14 @@ export async function createStore(
         yield { name, shape, data: await device.read(heldOf(kind, name)) };
       }
     },
+    touch: async () => {
+      const fresh = kinds.filter((kind) => !written.has(kind));
+      fresh.forEach((kind) => written.add(kind));
+      const tensors = fresh.flatMap((kind) => [...(held.get(kind)?.values() ?? [])]);
+      await Promise.all(tensors.map((tensor) => device.touch(tensor)));
+    },
     fill: async (kind, name, fill) => {
+      written.add(kind);
       if (kind === 'weight') holdsBase = false;
       await device.fill(heldOf(kind, name), fill);
     },

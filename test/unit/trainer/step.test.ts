@@ -8,12 +8,14 @@ import {
   type Objective,
   type StepShape,
 } from '../../../src/trainer/step.js';
+import { createOptimizer } from '../../../src/trainer/optimizer.js';
 import { testProvider } from '../../support/provider.js';
 import {
   deviation,
   randomRows,
   snapshot,
   stepOf,
+  tinyOptimizer,
   tinyTraining,
 } from '../../support/tinyTraining.js';
 
@@ -63,6 +65,29 @@ describe(`createGradientComputer on ${testProvider}`, () => {
     expect((await computer.compute(few)).norm).toBe(fresh.norm);
     expect(deviation(before, await snapshot(store, 'gradient'))).toBe(0);
     await computer.release();
+    store.release();
+  });
+
+  it('leaves what an update or a checkpoint has written as it is', async () => {
+    const { device, architecture, store } = await tinyTraining(testProvider);
+    const name = 'model.norm.weight';
+    await store.fill('secondMoment', name, (values) => void values.fill(2));
+    const computer = createGradientComputer(
+      device,
+      architecture,
+      store,
+      { time: 32, maxTokens: 2048 },
+      ofCfs,
+    );
+    await computer.compute(step);
+    expect((await snapshot(store, 'secondMoment')).get(name)).toEqual(new Float32Array(24).fill(2));
+    await computer.release();
+    const optimizer = await createOptimizer(device, store, tinyOptimizer());
+    await optimizer.update(1, 1e-3, 1);
+    const moments = await snapshot(store, 'firstMoment');
+    await store.touch();
+    expect(deviation(moments, await snapshot(store, 'firstMoment'))).toBe(0);
+    await optimizer.release();
     store.release();
   });
 
