@@ -1,10 +1,10 @@
 /**
  * Half-precision numbers in bytes and back: JavaScript has no 16-bit float arrays, and weights on
- * disk mostly are F16 or BF16. Bit tricks and one table, because whole models pass through here.
+ * disk mostly are F16 or BF16.
  * Bytes are little-endian, as in the file and on every machine ONNX Runtime ships for.
  */
-import { defined } from '../errors.js';
 import { roundToBf16, roundToF16 } from '../graph/index.js';
+import { bf16Loop, f16Loop, float32Loop } from './elementLoops.js';
 
 /** The dtypes a weight may have for us; others can lie in a file but not be read as numbers. */
 export type FloatDtype = 'F32' | 'F16' | 'BF16';
@@ -28,19 +28,16 @@ export function decodeFloats(bytes: Uint8Array, dtype: FloatDtype): Float32Array
   return values;
 }
 
-/** Writes 16-bit floats to as many elements of `values`. */
+/**
+ * Writes 16-bit floats to as many elements of `values`. Returns the index of the first NaN or infinity,
+ * −1 where there is none.
+ */
 export function decodeHalves(
   halves: Uint16Array,
   dtype: Exclude<FloatDtype, 'F32'>,
   values: Float32Array,
-): void {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, halves.length);
-  if (dtype === 'BF16') {
-    for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
-  } else {
-    const table = halfTable();
-    for (let i = 0; i < halves.length; i++) bits[i] = table[halves[i] as number] as number;
-  }
+): number {
+  return loops[dtype](halves, values) ? firstOf(values) : -1;
 }
 
 /** float32 as bytes of `dtype`, rounded to nearest, ties to even; too large becomes infinity. */
@@ -57,51 +54,24 @@ export function encodeFloats(values: Float32Array, dtype: FloatDtype): Uint8Arra
 
 /** Index of the first NaN or infinity, −1 when all are finite. */
 export function firstNonFinite(values: Float32Array): number {
-  // An exponent of ones alone carries into the sign when one is added to it: no branch per number.
-  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  let carries = 0;
-  for (let i = 0; i < bits.length; i++) {
-    carries |= (((bits[i] as number) & 0x7f800000) + 0x00800000) | 0;
-  }
-  return carries >= 0 ? -1 : values.findIndex((value) => !Number.isFinite(value));
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return float32Loop(bits) ? firstOf(values) : -1;
 }
 
-/** The bits that are all set in NaN and infinity, and in nothing else. */
-const exponents: Record<FloatDtype, number> = { F32: 0x7f800000, F16: 0x7c00, BF16: 0x7f80 };
+function firstOf(values: Float32Array): number {
+  return values.findIndex((value) => !Number.isFinite(value));
+}
 
-/** `firstNonFinite` of elements as they stand in a file, without making numbers of them. */
+/** `firstNonFinite` of elements as they stand in a file, without keeping numbers of them. */
 export function firstNonFiniteIn(bytes: Uint8Array, dtype: FloatDtype): number {
   const aligned = bytes.byteOffset % floatBytes[dtype] === 0 ? bytes : bytes.slice();
   const { buffer, byteOffset } = aligned;
   const length = aligned.byteLength / floatBytes[dtype];
-  const words =
+  const elements =
     dtype === 'F32'
       ? new Uint32Array(buffer, byteOffset, length)
       : new Uint16Array(buffer, byteOffset, length);
-  const exponent = exponents[dtype];
-  for (let i = 0; i < length; i++) {
-    if (((words[i] as number) & exponent) === exponent) return i;
-  }
-  return -1;
+  return loops[dtype](elements) ? firstOf(decodeFloats(aligned, dtype)) : -1;
 }
 
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
-
-let table: Uint32Array | undefined;
-
-/** float32 bits of each of the 65,536 halves, `[65536]`; made on first use. */
-function halfTable(): Uint32Array {
-  table ??= Uint32Array.from({ length: 0x10000 }, (_, half) => halfToBits(half));
-  return table;
-}
-
-function halfToBits(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >>> 10) & 0x1f;
-  const mantissa = half & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (mantissa << 13);
-  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (mantissa << 13);
-  scratch[0] = mantissa * 2 ** -24;
-  return sign | defined(scratchBits[0], 'scratch word');
-}
+const loops = { F32: float32Loop, F16: f16Loop, BF16: bf16Loop };

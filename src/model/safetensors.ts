@@ -95,12 +95,13 @@ async function readTensorInto(
   assert(values.length * size === end - begin, `room for tensor ${name}`);
   const step = aheadBytes / size;
   const handle = await openForReadingAsync(file);
-  const read = async (from: number): Promise<() => Float32Array> => {
+  /** Resolves to what is left to do; that returns the index of the first NaN or infinity in the part. */
+  const read = async (from: number): Promise<() => number> => {
     const target = values.subarray(from, from + step);
     const position = begin + from * size;
     if (dtype === 'F32') {
       await readExactlyInto(file, handle, position, bytesOf(target));
-      return () => target;
+      return () => firstNonFinite(target);
     }
     const room = spareRooms.pop() ?? new Uint16Array(step);
     const halves = room.subarray(0, target.length);
@@ -110,13 +111,13 @@ async function readTensorInto(
       touch(target),
     ]);
     return () => {
-      decodeHalves(halves, dtype, target);
+      const found = decodeHalves(halves, dtype, target);
       spareRooms.push(room);
-      return target;
+      return found;
     };
   };
   // The next parts are read while one is decoded and looked at, in the processor's cache.
-  const reads: Promise<() => Float32Array>[] = [];
+  const reads: Promise<() => number>[] = [];
   const readNext = (from: number): void => {
     if (from < values.length) reads.push(read(from));
   };
@@ -126,7 +127,7 @@ async function readTensorInto(
     for (let from = 0; from < values.length; from += step) {
       const finish = await defined(reads.shift(), 'part that is read');
       readNext(from + readsAhead * step);
-      const found = firstNonFinite(finish());
+      const found = finish();
       if (bad < 0 && found >= 0) bad = from + found;
     }
     return bad;

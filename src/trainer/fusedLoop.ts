@@ -8,7 +8,7 @@
  * rounding per operation, as in ONNX Runtime: the results are the same to the bit.
  */
 import { defined } from '../errors.js';
-import { compileLoop, type LoopInstruction, type LoopOperator } from './wasm.js';
+import { compileLoop, float32Bits, type LoopInstruction, type LoopOperator } from '../wasm.js';
 
 /** Four elements of an array, or one number four times, in the loop. */
 export interface LoopValue {
@@ -59,7 +59,7 @@ export function createLoop(): LoopBuilder {
       const parameter = numbers.push(name) - 1;
       return add((to) => ({ kind: 'number', parameter, to }));
     },
-    constant: (value) => add((to) => ({ kind: 'constant', value, to })),
+    constant: (value) => add((to) => ({ kind: 'constant', bits: float32Bits(value), to })),
     op: (operator, ...values) => {
       const operands = values.map(({ local }) => local);
       return add((to) => ({ kind: 'operate', operator, operands, to }));

@@ -19,7 +19,7 @@ import {
 import { createLoop, type LoopValue } from './fusedLoop.js';
 import type { ParameterStore, Piece } from './store.js';
 import type { StateKind } from './storePlan.js';
-import type { LoopOperator } from './wasm.js';
+import type { LoopOperator } from '../wasm.js';
 
 /** What is known when a piece is updated. */
 export interface UpdateContext {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   decodeFloats,
+  decodeHalves,
   encodeFloats,
   firstNonFinite,
   firstNonFiniteIn,
@@ -112,6 +113,28 @@ describe('half precision', () => {
     expect(firstNonFinite(Float32Array.of(0, NaN, Infinity))).toBe(1);
     expect(firstNonFinite(Float32Array.of(-Infinity))).toBe(0);
   });
+
+  it.each(['F16', 'BF16'] as const)(
+    'finds it wherever it stands among %s, and only there',
+    (dtype) => {
+      // Numbers are worked on in blocks of 2¹⁷ and four at a time.
+      const length = 2 ** 17 + 8;
+      const values = new Float32Array(length);
+      for (const bad of [0, 3, 2 ** 17 - 1, 2 ** 17, length - 1]) {
+        const halves = new Uint16Array(
+          encodeFloats(new Float32Array(length).fill(1.5), dtype).buffer,
+        );
+        halves[bad] = bitsOf(-Infinity, dtype);
+        expect(decodeHalves(halves, dtype, values)).toBe(bad);
+        expect(firstNonFinite(values)).toBe(bad);
+        expect(values.every((value, i) => value === (i === bad ? -Infinity : 1.5))).toBe(true);
+      }
+      for (const few of [1, 2, 3, 5]) {
+        const halves = new Uint16Array(encodeFloats(new Float32Array(few).fill(2), dtype).buffer);
+        expect(decodeHalves(halves, dtype, new Float32Array(few))).toBe(-1);
+      }
+    },
+  );
 
   it.each(['F32', 'F16', 'BF16'] as const)('finds it in the bytes of %s too', (dtype) => {
     const bytesOf = (...values: number[]) => encodeFloats(Float32Array.from(values), dtype);

@@ -1,21 +1,29 @@
 /**
  * The binary format of WebAssembly, as much of it as one loop over arrays takes (core specification
- * 2.0, chapter 5): `run(bytes, ...numbers)` walks the first `bytes` bytes of all arrays, four float32
- * elements at a time, and the exported `memory` holds the arrays one after the other.
+ * 2.0, chapter 5): `run(bytes, ...numbers)` walks the first `bytes` bytes of all arrays, four elements
+ * of four bytes at a time, and the exported `memory` holds the arrays one after the other.
  */
-import { assert } from '../errors.js';
+import { assert } from './errors.js';
 
 /** Float32 arithmetic on four elements, with its opcode behind the prefix of vector instructions. */
-const operators = { Add: 0xe4, Sub: 0xe5, Mul: 0xe6, Div: 0xe7, Sqrt: 0xe3 } as const;
-export type LoopOperator = keyof typeof operators;
+const arithmetic = { Add: 0xe4, Sub: 0xe5, Mul: 0xe6, Div: 0xe7, Sqrt: 0xe3 } as const;
+export type LoopOperator = keyof typeof arithmetic;
+/** The same on their bits; `Equal` gives all ones or all zeros. */
+const bitwise = { And: 0x4e, Or: 0x50, Equal: 0x37 } as const;
+const operators = { ...arithmetic, ...bitwise };
 
 /** Values are numbered from 0 in the order in which they are made. */
 export type LoopInstruction =
   | { kind: 'load'; array: number; to: number }
   | { kind: 'number'; parameter: number; to: number }
-  | { kind: 'constant'; value: number; to: number }
-  | { kind: 'operate'; operator: LoopOperator; operands: readonly number[]; to: number }
-  | { kind: 'store'; array: number; from: number };
+  /** The 32 bits of every element. */
+  | { kind: 'constant'; bits: number; to: number }
+  | { kind: 'operate'; operator: keyof typeof operators; operands: readonly number[]; to: number }
+  /** Bits to the left. */
+  | { kind: 'shift'; by: number; operand: number; to: number }
+  | { kind: 'store'; array: number; from: number }
+  /** `run` returns whether any bit of this was ever set. */
+  | { kind: 'notice'; from: number };
 
 export interface LoopShape {
   arrays: number;
@@ -40,7 +48,7 @@ const opcodes = {
   i32Add: 0x6a,
   vector: 0xfd,
 };
-const vectorOpcodes = { load: 0x00, store: 0x0b, splat: 0x13 };
+const vectorOpcodes = { load: 0x00, store: 0x0b, splat: 0x13, shiftLeft: 0xab, anyTrue: 0x53 };
 const pageBytes = 65_536;
 const [vectorBytes, elementBytes] = [16, 4];
 
@@ -52,7 +60,8 @@ declare const WebAssembly: {
 
 export interface CompiledLoop {
   memory: { buffer: ArrayBuffer };
-  run: (bytes: number, ...numbers: number[]) => void;
+  /** Whether something was noticed: 0 or 1. */
+  run: (bytes: number, ...numbers: number[]) => number;
 }
 
 export function compileLoop(
@@ -68,13 +77,15 @@ function assemble(
   { arrays, numbers, blockSize }: LoopShape,
   instructions: readonly LoopInstruction[],
 ): Uint8Array {
-  const values = instructions.filter(({ kind }) => kind !== 'store').length;
-  // The locals of the function: bytes, the numbers, the place in the arrays, then the values.
+  const values = instructions.filter((one) => 'to' in one).length;
+  // The locals of the function: bytes, the numbers, the place in the arrays, then the values, and
+  // what was noticed.
   const bytes = 0;
   const place = 1 + numbers;
   const get = (value: number): number[] => [opcodes.localGet, ...unsigned(place + 1 + value)];
   const set = (value: number): number[] => [opcodes.localSet, ...unsigned(place + 1 + value)];
   const vector = (opcode: number): number[] => [opcodes.vector, ...unsigned(opcode)];
+  const noticed = values;
   const getPlace = [opcodes.localGet, ...unsigned(place)];
   /** Of an access at the place in an array: aligned to 2⁴ bytes, and the array's start. */
   const within = (array: number): number[] => [4, ...unsigned(array * blockSize * elementBytes)];
@@ -97,7 +108,7 @@ function assemble(
         ];
       case 'constant':
         return [
-          ...[opcodes.f32Const, ...new Uint8Array(Float32Array.of(one.value).buffer)],
+          ...[opcodes.f32Const, ...new Uint8Array(Uint32Array.of(one.bits).buffer)],
           ...[...vector(vectorOpcodes.splat), ...set(one.to)],
         ];
       case 'operate':
@@ -105,6 +116,13 @@ function assemble(
           ...one.operands.flatMap(get),
           ...[...vector(operators[one.operator]), ...set(one.to)],
         ];
+      case 'shift':
+        return [
+          ...[...get(one.operand), opcodes.i32Const, ...unsigned(one.by)],
+          ...[...vector(vectorOpcodes.shiftLeft), ...set(one.to)],
+        ];
+      case 'notice':
+        return [...get(noticed), ...get(one.from), ...vector(operators.Or), ...set(noticed)];
     }
   };
   const isFixed = ({ kind }: LoopInstruction): boolean => kind === 'number' || kind === 'constant';
@@ -116,18 +134,22 @@ function assemble(
     ...[...getPlace, opcodes.i32Const, vectorBytes, opcodes.i32Add],
     ...[opcodes.localTee, ...unsigned(place), opcodes.localGet, bytes, opcodes.i32Less],
     ...[opcodes.branchIf, 0, opcodes.end],
+    ...[...get(noticed), ...vector(vectorOpcodes.anyTrue)],
     opcodes.end,
   ];
   const locals = list([
     [1, types.i32],
-    [...unsigned(values), types.v128],
+    [...unsigned(values + 1), types.v128],
   ]);
   const parameters = [[types.i32], ...Array.from({ length: numbers }, () => [types.f32])];
   const pages = Math.ceil((arrays * blockSize * elementBytes) / pageBytes);
   assert(blockSize % (vectorBytes / elementBytes) === 0, 'blocks hold whole vectors');
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(sections.type, list([[types.function, ...list(parameters), ...list([])]])),
+    ...section(
+      sections.type,
+      list([[types.function, ...list(parameters), ...list([[types.i32]])]]),
+    ),
     ...section(sections.function, list([[0]])),
     ...section(sections.memory, list([[0, ...unsigned(pages)]])),
     ...section(
@@ -139,6 +161,11 @@ function assemble(
     ),
     ...section(sections.code, list([sized([...locals, ...code])])),
   ]);
+}
+
+/** The bits of a number as float32. */
+export function float32Bits(value: number): number {
+  return new DataView(Float32Array.of(value).buffer).getUint32(0, true);
 }
 
 /** LEB128. */
