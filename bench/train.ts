@@ -22,7 +22,15 @@ import { startOurs } from './support/ours.js';
 import { knownModel, randomModel } from './support/places.js';
 import { formatBytes, formatSpread, machineFacts, writeResult } from './support/report.js';
 import { rateOf, relativeError, spreadOf, type Spread } from './support/statistics.js';
-import { compiled, ours, torch, type Lesson, type TorchContestant } from './support/trainers.js';
+import {
+  compiled,
+  halfSlowdown,
+  ours,
+  probeTokens,
+  torch,
+  type Lesson,
+  type TorchContestant,
+} from './support/trainers.js';
 
 /** `tiny` only shows that everything runs. */
 const known: Record<string, LlamaShape> = {
@@ -48,6 +56,12 @@ const defaultSteps: Record<string, number> = { tiny: 4, '15M': 8, '42M': 5, '110
  * bfloat16 every product is rounded to 8 bits.
  */
 const tolerances = { float32: 1e-4, bfloat16: 5e-2 };
+
+/**
+ * How many times as long as in float32 a few tokens may take in bfloat16 for it to be timed. Processors
+ * without instructions for it multiply number by number, and a step would take minutes.
+ */
+const hopeless = 3;
 
 const squareSize = 2048;
 
@@ -77,6 +91,8 @@ interface Outcome {
   modes: Mode[];
   /** Why there is no `torch.compile`. */
   notCompiled?: Skipped | undefined;
+  /** Of bfloat16, where it was too slow to be timed. */
+  halfSlowdown?: number | undefined;
   /** Seconds of plain products of square matrices. */
   square: number[];
 }
@@ -92,7 +108,7 @@ async function measure(
   const folder = isShapeName(name) ? knownModel(name) : randomModel(name, shape);
   const lesson = { folder, batch, time, ids, threads };
   const mine = await ours(lesson);
-  const { peers, notCompiled } = await peersFor(name, lesson, python);
+  const { peers, ...left } = await peersFor(name, lesson, python);
   const multiplier = await startOurs();
   const square: number[] = [];
   const standings = await contest(
@@ -109,7 +125,7 @@ async function measure(
     standing,
     settings: defined(peers[i], 'peer').settings,
   }));
-  return { shape: name, batch, ours: defined(own, 'ours'), modes, notCompiled, square };
+  return { shape: name, batch, ours: defined(own, 'ours'), modes, ...left, square };
 }
 
 function shapeOf(name: string): LlamaShape {
@@ -123,15 +139,19 @@ async function peersFor(
   name: string,
   lesson: Lesson,
   python: PeerPython | Skipped,
-): Promise<{ peers: TorchContestant[]; notCompiled?: Skipped }> {
+): Promise<{ peers: TorchContestant[] } & Pick<Outcome, 'notCompiled' | 'halfSlowdown'>> {
   if (isSkipped(python)) return { peers: [] };
   const single = await torch(python, lesson, 'float32');
-  const half = await torch(python, lesson, 'bfloat16');
-  const eager = [single, half];
-  if (!flags.compile.split(',').includes(name)) return { peers: eager };
-  const faster = half.expectedSeconds < single.expectedSeconds ? half : single;
-  const one = await compiled(python, lesson, faster);
-  return isSkipped(one) ? { peers: eager, notCompiled: one } : { peers: [...eager, one] };
+  const slowdown = await halfSlowdown(python, lesson);
+  const timed = slowdown <= hopeless;
+  const eager = timed ? [single, await torch(python, lesson, 'bfloat16')] : [single];
+  const left = timed ? {} : { halfSlowdown: slowdown };
+  if (!flags.compile.split(',').includes(name)) return { peers: eager, ...left };
+  const [faster] = [...eager].sort((a, b) => a.expectedSeconds - b.expectedSeconds);
+  const one = await compiled(python, lesson, faster ?? single);
+  return isSkipped(one)
+    ? { peers: eager, notCompiled: one, ...left }
+    : { peers: [...eager, one], ...left };
 }
 
 interface Figures {
@@ -235,6 +255,8 @@ function rowOf({ outcome, figures }: { outcome: Outcome; figures: OutcomeFigures
   const named = (name: string | undefined): ModeFigures | undefined =>
     figures.modes.find((mode) => mode.name === name);
   const rate = (one: Figures | undefined): string => (one ? formatSpread(one.rate) : none);
+  const { halfSlowdown: slowdown } = outcome;
+  const half = slowdown ? `${slowdown.toFixed(0)} × as slow` : rate(named('bfloat16'));
   const optimizer = (one: Figures | undefined): string =>
     one ? `${percent(one.optimizerShare)}, ${one.optimizerNs.toFixed(1)} ns` : none;
   const bestPeak = outcome.modes.find(({ standing }) => standing.name === figures.best?.name);
@@ -243,7 +265,7 @@ function rowOf({ outcome, figures }: { outcome: Outcome; figures: OutcomeFigures
     `${outcome.batch} × ${time}`,
     rate(figures.ours),
     rate(named('float32')),
-    rate(named('bfloat16')),
+    half,
     rate(named('compiled')),
     figures.best?.name ?? none,
     times(figures.best?.speedRatio),
@@ -257,7 +279,10 @@ function rowOf({ outcome, figures }: { outcome: Outcome; figures: OutcomeFigures
   ];
 }
 
-function show({ ours: own, modes, notCompiled }: Outcome, figures: OutcomeFigures): void {
+function show(
+  { ours: own, modes, notCompiled, halfSlowdown: slowdown }: Outcome,
+  figures: OutcomeFigures,
+): void {
   const losses = ({ turns }: Standing): string =>
     turns.map((turn) => turn.map(({ loss }) => loss.toFixed(5)).join(' ')).join(' | ');
   console.log(`  ours: ${own.allocator}; losses ${losses(own)}`);
@@ -266,6 +291,10 @@ function show({ ours: own, modes, notCompiled }: Outcome, figures: OutcomeFigure
     const { attention, optimizer } = settings;
     console.log(`  ${name}: ${attention}, ${optimizer}, ${allocator}; losses ${losses(standing)}`);
   }
+  if (slowdown)
+    console.log(
+      `  bfloat16: ${slowdown.toFixed(1)} × as slow as float32 for ${probeTokens} tokens`,
+    );
   if (notCompiled) console.log(`  torch.compile: skipped: ${notCompiled.skipped}`);
   for (const { name, agrees, lossError } of figures.modes) {
     if (agrees) continue;
@@ -301,7 +330,9 @@ if (flags.write) {
         'turns; ratios are ours over its best mode. Memory is the highest resident size of the process. ' +
         'Optimizer: its share of the step and its time per weight, where PyTorch counts clipping in. ' +
         'GFLOP/s count 6 · parameters · tokens and the attention products; “of MatMul” compares them ' +
-        `with a plain ${squareSize}³ product in ONNX Runtime between the steps.`,
+        `with a plain ${squareSize}³ product in ONNX Runtime between the steps. Where bfloat16 takes more ` +
+        `than ${hopeless} times as long as float32 for ${probeTokens} tokens, the column says how many times: the ` +
+        'processor has no instructions for it.',
     ],
     numbers: { time, threads, shapes: measured },
   });

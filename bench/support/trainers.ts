@@ -64,6 +64,27 @@ export async function torch(
   return { ...contestant, settings };
 }
 
+/** Tokens of the steps that show how slow a precision is. */
+export const probeTokens = 16;
+
+/** How many times as long as in float32 a step of `probeTokens` takes in bfloat16. */
+export async function halfSlowdown(python: PeerPython, lesson: Lesson): Promise<number> {
+  const few = { ...lesson, batch: 1, time: probeTokens, ids: lesson.ids.slice(0, probeTokens) };
+  const common = { ...torchSettings(lesson.folder), mode: 'eager' as const };
+  const secondsOf = async (precision: TorchSettings['precision']): Promise<number> => {
+    const settings = { ...common, precision, attention: 'sdpa', optimizer: 'fused' } as const;
+    const trainer = await startTorch(python, few, settings, 'plain');
+    try {
+      await trainer.step();
+      return (await trainer.step()).seconds;
+    } finally {
+      await trainer.stop();
+    }
+  };
+  const single = await secondsOf('float32');
+  return (await secondsOf('bfloat16')) / single;
+}
+
 /** The same with `torch.compile`, which does not work everywhere. */
 export async function compiled(
   python: PeerPython,

@@ -8,6 +8,7 @@ import {
   firstNonFiniteIn,
 } from '../../../src/model/dtype.js';
 import type { FloatDtype } from '../../../src/model/dtype.js';
+import { float32Loop } from '../../../src/model/elementLoops.js';
 import { createRandom } from '../../../src/random.js';
 
 function bitsOf(value: number, dtype: FloatDtype): number {
@@ -129,6 +130,9 @@ describe('half precision', () => {
         expect(firstNonFinite(values)).toBe(bad);
         expect(values.every((value, i) => value === (i === bad ? -Infinity : 1.5))).toBe(true);
       }
+      // What is left over from a longer array is not looked at.
+      expect(float32Loop(new Uint32Array(2 ** 17 + 8).fill(0x7f800000))).toBe(true);
+      expect(float32Loop(new Uint32Array(5))).toBe(false);
       for (const few of [1, 2, 3, 5]) {
         const halves = new Uint16Array(encodeFloats(new Float32Array(few).fill(2), dtype).buffer);
         expect(decodeHalves(halves, dtype, new Float32Array(few))).toBe(-1);
