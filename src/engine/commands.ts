@@ -32,15 +32,18 @@ import {
   type CheckedRun,
 } from './dataset.js';
 import { createDecoders } from '../model/decoder.js';
+import { requireFrozenFits, type FrozenRequest } from './estimate/fitting.js';
 import { createEstimator } from './estimate/index.js';
 import { createEvaluator, taskScore } from './evaluation.js';
 import { findingRecord, type Finding } from './finding.js';
 import { requireSamples } from './job.js';
 import { previewRun, readSource } from './mixPreview.js';
 import { inspectModel, openModel, requireFiniteWeights, type Model } from './model.js';
+import { measuringWork } from './phases/measure.js';
 import { createPreflight, requireSound } from './preflight.js';
 import { now } from './progress.js';
-import { describeSamples, judge, writeSamples } from './sampling.js';
+import { describeSamples, judge, samplesWork, writeSamples } from './sampling.js';
+import { createTaskChecks } from './taskChecks.js';
 import { versions } from './versions.js';
 
 export interface GenerateOptions {
@@ -90,10 +93,13 @@ export interface EvaluateData {
 /** Writes context-free samples as a run would, keeping none; early when the signal is aborted. */
 export async function generateCommand(options: GenerateOptions): Promise<GenerateData> {
   const { config, signal, onEvent } = options;
-  const { model, device, store } = await openWeights(config, config.model);
+  const model = openModel(config.model, config.generation.bos);
   const bos = bosToken(model);
   onEvent({ type: 'bos_found', time: now(), ...bos });
   const count = options.count ?? (await plannedSamples(config, model));
+  const { device, store } = await openWeights(config, model, ({ generation }) =>
+    samplesWork(model, generation, count),
+  );
   const samples: SampleRecord[] = [];
   const decoders = createDecoders(device, model.architecture);
   const how = {
@@ -216,15 +222,25 @@ export async function checkRunCommand({
 /** Scores a model folder on all items of the configuration's tasks. */
 export async function evaluateCommand(options: EvaluateOptions): Promise<EvaluateData> {
   const { config, onEvent } = options;
-  const { model, device, store } = await openWeights(config, options.model);
+  const model = openModel(options.model, config.generation.bos);
   const { tasks: taskFiles, subset } = config.evaluation;
+  const downstream = await loadDownstream(config, model);
+  const { requests } = await createTaskChecks()({
+    ...{ config, model, modelKey: options.model },
+    thorough: false,
+  });
+  const { device, store } = await openWeights(config, model, () => {
+    const scored = { ...config, evaluation: { ...config.evaluation, klSamples: 0 } };
+    const rows = downstream ?? joinStores([]);
+    return measuringWork({ config: scored, model, downstream: rows, tasks: requests }, 'full');
+  });
   try {
     const evaluator = createEvaluator({
       device,
       model,
       decoders: createDecoders(device, model.architecture),
       taskFiles,
-      downstream: await loadDownstream(config, model),
+      downstream,
       klSamples: [],
       subset,
       seed: config.seed,
@@ -274,10 +290,12 @@ async function readRows(config: RunConfig, model: Model) {
   };
 }
 
-async function openWeights(config: RunConfig, folder: string) {
-  const model = openModel(folder, config.generation.bos);
-  const device = await openDevice(await chooseProvider(config.provider, config.threads));
-  return { model, device, store: await openFrozen(device, model) };
+/** The weights of `model` for `work` that only reads them. Throws `MEMORY_SHORT` where it will not fit. */
+async function openWeights(config: RunConfig, model: Model, work: FrozenRequest['work']) {
+  const provider = await chooseProvider(config.provider, config.threads);
+  await requireFrozenFits({ config, model, provider, work });
+  const device = await openDevice(provider);
+  return { device, store: await openFrozen(device, model) };
 }
 
 async function plannedSamples(config: RunConfig, model: Model): Promise<number> {

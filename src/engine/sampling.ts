@@ -14,7 +14,7 @@ import type { RunConfig } from '../runs/configSchema.js';
 import type { HeldWeights } from '../runtime/index.js';
 import type { Model } from './model.js';
 import { createRate, now, type Pace } from './progress.js';
-import type { WritingWork } from './work.js';
+import type { Work, WritingWork } from './work.js';
 
 export interface SamplingOptions {
   model: Model;
@@ -155,15 +155,20 @@ function judged(model: Model, settings: RunConfig['generation'], samples: number
   return { candidates: isEnough ? candidates : [], each, length: shorter };
 }
 
-/** What judging so many samples takes. */
-export function judgingWork(
+/** What so many samples take: writing them, and those that they are judged against. */
+export function samplesWork(
   model: Model,
   settings: RunConfig['generation'],
   samples: number,
-): WritingWork[] {
+): Work[] {
   const { candidates, each, length } = judged(model, settings, samples);
   const count = candidates.length * each;
-  return count === 0 ? [] : [{ ...samplingShape(settings, model, count), length }];
+  return [
+    { kind: 'write', ...samplingShape(settings, model, samples) },
+    ...(count === 0
+      ? []
+      : [{ kind: 'write' as const, ...samplingShape(settings, model, count), length }]),
+  ];
 }
 
 /** Compares a set of samples with samples from the other candidates for the BOS token. */

@@ -59,16 +59,25 @@ export function judgeFit(
   return { verdict, reason: `${what}${advice}.${unknown}${measured}` };
 }
 
-/** `MEMORY_SHORT` for a run that needs more memory than there is. */
+/** What needs memory, and what it does when it needs most. */
+export type NeedWords = { what: string } & Record<Moment, string>;
+
+const runWords: NeedWords = {
+  what: 'This run',
+  sampling: 'writes samples',
+  training: 'trains',
+};
+
+/** `MEMORY_SHORT` for what needs more memory than there is. */
 export function memoryProblem(
   { memory, device }: Omit<Rooms, 'disk'>,
   advise: () => Advice,
+  words: NeedWords = runWords,
 ): CfsError | undefined {
   const [worst, kind] = worstMemory(memory, device);
   if (compare(worst) !== 'too-large') return undefined;
   const { text, field } = advise();
-  const when = worst.moment === 'training' ? 'trains' : 'writes samples';
-  return memoryShort(worst, kind, `while it ${when}`, {
+  return memoryShort(words.what, worst, kind, `while it ${words[worst.moment]}`, {
     text: `${text}, or close other programs`,
     field,
   });
@@ -85,7 +94,7 @@ export async function requireStore(plan: StorePlan): Promise<void> {
   if (compare(room) !== 'too-large') return;
   const text = `choose a smaller base model${onHost ? '' : ', or provider: cpu'}`;
   const kind = onHost ? 'memory' : 'GPU memory';
-  throw memoryShort(room, kind, 'for the model alone', { text, field: 'model' });
+  throw memoryShort(runWords.what, room, kind, 'for the model alone', { text, field: 'model' });
 }
 
 /** Smaller settings that could be tried, the largest first. */
@@ -155,10 +164,16 @@ function worstMemory(
   return device && rank(device) > rank(memory) ? [device, 'GPU memory'] : [memory, 'memory'];
 }
 
-function memoryShort(room: Room, kind: string, when: string, { text, field }: Advice): CfsError {
+function memoryShort(
+  what: string,
+  room: Room,
+  kind: string,
+  when: string,
+  { text, field }: Advice,
+): CfsError {
   return new CfsError({
     code: 'MEMORY_SHORT',
-    message: `This run needs about ${inWords(room)} ${kind}, ${when}.`,
+    message: `${what} needs about ${inWords(room)} ${kind}, ${when}.`,
     remedy: `${text.charAt(0).toUpperCase()}${text.slice(1)}.`,
     place: { field },
   });

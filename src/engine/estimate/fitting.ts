@@ -9,16 +9,32 @@ import { parameterCount } from '../../model/parameters.js';
 import type { RunEstimate } from '../../protocol/preview.js';
 import type { Provider } from '../../runtime/index.js';
 import type { RunConfig } from '../../runs/configSchema.js';
+import { planFrozen } from '../../trainer/storePlan.js';
 import { createCache } from '../cache.js';
 import type { Model } from '../model.js';
 import { planRun } from '../phases/index.js';
 import { storePlanOf } from '../phases/train.js';
 import { ofKind, type Requests, type Work } from '../work.js';
 import { diskBytes } from './disk.js';
-import { adviseOn, judgeFit, memoryProblem, type Advice, type Smaller } from './fit.js';
+import {
+  adviseOn,
+  judgeFit,
+  memoryProblem,
+  type Advice,
+  type NeedWords,
+  type Smaller,
+} from './fit.js';
 import { createGraphCosts, type GraphCosts } from './graphs.js';
 import { availableMemory, deviceMemory, freeDisk, heldMemory, sharesMemory } from './machine.js';
-import { addMoments, highest, memoryNeeds, moments, totalOf, type Moments } from './memory.js';
+import {
+  addMoments,
+  highest,
+  memoryNeeds,
+  moments,
+  totalOf,
+  type MemoryNeeds,
+  type Moment,
+} from './memory.js';
 
 export interface FitRequest {
   config: RunConfig;
@@ -72,24 +88,12 @@ export function createFitting(): (request: FitRequest) => Promise<Fit> {
       host: availableMemory(request.inThisProcess ? heldMemory() : 0),
       device: begun ? undefined : await deviceMemory(),
     };
-    const memory = { ...highest(host), available: free.host };
-    const device =
-      Object.keys(onDevice).length > 0
-        ? { ...highest(onDevice), available: free.device }
-        : undefined;
+    const { memory, device } = roomsOf({ host, device: onDevice }, free);
     const disk = {
       needed: diskBytes({ config, model, store, sources }),
       available: await freeDisk(folder),
     };
-    const sharesOf = (changed: RunConfig) => {
-      const needs = needsOf(request, changed, costs);
-      return moments((moment) =>
-        Math.max(
-          totalOf(needs.host[moment]) / free.host,
-          free.device === undefined ? 0 : totalOf(needs.device[moment]) / free.device,
-        ),
-      );
-    };
+    const sharesOf = (changed: RunConfig) => sharesIn(needsOf(request, changed, costs), free);
     let known: Advice | undefined;
     const advise = (): Advice =>
       (known ??= adviseOn(
@@ -121,10 +125,72 @@ function needsOf(request: FitRequest, config: RunConfig, costs: GraphCosts) {
   const store = storePlanOf(config, model.architecture, provider.name);
   const rowTokens = rows.tokens + downstream.tokens;
   const needs = memoryNeeds(model.architecture, costs, store, work, rowTokens);
-  const all: { host: Moments; device: Moments } = sharesMemory
-    ? { host: addMoments(needs.host, needs.device), device: {} }
-    : needs;
-  return { work, sources, store, ...all };
+  return { work, sources, store, ...placed(needs) };
+}
+
+/** Work with a model that is only read, outside of a run. */
+export interface FrozenRequest {
+  config: RunConfig;
+  model: Model;
+  provider: Provider;
+  /** What a configuration asks for. */
+  work: (config: RunConfig) => Work[];
+}
+
+/** What work with a model that is only read does when it needs most. */
+const frozenWords: NeedWords = {
+  what: 'This',
+  sampling: 'writes samples',
+  training: 'scores',
+};
+
+/** Throws `MEMORY_SHORT` where such work needs more memory than there is, before the weights are read. */
+export async function requireFrozenFits(request: FrozenRequest): Promise<void> {
+  const { config, model, provider, work } = request;
+  const { parameters } = model.architecture;
+  const costs = createGraphCosts(model.architecture, provider.name);
+  const store = planFrozen(parameters, provider.name);
+  const needsWith = (changed: RunConfig): MemoryNeeds =>
+    placed(memoryNeeds(model.architecture, costs, store, work(changed), 0));
+  const free = { host: availableMemory(heldMemory()), device: await deviceMemory() };
+  const problem = memoryProblem(
+    roomsOf(needsWith(config), free),
+    () =>
+      adviseOn(config, parameterCount(parameters), smallerSettings(work(config)), (changed) =>
+        sharesIn(needsWith(changed), free),
+      ),
+    frozenWords,
+  );
+  if (problem) throw problem;
+}
+
+/** Where memory is one, what a GPU needs is taken from the same. */
+function placed(needs: MemoryNeeds): MemoryNeeds {
+  return sharesMemory ? { host: addMoments(needs.host, needs.device), device: {} } : needs;
+}
+
+interface FreeMemory {
+  host: number;
+  /** Undefined where nothing tells it. */
+  device: number | undefined;
+}
+
+function roomsOf({ host, device }: MemoryNeeds, free: FreeMemory) {
+  const onDevice = Object.keys(device).length > 0;
+  return {
+    memory: { ...highest(host), available: free.host },
+    device: onDevice ? { ...highest(device), available: free.device } : undefined,
+  };
+}
+
+/** The larger share of what is free, of memory and of GPU memory. */
+function sharesIn({ host, device }: MemoryNeeds, free: FreeMemory): Record<Moment, number> {
+  return moments((moment) =>
+    Math.max(
+      totalOf(host[moment]) / free.host,
+      free.device === undefined ? 0 : totalOf(device[moment]) / free.device,
+    ),
+  );
 }
 
 /** Halves of what a run would really use, down to one row and one line. */

@@ -80,7 +80,7 @@ export const measureEnd: Phase<
 
 /** What so many measurements take. */
 export function measuringWork(
-  { config, model, downstream, tasks }: RunFacts,
+  { config, model, downstream, tasks }: Omit<RunFacts, 'sources'>,
   extent: Extent,
   times = 1,
 ): Work[] {

@@ -4,7 +4,7 @@ import { contextFreeRow } from '../../mixer/rows.js';
 import type { SampleRecord } from '../../protocol/records.js';
 import { maxRowLength, wantedSamples } from '../dataset.js';
 import { chooseSamples, prepareSamples } from '../samples.js';
-import { judgingWork, samplingShape } from '../sampling.js';
+import { samplesWork } from '../sampling.js';
 import type { SourceKind } from './source.js';
 
 export const contextFree: SourceKind = {
@@ -15,10 +15,7 @@ export const contextFree: SourceKind = {
     // The BOS token is not counted among those that are generated.
     meanTokens: Math.min(config.generation.maxLength + 1, maxRowLength(config, model)),
   }),
-  work: ({ generation }, model, rows) => [
-    { kind: 'write', ...samplingShape(generation, model, rows) },
-    ...judgingWork(model, generation, rows).map((work) => ({ kind: 'write' as const, ...work })),
-  ],
+  work: ({ generation }, model, rows) => samplesWork(model, generation, rows),
   prepare: async (job, dataset) => {
     const { config, model } = job;
     const samples = await prepareSamples(job, wantedSamples(config, dataset.count));

@@ -46,3 +46,16 @@ it('is refused by validate and by run, with the same words', async () => {
   expect(refused.out).toContain('starting: reading the model');
   expect(existsSync(join(workspace, '.cfs'))).toBe(false);
 });
+
+it('is refused by generate and by evaluate too, before the weights are read', async () => {
+  const workspace = writeWorkspace(temporaryFolder());
+  machine.memory = 2 ** 26;
+  const generated = await cli(workspace, 'generate', 'run.yaml');
+  expect(generated.code).toBe(1);
+  expect(generated.err).toMatch(/MEMORY_SHORT: This needs about .*, while it writes samples\./);
+  const evaluated = await cli(workspace, 'evaluate', 'run.yaml');
+  expect(evaluated.code).toBe(1);
+  expect(evaluated.err).toMatch(
+    /MEMORY_SHORT: This needs about .*, while it (scores|writes samples)\./,
+  );
+});

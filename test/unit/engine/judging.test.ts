@@ -1,7 +1,8 @@
 /** The check of the BOS token: what it writes is bounded by the samples, and it can be switched off. */
 import { expect, it } from 'vitest';
-import { judgingWork } from '../../../src/engine/sampling.js';
+import { samplesWork } from '../../../src/engine/sampling.js';
 import type { Model } from '../../../src/engine/model.js';
+import { ofKind, type WritingWork } from '../../../src/engine/work.js';
 import { runConfigSchema } from '../../../src/runs/configSchema.js';
 
 const candidate = (id: number) => ({ id, token: String(id), reason: '' });
@@ -13,6 +14,11 @@ const model = {
 function settings(changes: object = {}) {
   const base = { name: 'a', model: 'm', dataset: 'd', generation: changes };
   return runConfigSchema.parse(base).generation;
+}
+
+/** What comes after the samples themselves. */
+function judgingWork(...of: Parameters<typeof samplesWork>): WritingWork[] {
+  return ofKind(samplesWork(...of), 'write').slice(1);
 }
 
 it.each([4, 8, 24, 100])('writes no more tokens than %i samples', (samples) => {
