@@ -9,6 +9,7 @@
  * save; the same peak each, as copies are freed at once (`discard.ts`).
  */
 import { discard } from './discard.js';
+import { touch } from './touch.js';
 
 /** glibc reads it once, when a process starts. */
 const variable = 'GLIBC_TUNABLES';
@@ -65,6 +66,18 @@ export function measureAllocator(env: NodeJS.ProcessEnv = process.env): Allocato
     // Pages of 64 KiB, the largest ordinary ones, take 16; other threads fault a little too.
     cheap: faultsPerMiB < 8,
   };
+}
+
+/**
+ * Takes memory that will be asked for in any pieces, while other work goes on and from several
+ * threads. Where a process does not keep what it frees, nothing happens.
+ */
+export async function reserve(bytes: number): Promise<void> {
+  const { asked, cheap } = measureAllocator();
+  if (!asked || !cheap) return;
+  const block = new Float32Array(Math.ceil(bytes / 4));
+  await touch(block);
+  discard(block);
 }
 
 function tunables(env: NodeJS.ProcessEnv): string[] {

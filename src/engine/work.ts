@@ -3,6 +3,7 @@
  * phases say it of themselves (`phases/`), kinds of sources of what they make (`sources/`); the
  * estimate only adds it up.
  */
+import type { PassSize } from '../model/trunk.js';
 import type { StepShape } from '../trainer/step.js';
 
 /** Samples written with one decoder. */
@@ -12,14 +13,6 @@ export interface WritingWork {
   length: number;
   /** Rows decoded side by side. */
   batch: number;
-}
-
-/** A batch of lines, by what its cost depends on. */
-export interface PassSize {
-  lines: number;
-  targets: number;
-  /** Different tokens among those of the batch. */
-  unique: number;
 }
 
 export interface TrainingWork {

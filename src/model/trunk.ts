@@ -14,6 +14,7 @@ import {
   times,
   type Graph,
   type Lookup,
+  type Sizes,
   type TokenScores,
   type Value,
 } from '../graph/index.js';
@@ -93,6 +94,26 @@ export interface Chunk {
 export function chunkTargets(batch: Batch, chunks: number): Chunk[] {
   const edge = (i: number): number => Math.floor((i * batch.targetIds.length) / chunks);
   return Array.from({ length: chunks }, (_, i) => ({ from: edge(i), to: edge(i + 1) }));
+}
+
+/** A batch of lines, by what its cost depends on. */
+export interface PassSize {
+  lines: number;
+  targets: number;
+  /** Different tokens among those of the batch. */
+  unique: number;
+}
+
+export function passSizeOf({ batch, ids, targetIds }: Batch): PassSize {
+  return { lines: batch, targets: targetIds.length, unique: new Set(ids).size };
+}
+
+/** The numbers behind the symbolic sizes of a graph with a `trunk`. */
+export function sizesOf({ lines, targets, unique }: PassSize, chunks: number): Sizes {
+  // A part without targets scores one that nobody reads.
+  const each = Math.max(1, targets / chunks);
+  const parts = Array.from({ length: chunks }, (_, i) => [`targets${i}`, each] as const);
+  return { batch: lines, unique, ...Object.fromEntries(parts) };
 }
 
 /** What `trunk` is fed for a batch, all inputs but the parameters. */

@@ -4,6 +4,7 @@
  * on the device that each run replaces.
  */
 import * as ort from 'onnxruntime-node';
+import { reserve } from '../allocator.js';
 import { CfsError, defined, messageOf } from '../errors.js';
 import { encodeIdentity, encodeZeros } from '../graph/index.js';
 import { discard } from '../discard.js';
@@ -63,6 +64,8 @@ export interface Device {
    * first write, sooner and from several threads, while other work goes on.
    */
   touch(held: Held): Promise<void>;
+  /** Takes memory that runs will ask for, while other work goes on, where that saves time later. */
+  reserve(bytes: number): Promise<void>;
   /** Sets the values to zero, whatever they are. */
   clear(held: Held): Promise<void>;
   release(held: Held): void;
@@ -145,6 +148,7 @@ function openHostDevice(provider: Provider): Device {
       await fill(floats(held.tensor));
     },
     touch: (held) => touch(floats(held.tensor)),
+    reserve,
     clear: (held) => {
       floats(held.tensor).fill(0);
       return Promise.resolve();
@@ -197,6 +201,8 @@ async function openResidentDevice(provider: Provider): Promise<Device> {
     },
     // Zeros were uploaded.
     touch: () => Promise.resolve(),
+    // Buffers of the device, which nothing of this process can take for it.
+    reserve: () => Promise.resolve(),
     clear: async (held) => {
       const { y } = await zeros.run({ x: held.tensor });
       held.tensor.dispose();

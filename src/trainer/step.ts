@@ -2,12 +2,14 @@
  * One optimizer step: the micro-batches' gradients are gathered, clipped by their global norm and
  * given to the optimizer.
  */
+import { defined } from '../errors.js';
 import * as operators from '../graph/index.js';
+import { planCost, type Graph } from '../graph/index.js';
 import type { Architecture } from '../model/architecture.js';
 import { countSupervised, type Batch } from '../model/batch.js';
 import { splitIntoBatches } from '../model/packing.js';
 import { gradientName, trainFeeds, trainGraph, type LossTerms } from '../model/trainGraph.js';
-import { chunkTargets } from '../model/trunk.js';
+import { chunkTargets, passSizeOf, sizesOf } from '../model/trunk.js';
 import type { Method, MethodSettings } from '../methods/index.js';
 import type { MixedStep } from '../mixer/step.js';
 import {
@@ -19,7 +21,7 @@ import {
   type Session,
 } from '../runtime/index.js';
 import type { ParameterStore } from './store.js';
-import { trainedTensors } from './storePlan.js';
+import { bytesByKind, trainedTensors } from './storePlan.js';
 import { own, setOwn } from '../own.js';
 
 export interface StepShape {
@@ -83,17 +85,28 @@ export function createGradientComputer(
 ): GradientComputer {
   const chunks = lossChunks ?? lossChunksFor(architecture, maxTokens);
   const names = trainedTensors(store.plan).map(({ name }) => gradientName(name));
-  let touched: Promise<void> | undefined;
+  let taken: Promise<unknown> | undefined;
+  /** The memory of gradients and moments, of activations, and of the copies that a run returns. */
+  const takeMemory = (graph: Graph, batch: Batch): Promise<unknown> => {
+    const { peakBytes } = planCost(graph)(sizesOf(passSizeOf(batch), chunks));
+    const copies = bytesByKind(store.plan).gradient;
+    return Promise.all([store.touch(), device.reserve(peakBytes + copies)]);
+  };
   let open: Passes | undefined;
   /** One at a time, as each keeps the memory of its activations; once passes add, all do. */
-  const passesOf = async (several: boolean): Promise<Passes> => {
+  const passesOf = async (several: boolean, batch: Batch): Promise<Passes> => {
     if (open !== undefined && (open.accumulate || !several)) return open;
     await open?.session.release();
     open = undefined;
     const kernels = kernelsOf(device.provider.name);
     const accumulate = several;
-    const model = trainGraph(architecture, { kernels, time, chunks, accumulate, terms });
-    open = { accumulate, session: await device.session(model.encode('train'), names) };
+    const graph = trainGraph(architecture, { kernels, time, chunks, accumulate, terms });
+    const [session] = await Promise.all([
+      device.session(graph.encode('train'), names),
+      // Making a session keeps one thread busy.
+      (taken ??= takeMemory(graph, batch)),
+    ]);
+    open = { accumulate, session };
     return open;
   };
   const into: Record<string, Held> = {};
@@ -132,11 +145,7 @@ export function createGradientComputer(
       const place = createPlaces(step.rows.map(countSupervised));
       const nll = new Float32Array(weightOf.length);
       const batches = splitIntoBatches(step.rows, { maxTime: time, multiple: time, maxTokens });
-      // Making a session keeps one thread busy.
-      const [passes] = await Promise.all([
-        passesOf(batches.length > 1),
-        (touched ??= store.touch()),
-      ]);
+      const passes = await passesOf(batches.length > 1, defined(batches[0], 'batch of a step'));
       if (passes.accumulate) await store.clear('gradient');
       const means = createMeans();
       let loss = 0;

@@ -35,17 +35,17 @@ describe('the environment', () => {
   });
 });
 
+/** What a process with this environment prints, where `module` is all of `allocator.ts`. */
+function ask(env: NodeJS.ProcessEnv, code: string): unknown {
+  const file = fileURLToPath(new URL('../../src/allocator.ts', import.meta.url));
+  const whole = `const module = await import(${JSON.stringify(file)}); ${code}`;
+  const args = ['--import', 'tsx', '--input-type=module', '-e', whole];
+  return JSON.parse(spawnSync(process.execPath, args, { env, encoding: 'utf8' }).stdout);
+}
+
 describe.runIf(process.platform === 'linux')('the measurement', () => {
-  const measure = (env: NodeJS.ProcessEnv): AllocatorFacts => {
-    const module = fileURLToPath(new URL('../../src/allocator.ts', import.meta.url));
-    const code = `
-      const { measureAllocator } = await import(${JSON.stringify(module)});
-      console.log(JSON.stringify(measureAllocator()));`;
-    const args = ['--import', 'tsx', '--input-type=module', '-e', code];
-    return JSON.parse(
-      spawnSync(process.execPath, args, { env, encoding: 'utf8' }).stdout,
-    ) as AllocatorFacts;
-  };
+  const measure = (env: NodeJS.ProcessEnv): AllocatorFacts =>
+    ask(env, 'console.log(JSON.stringify(module.measureAllocator()));') as AllocatorFacts;
 
   it('tells memory that is kept from memory that is given back', () => {
     const plain = { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=0' };
@@ -56,5 +56,34 @@ describe.runIf(process.platform === 'linux')('the measurement', () => {
     const asked = measure(computingEnvironment(plain));
     expect(asked).toMatchObject({ asked: true, cheap: true });
     if (!always) expect(asked.faultsPerMiB).toBeLessThan(without.faultsPerMiB / 10);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('memory that is reserved', () => {
+  const faultsAfter = (env: NodeJS.ProcessEnv): { reserving: number; using: number } =>
+    ask(
+      env,
+      `
+      const faults = () => process.resourceUsage().minorPageFault;
+      const mebibyte = 2 ** 20;
+      const before = faults();
+      await module.reserve(128 * mebibyte);
+      const after = faults();
+      // Everything that is kept has to be cleared, so it is touched as a whole.
+      const arrays = Array.from({ length: 7 }, () => new Uint8Array(16 * mebibyte).fill(1));
+      console.log(JSON.stringify({ reserving: after - before, using: faults() - after }));`,
+    ) as { reserving: number; using: number };
+  const plain = { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=0' };
+  const pages = (128 * 2 ** 20) / 4096;
+
+  it('costs no page fault when it is asked for', () => {
+    const { reserving, using } = faultsAfter(computingEnvironment(plain));
+    expect(reserving).toBeGreaterThan(0.9 * pages);
+    expect(using).toBeLessThan(pages / 10);
+  });
+
+  it('is not taken by a process that would give it back', () => {
+    const { reserving } = faultsAfter(plain);
+    expect(reserving).toBeLessThan(pages / 4);
   });
 });

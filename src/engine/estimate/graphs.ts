@@ -8,9 +8,9 @@ import type { Architecture } from '../../model/architecture.js';
 import { parameterCount } from '../../model/parameters.js';
 import { scoreChunks, scoreGraph } from '../../model/scoreGraph.js';
 import { trainGraph } from '../../model/trainGraph.js';
+import { sizesOf, type PassSize } from '../../model/trunk.js';
 import { kernelsOf, type ProviderName } from '../../runtime/index.js';
 import { lossChunksFor, type StepShape } from '../../trainer/step.js';
-import type { PassSize } from '../work.js';
 
 export interface GraphCosts {
   provider: ProviderName;
@@ -44,13 +44,6 @@ export function createGraphCosts(architecture: Architecture, provider: ProviderN
       return plan(sizesOf(size, scoreChunks));
     },
   };
-}
-
-function sizesOf({ lines, targets, unique }: PassSize, chunks: number): Sizes {
-  // A part without targets scores one that nobody reads.
-  const each = Math.max(1, targets / chunks);
-  const parts = Array.from({ length: chunks }, (_, i) => [`targets${i}`, each] as const);
-  return { batch: lines, unique, ...Object.fromEntries(parts) };
 }
 
 /** One decoded token in each of `batch` rows that hold `position` tokens already. */

@@ -5,7 +5,8 @@ import { withHash, type RowStore } from '../../mixer/rowStore.js';
 import { contextFreeRow } from '../../mixer/rows.js';
 import { splitIntoBatches } from '../../model/packing.js';
 import type { StepShape } from '../../trainer/step.js';
-import type { PassSize, TrainingWork } from '../work.js';
+import { passSizeOf, type PassSize } from '../../model/trunk.js';
+import type { TrainingWork } from '../work.js';
 import type { RunFacts } from './phase.js';
 
 /** Steps that are drawn to know the average one; they end early when they hold this many tokens. */
@@ -28,10 +29,9 @@ export function drawSteps(
   for (let tokens = 0; first.length < Math.min(drawnSteps, steps) && tokens < drawnTokens;) {
     const drawn = mixer.next()?.rows ?? [];
     const layout = { maxTime: time, multiple: time, maxTokens };
-    splitIntoBatches(drawn, layout).forEach(({ batch, ids, targetIds }, i) => {
-      const size = { lines: batch, targets: targetIds.length, unique: new Set(ids).size };
-      (i === 0 ? first : next).push(size);
-      tokens += ids.length;
+    splitIntoBatches(drawn, layout).forEach((batch, i) => {
+      (i === 0 ? first : next).push(passSizeOf(batch));
+      tokens += batch.ids.length;
     });
   }
   return {
