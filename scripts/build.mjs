@@ -1,9 +1,10 @@
 // Bundles what is shipped into dist/, or into the folder given (for tests that must not disturb
-// dist/); `--release` for what is packaged. ONNX Runtime stays outside: it brings native libraries.
+// dist/); `--release` for what is packaged, `--inputs=FILE` for a list of all files that went into it.
+// ONNX Runtime stays outside: it brings native libraries.
 import { build } from 'esbuild';
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
@@ -13,6 +14,10 @@ const [folder] = process.argv.slice(2).filter((argument) => !argument.startsWith
 const target = resolve(folder ?? join(root, 'dist'));
 /** Small and without source maps, for the package. */
 const release = process.argv.includes('--release');
+const list = process.argv.find((argument) => argument.startsWith('--inputs='));
+
+/** Files that a bundle holds as text, which esbuild knows nothing of. */
+const inlined = new Set();
 
 /** Puts the files that a report inlines into the bundle (see src/runs/reportAssets.ts). */
 const reportAssets = {
@@ -24,6 +29,7 @@ const reportAssets = {
         pageScript: join(dirname(path), 'reportPage.js'),
         pageStyle: join(dirname(path), 'reportPage.css'),
       };
+      for (const file of Object.values(files)) inlined.add(relative(root, file));
       const lines = Object.entries(files).map(
         ([name, file]) => `export const ${name} = ${JSON.stringify(readFileSync(file, 'utf8'))};`,
       );
@@ -48,6 +54,7 @@ const common = {
   bundle: true,
   sourcemap: !release,
   minify: release,
+  metafile: true,
   logLevel: 'warning',
   plugins: [reportAssets, englishZod],
 };
@@ -96,5 +103,14 @@ const webviews = {
 };
 
 rmSync(target, { recursive: true, force: true });
-await Promise.all([processes, extension, webviews].map((options) => build(options)));
+const built = await Promise.all([processes, extension, webviews].map((options) => build(options)));
 chmodSync(join(target, 'cli.js'), 0o755);
+if (list) {
+  const inputs = built
+    .flatMap(({ metafile }) => Object.values(metafile.outputs))
+    .flatMap((output) => Object.entries(output.inputs))
+    .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+    .map(([file]) => file);
+  const files = [...new Set([...inputs, ...inlined])].map((file) => file.replaceAll('\\', '/'));
+  writeFileSync(list.slice('--inputs='.length), JSON.stringify(files.sort()));
+}

@@ -150,6 +150,7 @@ export const errorCodes = [
   'DRAFT_REPLACED', // The mix page holds the settings of something else by now.
   'ENGINE_KILLED', // The engine did not stop in time and was ended.
   'PREVIEW_DIED', // The preview process ended without a word.
+  'PREVIEW_KILLED', // The preview process did not answer in time and was ended.
   'PROCESS_NOT_STARTED', // A process could not be started.
   'REPORT_MISSING', // A run has no report yet.
   'RUN_BUSY', // A run that is running or queued cannot be deleted.

@@ -2,6 +2,8 @@
  * The process that the launcher has started, as seen from inside: it tells the launcher how far it is,
  * and ends after a checkpoint when the launcher asks for it or is gone.
  */
+import { stopPatienceMs } from '../protocol/engine.js';
+import { watchParent } from '../watchParent.js';
 import { isInterrupt, launchedMark, type LaunchedMessage } from './line.js';
 
 export interface Launcher {
@@ -20,6 +22,7 @@ export function findLauncher(): Launcher | undefined {
   if (!isLaunched) return undefined;
   // What is not worth a checkpoint is not worth going on with.
   let stop = (): void => process.exit(1);
+  const allow = watchParent(0);
   const gone = (): void => stop();
   process.on('disconnect', gone);
   process.on('message', (message) => {
@@ -35,6 +38,7 @@ export function findLauncher(): Launcher | undefined {
     tell: (message) => void send(message),
     onInterrupt: (act) => {
       stop = act;
+      allow(stopPatienceMs);
       void send({ type: 'interruptible' });
     },
     end: async () => {

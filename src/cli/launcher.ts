@@ -7,7 +7,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { basename, join } from 'node:path';
-import { computingEnvironment } from '../allocator.js';
+import { childEnvironment } from '../childEnvironment.js';
 import type { CfsError } from '../errors.js';
 import { countOomKills } from '../runs/memoryProbes.js';
 import { stoppingText } from './interrupt.js';
@@ -50,7 +50,7 @@ export async function launch(args: readonly string[], terminal: Terminal): Promi
   const oomKillsBefore = countOomKills();
   const log = createStderrLog();
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
-    env: { ...computingEnvironment(process.env), [launchedMark]: '1' },
+    env: { ...childEnvironment(process.env), [launchedMark]: '1' },
     // The fourth is the terminal's stderr, for what people are to read (`terminalDescriptor`).
     stdio: ['inherit', 'inherit', 'pipe', process.stderr.fd, 'ipc'],
   });

@@ -2,12 +2,18 @@
  * The process that runs a job for the editor: `runJob` behind the messages of `protocol/engine.ts`,
  * over Node IPC. It is a process of its own because a step blocks its thread and because memory that
  * runs out must not take the editor down. When the editor goes away, the job writes a checkpoint and
- * ends, so that closing a window loses nothing.
+ * ends, so that closing a window loses nothing; one that does neither is ended.
  */
 import { CfsError, messageOf } from '../errors.js';
-import { engineRequestSchema, type EngineMessage, type EngineRequest } from '../protocol/engine.js';
+import {
+  engineRequestSchema,
+  stopPatienceMs,
+  type EngineMessage,
+  type EngineRequest,
+} from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import { openRun } from '../runs/runFolder.js';
+import { watchParent } from '../watchParent.js';
 import { runJob } from './job.js';
 import { versions } from './versions.js';
 
@@ -16,6 +22,7 @@ let started = false;
 /** The answer to a message that was not understood. */
 let misunderstood: EngineMessage | undefined;
 
+watchParent(stopPatienceMs);
 process.on('message', (message: unknown) => {
   const parsed = engineRequestSchema.safeParse(message);
   if (parsed.success) return handle(parsed.data);

@@ -5,7 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
-import { computingEnvironment } from '../allocator.js';
+import { childEnvironment } from '../childEnvironment.js';
 import { CfsError, messageOf } from '../errors.js';
 import type { Log } from './log.js';
 
@@ -45,7 +45,7 @@ export function startProgram(options: ProgramOptions): Program {
     execArgv: [],
     ...(nodePath === undefined ? {} : { execPath: nodePath }),
     // The editor's binary is Electron, which is Node only when asked to be.
-    env: { ...computingEnvironment(process.env), ELECTRON_RUN_AS_NODE: '1' },
+    env: { ...childEnvironment(process.env), ELECTRON_RUN_AS_NODE: '1' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   stepBack(child.pid, name, log);

@@ -1,7 +1,8 @@
 /**
  * Asks the preview process. It is started by the first question and ended when nobody has asked for
- * a while, as it holds a dataset in memory; after a crash the next question starts another. While
- * samples are followed it stays, and comes back by itself.
+ * a while, as it holds a dataset in memory. After a crash the next question starts another; so it does
+ * after a question that was not answered in time, as whatever keeps the process from answering would
+ * keep it from the next one too. While samples are followed it stays, and comes back by itself.
  */
 import { CfsError } from '../errors.js';
 import { previewContract, previewHostContract, type PreviewContract } from '../protocol/preview.js';
@@ -34,6 +35,8 @@ interface Line {
   rpc: Rpc<typeof previewHostContract, PreviewContract>;
   /** Rejects, with the reason, when the process dies. */
   died: Promise<never>;
+  /** Has `died` reject. */
+  fail(reason: CfsError): void;
   open: number;
 }
 
@@ -62,15 +65,7 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
       log,
       onMessage: (message) => receive(message),
       onExit: (exit) => {
-        if (line?.program !== program) return;
-        const error = exit.failure ?? crashed(exit);
-        log.error(describeFailure(error));
-        line = undefined;
-        fail(error);
-        rpc.dispose();
-        if (followed === undefined) return;
-        restart = setTimeout(tellFollowed, Math.min(longestRestartMs, restartMs * 2 ** deaths));
-        deaths++;
+        if (line?.program === program) lose(line, exit.failure ?? crashed(exit));
       },
     });
     const rpc = createRpc<typeof previewHostContract, PreviewContract>({
@@ -93,9 +88,20 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
       },
       onProblem: (problem) => log.warn(describeFailure(problem)),
     });
-    const connected = { program, rpc, died, open: 0 };
+    const connected = { program, rpc, died, fail, open: 0 };
     if (followed !== undefined) sendFollowed(connected);
     return connected;
+  };
+
+  /** Fails all that is open, for the reason given; what is followed begins anew in a moment. */
+  const lose = (lost: Line, error: CfsError): void => {
+    log.error(describeFailure(error));
+    if (line === lost) line = undefined;
+    lost.fail(error);
+    lost.rpc.dispose();
+    if (followed === undefined || line !== undefined) return;
+    restart = setTimeout(tellFollowed, Math.min(longestRestartMs, restartMs * 2 ** deaths));
+    deaths++;
   };
 
   const sendFollowed = ({ rpc }: Line): void => {
@@ -121,9 +127,14 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
     clearTimeout(restart);
     const closing = line;
     line = undefined;
-    closing?.rpc.dispose();
-    closing?.program.release();
-    closing?.program.kill();
+    if (closing !== undefined) end(closing);
+  };
+
+  /** Works on a process that is busy, too. */
+  const end = ({ rpc, program }: Line): void => {
+    rpc.dispose();
+    program.release();
+    program.kill();
   };
 
   return {
@@ -134,6 +145,14 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
       used.open++;
       try {
         return await Promise.race([used.rpc.request(method, params, { timeoutMs }), used.died]);
+      } catch (error) {
+        if (!(error instanceof CfsError) || error.code !== 'RPC_TIMEOUT') throw error;
+        const late = tooSlow(method, timeoutMs);
+        if (line === used) {
+          lose(used, late);
+          end(used);
+        }
+        throw late;
       } finally {
         used.open--;
         endWhenIdle();
@@ -167,6 +186,16 @@ function crashed({ code, signal }: Exit): CfsError {
       signal ?? `exit code ${code ?? 'unknown'}`
     }).`,
     remedy: 'Try again; if it happens again, look at the CFS Studio log.',
+  });
+}
+
+function tooSlow(method: string, milliseconds: number): CfsError {
+  return new CfsError({
+    code: 'PREVIEW_KILLED',
+    message: `The process that reads models and datasets did not answer “${method}” within ${Math.round(
+      milliseconds / 1000,
+    )} s and was ended.`,
+    remedy: 'Try again: a new process answers. If it is no faster, look at the CFS Studio log.',
   });
 }
 

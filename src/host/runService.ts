@@ -3,7 +3,12 @@
  * folder by whoever wants to know; here processes are only started, asked to stop and watched until they end.
  */
 import { CfsError, formatPlace } from '../errors.js';
-import { engineMessageSchema, type EngineRequest, type Until } from '../protocol/engine.js';
+import {
+  engineMessageSchema,
+  stopPatienceMs,
+  type EngineRequest,
+  type Until,
+} from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
 import type { RunConfig } from '../runs/configSchema.js';
 import { tellDeath } from '../runs/death.js';
@@ -25,11 +30,9 @@ export interface RunServiceOptions {
   log: Log;
   /** Another Node.js than the editor's own. */
   nodePath?: () => string | undefined;
-  /** How long an engine may take to stop; a step and a checkpoint of a large model take minutes. */
+  /** How long an engine may take to stop. */
   stopTimeoutMs?: number;
 }
-
-const defaultStopTimeoutMs = 15 * 60_000;
 
 interface Job {
   runId: string;
@@ -50,7 +53,7 @@ interface Work {
 }
 
 export function createRunService(options: RunServiceOptions): RunService {
-  const { library, log, stopTimeoutMs = defaultStopTimeoutMs } = options;
+  const { library, log, stopTimeoutMs = stopPatienceMs } = options;
   const changed = createEmitter<void>();
   const ended = createEmitter<RunEnd>();
   let queue: Job[] = [];

@@ -10,6 +10,12 @@ import { errorRecordSchema, runEventSchema } from './records.js';
 export const untilSchema = z.enum(['samples', 'end']);
 export type Until = z.infer<typeof untilSchema>;
 
+/**
+ * How long an engine may take to stop with a checkpoint, asked or left alone; a step and a checkpoint of
+ * a large model take minutes. Then it is ended, and the run goes on from the checkpoint before.
+ */
+export const stopPatienceMs = 15 * 60_000;
+
 /** Host → engine. */
 export const engineRequestSchema = z.discriminatedUnion('type', [
   /** Run the job of a run folder from the beginning. */

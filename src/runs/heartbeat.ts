@@ -3,7 +3,7 @@
  * or the creation of a session blocks the main one for a minute and more. The same thread keeps the
  * vitals of the process (`vitals.ts`): memory may run out within such a step.
  */
-import { Worker } from 'node:worker_threads';
+import { startSideThread } from '../sideThread.js';
 import type { VitalsSource } from './vitals.js';
 
 /** How often a lock is touched. */
@@ -13,8 +13,7 @@ const vitalsMs = 1000;
 
 /**
  * Writes the lock's first character again, so that the file server itself sets the time: clocks of
- * several machines disagree. Never a lock that another process has put in its place. Text, because
- * bundles and tests would each need the file of a thread in another place.
+ * several machines disagree. Never a lock that another process has put in its place.
  */
 const beat = `
 const { workerData: { file, text, everyMs, vitals, vitalsMs } } = require('node:worker_threads');
@@ -79,15 +78,8 @@ export function startHeartbeat(
   text: string,
   { everyMs = beatMs, vitals, vitalsEveryMs = vitalsMs }: HeartbeatOptions = {},
 ): () => void {
-  const worker = new Worker(beat, {
-    eval: true,
-    workerData: { file, text, everyMs, vitals, vitalsMs: vitalsEveryMs },
-    // Loaders of the main thread have nothing to do in this one.
-    execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4, stackSizeMb: 1 },
-  });
   // A job does not end for want of its heartbeat: if another takes the run over, it finds out.
-  worker.on('error', () => undefined);
-  worker.unref();
+  const data = { file, text, everyMs, vitals, vitalsMs: vitalsEveryMs };
+  const worker = startSideThread(beat, data);
   return () => void worker.terminate();
 }

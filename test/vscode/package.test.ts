@@ -42,7 +42,7 @@ describe('the package', () => {
     const strange = files.filter(
       (file) =>
         !/^(dist|media|docs\/images)\//.test(file) &&
-        !/^(package(\.nls)?\.json|\.vsixmanifest|readme\.md|changelog\.md|license(\.txt|\.md)?)$/i.test(
+        !/^(package(\.nls)?\.json|\.vsixmanifest|readme\.md|changelog\.md|license(\.txt|\.md)?|third_party_notices\.txt|bom\.json)$/i.test(
           file,
         ),
     );

@@ -1,13 +1,15 @@
 /**
  * The preview process: looks at models, datasets and samples for the editor without running anything. It is a
  * process of its own, because reading a dataset would hold up the editor, and it ends with the
- * editor, because nothing in it is worth keeping.
+ * editor, because nothing in it is worth keeping, also in the middle of a long computation.
  */
 import { formatError, type CfsError } from '../../errors.js';
 import { previewContract, previewHostContract } from '../../protocol/preview.js';
 import { createRpc } from '../../protocol/rpc.js';
+import { watchParent } from '../../watchParent.js';
 import { createHandlers } from './handlers.js';
 
+watchParent(0);
 process.on('disconnect', () => process.exit());
 // Ctrl-C in the terminal that started the editor reaches this process too; the editor decides.
 process.on('SIGINT', () => undefined);

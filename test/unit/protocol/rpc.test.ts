@@ -85,3 +85,10 @@ it('rejects with the error of the other side, also one that only that side knows
   inject({ kind: 'refusal', id: 0, error });
   expect((await waiting).message).toBe('DISK_TIRED: Full.');
 });
+
+it('fails a request that gets no answer in time, and hears the others', async () => {
+  const { rpc } = connect();
+  const ask = () => rpc.request('half', { of: 0 }, { timeoutMs: 20 });
+  expect((await expectError('RPC_TIMEOUT', ask)).message).toContain('“half”');
+  expect(await rpc.request('half', { of: 4 })).toBe(2);
+});
