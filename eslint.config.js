@@ -4,7 +4,7 @@ import importX from 'eslint-plugin-import-x';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import tseslint from 'typescript-eslint';
 import { outsideNames } from './scripts/lint/outsideNames.js';
-import { raw, restricted } from './scripts/lint/rawCalls.js';
+import { openings, parsing, raw, restricted } from './scripts/lint/rawCalls.js';
 
 /** For each room under src/, the rooms it may import besides itself and `errors.ts`. */
 const allowed = {
@@ -82,6 +82,20 @@ export default tseslint.config(
     rules: { 'cfs/outside-names': 'error' },
   },
   { files: ['src/**'], rules: { 'no-console': 'error' } },
+  {
+    // What is read from outside comes through `reading.ts` and `json.ts`, which know its limits.
+    files: ['src/**/*.ts'],
+    ignores: ['src/reading.ts', 'src/json.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': ['error', { paths: openings }],
+      'no-restricted-properties': ['error', parsing],
+    },
+  },
+  {
+    // These open what they write, or read what is part of the program.
+    files: ['src/files.ts', 'src/runs/jsonLines.ts', 'src/runs/reportAssets.ts', 'src/touch.ts'],
+    rules: { '@typescript-eslint/no-restricted-imports': 'off' },
+  },
   {
     files: ['src/**', 'webview-ui/**'],
     rules: { 'no-restricted-syntax': restricted(raw.editor, raw.terminal, raw.html) },

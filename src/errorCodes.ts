@@ -62,7 +62,7 @@ export const errorCodes = [
   'DATASET_ROW_TOO_LONG', // A line is so long that it is not one row.
   'JSON_BROKEN', // A line or file is not JSON.
   'JSON_NOT_A_LIST', // A JSON file is not a list of rows.
-  'CSV_HEADER', // Two columns share a name.
+  'CSV_HEADER', // Two columns share a name, or there are far too many.
   'CSV_QUOTES', // The quotes of a CSV row are not balanced.
   'CSV_ROW_WIDTH', // A CSV row has more or fewer fields than the header.
 

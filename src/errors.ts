@@ -82,6 +82,7 @@ const refusals: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
   ENOTDIR: 'a part of its path is not a folder',
   ENOTEMPTY: 'the folder is not empty',
+  ENOTFILE: 'it is a pipe or a device, not a file',
   EPERM: 'permission was denied',
   EROFS: 'the disk is read-only',
   EDQUOT: 'the disk quota is used up',

@@ -1,6 +1,7 @@
 /** What tells without reading a file whether it is still the one that was read. */
 import { statSync } from 'node:fs';
 import { isSystemError, readError } from './files.js';
+import { requireFile } from './reading.js';
 
 /**
  * Within one tick of the file system's clock a file can be written again and keep its times. The
@@ -8,10 +9,12 @@ import { isSystemError, readError } from './files.js';
  */
 const settledMs = 2000;
 
-/** What changes when a file is written or replaced. Throws `READ_FAILED`. */
+/** What changes when a file is written or replaced. Throws `READ_FAILED`, also for what is no file. */
 export function fileStamp(file: string): string {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    const found = statSync(file, { bigint: true });
+    requireFile(file, found);
+    const { dev, ino, size, mtimeNs, ctimeNs } = found;
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
   } catch (error) {
     throw isSystemError(error) ? readError(file, error) : error;

@@ -4,19 +4,20 @@
  */
 import {
   closeSync,
+  constants,
   existsSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
-  statSync,
   writeSync,
-  type Stats,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { CfsError, messageOf } from './errors.js';
 import { own } from './own.js';
+import { nonBlocking, requireFile } from './reading.js';
 
 /** Writes `parts` in order to `file`, atomically. Creates the folder. Throws `WRITE_FAILED`. */
 export function writeFileAtomic(file: string, ...parts: (string | Uint8Array)[]): void {
@@ -31,7 +32,9 @@ export function writeFileAtomicFrom(file: string, parts: Iterable<string | Uint8
   const temporary = `${file}.tmp-${process.pid}`;
   try {
     makeFolder(dirname(file));
-    const descriptor = openSync(temporary, 'w');
+    // What is in its place may be a pipe: opening one would wait for a reader.
+    rmSync(temporary, { force: true });
+    const descriptor = openSync(temporary, 'wx');
     try {
       for (const part of parts) writeFully(descriptor, toBytes(part));
       fsyncSync(descriptor);
@@ -42,6 +45,18 @@ export function writeFileAtomicFrom(file: string, parts: Iterable<string | Uint8
   } catch (error) {
     removeQuietly(temporary);
     throw isSystemError(error) ? writeError(file, error) : error;
+  }
+}
+
+/** Appends to `file`, which is made where it is missing. Throws the system's error, also for a pipe. */
+export function appendToFile(file: string, bytes: Uint8Array): void {
+  const { O_WRONLY, O_APPEND, O_CREAT } = constants;
+  const descriptor = openSync(file, O_WRONLY | O_APPEND | O_CREAT | nonBlocking, 0o644);
+  try {
+    requireFile(file, fstatSync(descriptor));
+    writeFully(descriptor, bytes);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -110,6 +125,8 @@ export function readError(file: string, cause: unknown): CfsError {
   const remedies: Record<string, string> = {
     EISDIR: 'There is a folder where this file should be: restore the file, or remove the folder.',
     ENOTDIR: 'There is a file where this folder should be: restore the folder, or remove the file.',
+    ENOTFILE: 'Restore the file, or remove what is in its place.',
+    EFBIG: 'Restore the file, or remove it: it is larger than any that CFS Studio writes.',
     EIO: 'Check the disk.',
   };
   return new CfsError({
@@ -118,28 +135,6 @@ export function readError(file: string, cause: unknown): CfsError {
     remedy: own(remedies, code ?? '') ?? 'Check that you have permission to read this file.',
     place: { file },
     cause,
-  });
-}
-
-/**
- * Throws `READ_FAILED` where something is in the place of a file that reading may never come to the
- * end of: a pipe, a device, also behind a link. In a folder of someone else it may be anything.
- */
-export function requireEnding(file: string): void {
-  let found: Stats | undefined;
-  try {
-    found = statSync(file, { throwIfNoEntry: false });
-  } catch (error) {
-    // Whoever opens it says why.
-    if (isSystemError(error)) return;
-    throw error;
-  }
-  if (found === undefined || found.isFile() || found.isDirectory()) return;
-  throw new CfsError({
-    code: 'READ_FAILED',
-    message: 'Could not read: it is a pipe or a device, not a file.',
-    remedy: 'Restore the file, or remove what is in its place.',
-    place: { file },
   });
 }
 

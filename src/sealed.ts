@@ -4,10 +4,11 @@
  * key of the object: other programs read the file as before.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CfsError, messageOf } from './errors.js';
-import { isSystemError, readError, requireEnding, writeFileAtomic } from './files.js';
+import { isSystemError, readError, writeFileAtomic } from './files.js';
+import { parseJson } from './json.js';
+import { readTextFile } from './reading.js';
 
 const sealedSchema = z.looseObject({ seal: z.string() });
 
@@ -43,7 +44,7 @@ export function readSealed<T, U = never>(
   if (text === undefined) return undefined;
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
     throw broken(`This file was truncated or edited: ${messageOf(error)}.`);
   }
@@ -61,9 +62,8 @@ function sealOf(content: object): string {
 }
 
 function readIfThere(file: string): string | undefined {
-  requireEnding(file);
   try {
-    return readFileSync(file, 'utf8');
+    return readTextFile(file);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     if (error.code === 'ENOENT') return undefined;

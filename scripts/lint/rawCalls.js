@@ -1,6 +1,7 @@
 /**
- * The calls that show text to a person as they are. Each place has one file that may use them
- * (`eslint.config.js`), and there text of others becomes text.
+ * Calls that let something of others in or out as it is: text on its way to a person, and files and
+ * JSON on their way in. Each has one file that may use them (`eslint.config.js`), and there text of
+ * others becomes text, and files of others get their limits.
  */
 
 /** By place: a selector, and what to write instead. */
@@ -55,3 +56,20 @@ export const restricted = (...lists) => [
   'error',
   ...lists.flat().map(([selector, message]) => ({ selector, message })),
 ];
+
+const opening = 'A pipe or a device would never end: open and read files through src/reading.ts.';
+/** The functions of Node.js that open a file; for `no-restricted-imports`. */
+export const openings = [
+  {
+    name: 'node:fs',
+    importNames: ['createReadStream', 'openSync', 'promises', 'read', 'readFile', 'readFileSync'],
+    message: opening,
+  },
+  { name: 'node:fs/promises', importNames: ['open', 'readFile'], message: opening },
+];
+/** For `no-restricted-properties`. */
+export const parsing = {
+  object: 'JSON',
+  property: 'parse',
+  message: 'It takes keys that are there twice and any depth: call parseJson of src/json.ts.',
+};

@@ -3,9 +3,10 @@
  * is no GPU tears a progress line apart and tells people nothing. It is kept in the run's folder, and
  * shown when the process dies. Commands without a run keep it in memory, and in a file only then.
  */
-import { appendFileSync, mkdtempSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { appendToFile } from '../files.js';
 
 export interface StderrLog {
   take(chunk: Buffer): void;
@@ -30,7 +31,7 @@ export function createStderrLog(): StderrLog {
   const write = (): void => {
     if (place === undefined || waiting.length === 0) return;
     try {
-      appendFileSync(place, Buffer.concat(waiting));
+      appendToFile(place, Buffer.concat(waiting));
     } catch {
       // The disk is full, or the folder was deleted: the run itself says so where it matters.
     }

@@ -2,11 +2,13 @@
  * The items of a task, read from a local file: JSONL, JSON, CSV or plain text. Task data is small
  * (thousands of items) and is held in memory; every error names file and line.
  */
-import { readFileSync } from 'node:fs';
 import { CsvError, parse as parseCsv } from 'csv-parse/sync';
 import { z } from 'zod';
-import { CfsError, messageOf } from '../errors.js';
+import { headerFault } from '../columns.js';
+import { CfsError, messageOf, type Place } from '../errors.js';
+import { jsonPlace, parseJson } from '../json.js';
 import { anyNames } from '../own.js';
+import { readTextFile } from '../reading.js';
 import { compilePattern } from './patterns.js';
 
 /** One item with its fields, as the file has it. */
@@ -44,7 +46,7 @@ export function readLines(file: string): string[] {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
+    return readTextFile(file).replace(/^\uFEFF/, '');
   } catch (error) {
     throw new CfsError({
       code: 'TASK_DATA_INVALID',
@@ -60,11 +62,11 @@ function readJsonLines(file: string, text: string): Document[] {
   const lines = text.split(/\r?\n/).map((line, i) => ({ line, number: i + 1 }));
   return lines
     .filter(({ line }) => line.trim() !== '')
-    .map(({ line, number }) => toDocument(file, parseJson(file, line, number), number));
+    .map(({ line, number }) => toDocument(file, parse(file, line, number), number));
 }
 
 function readJson(file: string, text: string): Document[] {
-  const list = z.array(z.unknown()).safeParse(parseJson(file, text));
+  const list = z.array(z.unknown()).safeParse(parse(file, text));
   if (!list.success) {
     throw invalid(file, 'The file is not a list.', 'Write the items as one JSON list of objects.');
   }
@@ -80,11 +82,8 @@ function readCsv(file: string, text: string): Document[] {
     throw invalid(file, error.message, 'Check the quotes and the number of columns of this row.');
   }
   const [header = [], ...rows] = records;
-  const twice = header.find((name, i) => header.indexOf(name) !== i);
-  if (twice !== undefined) {
-    const message = `Two columns are named "${twice}".`;
-    throw invalid(file, message, 'Give each column in the first row its own name.', 1);
-  }
+  const fault = headerFault(header);
+  if (fault) throw invalid(file, fault.message, fault.remedy, { line: 1, field: fault.field });
   return rows.map((row) => Object.fromEntries(header.map((name, i) => [name, row[i]])));
 }
 
@@ -97,25 +96,28 @@ function splitText(text: string, separator: string | undefined): Document[] {
     .map((piece) => ({ text: piece }));
 }
 
-function parseJson(file: string, text: string, line?: number): unknown {
+function parse(file: string, text: string, line?: number): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
-    throw invalid(file, messageOf(error), 'Correct the JSON at this place.', line);
+    const place = { ...jsonPlace(error), ...(line !== undefined && { line }) };
+    throw invalid(file, messageOf(error), 'Correct the JSON at this place.', place);
   }
 }
 
 function toDocument(file: string, value: unknown, line?: number): Document {
   const parsed = documentSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw invalid(
-    file,
-    'An item is not an object.',
-    'Write each item as { "field": value, … }.',
+  throw invalid(file, 'An item is not an object.', 'Write each item as { "field": value, … }.', {
     line,
-  );
+  });
 }
 
-function invalid(file: string, message: string, remedy: string, line?: number): CfsError {
-  return new CfsError({ code: 'TASK_DATA_INVALID', message, remedy, place: { file, line } });
+function invalid(
+  file: string,
+  message: string,
+  remedy: string,
+  place: Omit<Place, 'file'> = {},
+): CfsError {
+  return new CfsError({ code: 'TASK_DATA_INVALID', message, remedy, place: { file, ...place } });
 }

@@ -2,7 +2,6 @@
  * A task, ready to be asked: its checked YAML with the items and few-shot examples it names. Errors
  * in a task file say file, line and field, all of them at once.
  */
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isMap, isNode } from 'yaml';
 import type { Document as YamlDocument, LineCounter } from 'yaml';
@@ -15,7 +14,8 @@ import { preprocessDocument } from './preprocess.js';
 import { taskSchema } from './taskSchema.js';
 import type { TaskDefinition } from './taskSchema.js';
 import { setOwn } from '../own.js';
-import { parseYaml } from '../yamlText.js';
+import { readTextFile } from '../reading.js';
+import { largestYaml, parseYaml } from '../yamlText.js';
 
 export interface TaskItem {
   /** Position in the task's data, from 0: the same in every evaluation and every subset. */
@@ -148,7 +148,7 @@ export function subsetOf(task: Task, count: number, seed: number): Task {
 
 function readTaskFile(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readTextFile(file, largestYaml);
   } catch (error) {
     throw new CfsError({
       code: 'TASK_INVALID',

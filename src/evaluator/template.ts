@@ -6,6 +6,7 @@
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { z } from 'zod';
 import { CfsError, messageOf } from '../errors.js';
+import { parseJson } from '../json.js';
 import type { Document } from './documents.js';
 import { own } from '../own.js';
 
@@ -121,7 +122,7 @@ function nameOf(statement: Statement): string {
 
 function parseList(rendered: string): unknown {
   try {
-    return JSON.parse(rendered);
+    return parseJson(rendered);
   } catch {
     // Not a list; the caller says so in the task's words.
     return undefined;

@@ -3,14 +3,14 @@
  * file is on another machine. A report is one file that needs nothing else, and carries its own content
  * policy, which allows its own scripts by their hashes and nothing besides.
  */
-import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
+import { readTextFile } from '../reading.js';
 import { isOnThisDesktop } from './desktop.js';
 import { inert } from './ui.js';
 
 export async function showReport(file: string, runName: string): Promise<void> {
   if (isOnThisDesktop() && (await vscode.env.openExternal(vscode.Uri.file(file)))) return;
-  const html = await readFile(file, 'utf8');
+  const html = readTextFile(file);
   const panel = vscode.window.createWebviewPanel(
     'cfs.report',
     inert(vscode.l10n.t('Report: {0}', runName)),

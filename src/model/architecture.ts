@@ -79,6 +79,13 @@ export interface Architecture extends Family {
   parameters: readonly Parameter[];
 }
 
+/** What no size of a model can go beyond. */
+export interface WeightsExtent {
+  tensors: number;
+  /** The largest number in the shapes of all tensors. */
+  largestSize: number;
+}
+
 /** What a family's factory is told of a model folder. */
 export interface FamilySource {
   /** `config.json`, parsed. */
@@ -87,4 +94,6 @@ export interface FamilySource {
   file: string;
   /** Whether the weights hold a tensor of this name. */
   hasTensor(name: string): boolean;
+  /** How much the weights hold; undefined for a config of ours, without any. */
+  extent?: WeightsExtent;
 }

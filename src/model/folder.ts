@@ -18,7 +18,7 @@ import { fileInFolder, readJsonInFolder } from './jsonFile.js';
 import { openSafetensors, unreadableDtype } from './safetensors.js';
 import type { SafetensorsFile } from './safetensors.js';
 import type { TensorInfo } from './safetensorsHeader.js';
-import { own } from '../own.js';
+import { anyNames, own } from '../own.js';
 
 export interface ModelTensors {
   names(): string[];
@@ -64,7 +64,7 @@ const smallFiles = [
 
 const configSchema = z.looseObject({ model_type: z.string() });
 const anyObjectSchema = z.looseObject({});
-const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
+const indexSchema = z.looseObject({ weight_map: anyNames(z.string()) });
 
 /**
  * Opens a model folder. Throws a `CfsError` for a missing folder or config, weights in another
@@ -104,13 +104,25 @@ function openTensors(folder: string, names: string[]): ModelTensors {
   return openShards(folder, index.weight_map);
 }
 
-/** Tensors that lie in a shard but not in the index are left out, as `transformers` does. */
+/**
+ * Each shard has one name: by two of them, saving would write one file twice, each time with a part
+ * of its tensors. Tensors that lie in a shard but not in the index are left out, as `transformers`
+ * does.
+ */
 function openShards(folder: string, weightMap: Record<string, string>): ModelTensors {
   const shards = new Map<string, SafetensorsFile>();
   const located = new Map<string, SafetensorsFile>();
+  const places = new Map<string, string>();
   for (const [name, path] of Object.entries(weightMap)) {
-    const shard = shards.get(path) ?? openShard(folder, path);
-    shards.set(path, shard);
+    let shard = shards.get(path);
+    if (shard === undefined) {
+      shard = openShard(folder, path);
+      shards.set(path, shard);
+      const { dev, ino } = statSync(shard.file, { bigint: true });
+      const other = places.get(`${dev} ${ino}`);
+      if (other !== undefined) throw sameShard(folder, name, path, other);
+      places.set(`${dev} ${ino}`, path);
+    }
     if (!shard.has(name)) {
       throw new CfsError({
         code: 'SHARD_MISMATCH',
@@ -123,6 +135,15 @@ function openShards(folder: string, weightMap: Record<string, string>): ModelTen
   }
   const pathOf = (name: string): string => defined(own(weightMap, name), `shard of ${name}`);
   return tensorsOf(located, join(folder, indexFile), pathOf);
+}
+
+function sameShard(folder: string, tensor: string, path: string, other: string): CfsError {
+  return new CfsError({
+    code: 'MODEL_FILE_INVALID',
+    message: `The index names one weights file in two ways: “${other}” and “${path}”.`,
+    remedy: 'Write the same name for all tensors of the file, or download the model again.',
+    place: { file: join(folder, indexFile), field: `weight_map.${tensor}` },
+  });
 }
 
 function openShard(folder: string, path: string): SafetensorsFile {

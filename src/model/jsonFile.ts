@@ -2,14 +2,13 @@
  * The door through which the small files of a model folder come in: one place that keeps links from
  * leading out of the folder, and that turns missing, broken and misshapen files into clear errors.
  */
-import { closeSync, existsSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import type { z } from 'zod';
 import { CfsError, messageOf } from '../errors.js';
 import { isSystemError } from '../files.js';
-
-/** Longer files than this are not what they claim to be (V8 strings end at 512 MiB anyway). */
-const largestFile = 256 * 1024 * 1024;
+import { jsonPlace, parseJson } from '../json.js';
+import * as reading from '../reading.js';
 
 /**
  * The path of `name` in `folder`, or undefined when there is no such file. Throws
@@ -44,7 +43,7 @@ export function readJsonInFolder<T>(
 }
 
 function readJsonFile<T>(file: string, schema: z.ZodType<T>): T {
-  const result = schema.safeParse(parseJson(file, readText(file)));
+  const result = schema.safeParse(parse(file, readText(file)));
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw new CfsError({
@@ -63,23 +62,12 @@ export function readText(file: string): string {
 
 /** The bytes of a file that is not weights. Throws `MODEL_FILE_UNREADABLE`. */
 export function readBytes(file: string): Buffer {
-  return whileReading(file, () => {
-    requireSize(file);
-    return readFileSync(file);
-  });
+  return whileReading(file, () => reading.readFile(file));
 }
 
 /** Throws what `readBytes` would throw, without reading: `MODEL_FILE_UNREADABLE`. */
 export function requireReadable(file: string): void {
-  whileReading(file, () => {
-    requireSize(file);
-    closeSync(openSync(file, 'r'));
-  });
-}
-
-function requireSize(file: string): void {
-  const { size } = statSync(file);
-  if (size > largestFile) throw unreadable(file, `it has ${size} bytes, far too many`);
+  whileReading(file, () => reading.requireReadable(file));
 }
 
 function whileReading<T>(file: string, work: () => T): T {
@@ -90,15 +78,15 @@ function whileReading<T>(file: string, work: () => T): T {
   }
 }
 
-function parseJson(file: string, text: string): unknown {
+function parse(file: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new CfsError({
       code: 'MODEL_FILE_INVALID',
       message: `${basename(file)} is not valid JSON: ${messageOf(error)}.`,
       remedy: 'Download the file again from the source of the model.',
-      place: { file },
+      place: { file, ...jsonPlace(error) },
       cause: error,
     });
   }

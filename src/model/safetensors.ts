@@ -2,9 +2,10 @@
  * Reading the safetensors format: tensors one by one, in pieces, so that a file of many GB never lies
  * in memory.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { closeSync, fstatSync, readSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { assert, CfsError, defined, messageOf } from '../errors.js';
+import { openFile, openFileAsync } from '../reading.js';
 import { touch } from '../touch.js';
 import { decodeFloats, decodeHalves, firstNonFinite, floatBytes, isFloatDtype } from './dtype.js';
 import { invalid, readEntries, type Entry, type TensorInfo } from './safetensorsHeader.js';
@@ -231,7 +232,7 @@ async function readExactlyInto(
 
 async function openForReadingAsync(file: string): Promise<FileHandle> {
   try {
-    return await open(file, 'r');
+    return await openFileAsync(file);
   } catch (error) {
     throw unreadable(file, error);
   }
@@ -239,7 +240,7 @@ async function openForReadingAsync(file: string): Promise<FileHandle> {
 
 function openForReading(file: string): number {
   try {
-    return openSync(file, 'r');
+    return openFile(file);
   } catch (error) {
     throw unreadable(file, error);
   }

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { CfsError, defined, messageOf } from '../errors.js';
+import { JsonFault, parseJson } from '../json.js';
 import { own } from '../own.js';
 import { floatBytes } from './dtype.js';
 
@@ -27,8 +28,12 @@ export interface Entry extends TensorInfo {
   end: number;
 }
 
-/** The reference implementation's own limit. */
+/** The reference implementation's own limit, in bytes. */
 const largestHeader = 100_000_000;
+/** Of one file; the largest models have some 200,000 in all of their files. */
+const mostTensors = 200_000;
+/** Numbers in a shape; NumPy and PyTorch have 64 at most. */
+const mostDimensions = 64;
 const elementBytes: Record<string, number> = {
   ...floatBytes,
   ...{ BOOL: 1, U8: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1, F8_E8M0: 1 },
@@ -37,7 +42,7 @@ const elementBytes: Record<string, number> = {
 
 const headerSchema = z.object({
   dtype: z.string(),
-  shape: z.array(z.int().nonnegative()),
+  shape: z.array(z.int().nonnegative()).max(mostDimensions),
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
 
@@ -57,9 +62,12 @@ export function readEntries(
   if (8 + length > size) {
     throw invalid(file, `it ends inside its header (${size} bytes, header of ${length})`);
   }
-  const header = parseHeader(file, readAt(8, length));
+  const header = Object.entries(parseHeader(file, readAt(8, length)));
+  if (header.length > mostTensors) {
+    throw invalid(file, `its header lists ${header.length} tensors, more than ${mostTensors}`);
+  }
   const entries = new Map<string, Entry>();
-  for (const [name, value] of Object.entries(header)) {
+  for (const [name, value] of header) {
     if (name === '__metadata__') continue;
     entries.set(name, checkEntry(file, name, value, 8 + length, size));
   }
@@ -70,8 +78,9 @@ export function readEntries(
 function parseHeader(file: string, bytes: Uint8Array): object {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    header = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
+    if (error instanceof JsonFault) throw invalid(file, `in its header, ${error.message}`);
     throw invalid(file, `its header is not JSON (${messageOf(error)})`);
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {

@@ -7,11 +7,32 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { CfsError } from '../errors.js';
+import { parseJson } from '../json.js';
 import type { LogEnd } from '../protocol/logEnds.js';
+import { sizeText } from '../reading.js';
 
 /** A place in a log: so many lines were read, and whether one of them had a seal. */
 export interface ChainPlace extends LogEnd {
   sealed: boolean;
+}
+
+/**
+ * Bytes of a line. Those of ours have some 5 MiB at most: a sample of a hundred thousand tokens. Of a
+ * longer one only the end is kept, where its seal would be.
+ */
+export const longestLine = 64 * 1024 * 1024;
+/** Broken lines of a log that are told; with more of them it is no log, and is not read on. */
+export const mostBrokenLines = 100;
+
+/** A line without its newline. */
+export interface LineBytes {
+  /** All of them, or the last ones where there are more than `longestLine`. */
+  bytes: Buffer;
+  length: number;
+}
+
+export function isTooLong({ bytes, length }: LineBytes): boolean {
+  return length > bytes.length;
 }
 
 export const chainStart: ChainPlace = { lines: 0, seal: '', sealed: false };
@@ -39,21 +60,28 @@ export function sealLine(
   return { line: `${body},"seal":"${seal}"}\n`, place: { lines: lines + 1, seal, sealed: true } };
 }
 
-/** The place after a line, and whether the line belongs where it stands. `bytes`: without newline. */
+/** The place after a line, and whether the line belongs where it stands; one that is too long does not. */
 export function followLine(
   before: ChainPlace,
-  bytes: Buffer,
+  line: LineBytes,
 ): { place: ChainPlace; belongs: boolean } {
+  const { bytes } = line;
   const lines = before.lines + 1;
+  // No line of ours is; a file may have millions of them.
+  if (bytes.length === 0) return { place: { ...before, lines }, belongs: false };
   const at = bytes.length - suffixBytes;
   const seal = at <= 0 ? undefined : sealPattern.exec(bytes.toString('latin1', at))?.[1];
   if (seal === undefined) {
     const { sealed } = before;
-    return { place: { lines, seal: sealOf(before.seal, bytes), sealed }, belongs: !sealed };
+    return {
+      place: { lines, seal: sealOf(before.seal, bytes), sealed },
+      belongs: !sealed && !isTooLong(line),
+    };
   }
   // Goes on from what the line says: one edited line is one problem, whatever follows it.
   const place = { lines, seal, sealed: true };
-  return { place, belongs: seal === sealOf(before.seal, bytes.subarray(0, at)) };
+  const belongs = !isTooLong(line) && seal === sealOf(before.seal, bytes.subarray(0, at));
+  return { place, belongs };
 }
 
 /** Reads a line whose JSON is `value`; undefined where it is not JSON. */
@@ -61,10 +89,16 @@ export function readLine<T>(
   file: string,
   schema: z.ZodType<T>,
   before: ChainPlace,
-  { bytes, value }: { bytes: Buffer; value: unknown },
+  { value, ...bytes }: LineBytes & { value: unknown },
 ): LogLine<T> {
   const { place, belongs } = followLine(before, bytes);
   const line = place.lines;
+  if (isTooLong(bytes)) {
+    return {
+      place,
+      problem: notOurs({ file, line }, `it is longer than ${sizeText(longestLine)}`),
+    };
+  }
   if (value === undefined) return { place, problem: notOurs({ file, line }, 'it is not JSON') };
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
@@ -74,6 +108,12 @@ export function readLine<T>(
   }
   if (belongs) return { place, record: parsed.data };
   return { place, record: parsed.data, problem: misplaced(file, line) };
+}
+
+/** The problem of a log with more than `mostBrokenLines`, of which `line` is the last that was read. */
+export function tooBroken(file: string, line: number): CfsError {
+  const why = `More than ${mostBrokenLines} lines up to here are no records; the rest was not read.`;
+  return brokenLog({ file, line }, why);
 }
 
 /** Throws `RECORD_BROKEN` where a log ends before, or passed otherwise, where it ended once. */
@@ -106,10 +146,11 @@ export function brokenLog(place: CfsError['place'], message: string): CfsError {
   });
 }
 
-/** The value, or undefined (which JSON cannot hold) for text that is no JSON. */
-export function parseJson(text: string): unknown {
+/** The value, or undefined (which JSON cannot hold) for a line that is no JSON. */
+export function parseLine(line: LineBytes): unknown {
+  if (isTooLong(line)) return undefined;
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(line.bytes.toString('utf8'));
   } catch {
     return undefined;
   }

@@ -4,7 +4,6 @@
  *
  * Paths in the file are relative to the file; in memory they are absolute.
  */
-import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { Document, isMap, isNode, isScalar, isSeq } from 'yaml';
 import type { Node, YAMLMap } from 'yaml';
@@ -17,7 +16,8 @@ import type { RunConfig } from './configSchema.js';
 import { changeRule, changeWords } from './fieldRules.js';
 import { mapPaths } from './paths.js';
 import { own } from '../own.js';
-import { parseYaml } from '../yamlText.js';
+import { readTextFile } from '../reading.js';
+import { keyText, largestYaml, parseYaml } from '../yamlText.js';
 
 /** The configuration of a file, or every problem it has (`CONFIG_INVALID`, with line and field). */
 export type ConfigCheck = { config: RunConfig; problems: [] } | { problems: CfsError[] };
@@ -61,7 +61,7 @@ export function parseRunConfig(text: string, file: string): RunConfig {
 export function readRunConfig(file: string): RunConfig {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readTextFile(file, largestYaml);
   } catch (error) {
     throw new CfsError({
       code: 'CONFIG_UNREADABLE',
@@ -128,12 +128,6 @@ function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): numb
     }
   }
   return offset;
-}
-
-/** A key as the data has it: all are text there, `null` the empty one. */
-function keyText(key: unknown): string | undefined {
-  if (!isScalar(key)) return undefined;
-  return key.value === null ? '' : String(key);
 }
 
 function startOf(node: unknown): number | undefined {

@@ -14,15 +14,20 @@ export interface ConfigProblem {
   short: string;
 }
 
+/** Of each kind so many are told: a file with more is something else than a configuration. */
+const mostProblems = 50;
+
 /** The configuration that the values make, or everything wrong with them. Paths stay as they are. */
 export function checkFields(
   values: unknown,
 ): { config: RunConfig } | { problems: ConfigProblem[] } {
   const parsed = runConfigSchema.safeParse(values, { reportInput: true, error: inWords });
-  const problems = parsed.error?.issues.flatMap(describeIssue) ?? [];
+  const problems = parsed.error?.issues.slice(0, mostProblems).flatMap(describeIssue) ?? [];
   const seen = new Set(problems.map(({ path }) => fieldName(path)));
   // Records leave it out without a word.
-  const unseen = pathsTo('__proto__', values).filter((path) => !seen.has(fieldName(path)));
+  const unseen = pathsTo('__proto__', values)
+    .filter((path) => !seen.has(fieldName(path)))
+    .slice(0, mostProblems);
   problems.push(...unseen.map(unknownField));
   return parsed.success && problems.length === 0 ? { config: parsed.data } : { problems };
 }
@@ -44,7 +49,8 @@ function unknownField(path: PropertyKey[]): ConfigProblem {
 
 function describeIssue(issue: z.core.$ZodIssue): ConfigProblem[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => unknownField([...issue.path, key]));
+    const { keys, path } = issue;
+    return keys.slice(0, mostProblems).map((key) => unknownField([...path, key]));
   }
   const name = fieldName(issue.path);
   if (issue.code === 'invalid_type' && issue.input === undefined) {
@@ -136,8 +142,9 @@ export function shapeOf(schema: z.core.$ZodType): Record<string, z.core.$ZodType
   return {};
 }
 
-/** Levenshtein distance. */
+/** Levenshtein distance; infinite where the lengths alone make it more than any that counts. */
 function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > Math.max(1, b.length / 3)) return Infinity;
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

@@ -2,8 +2,9 @@
  * The control groups that this process is in on Linux, and so the container or service that may limit
  * its memory. Files are named as each version of the kernel's interface names them.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readTextFile } from '../reading.js';
 
 export interface ControlGroup {
   version: 1 | 2;
@@ -30,7 +31,7 @@ const versions = [
 export function controlGroups(root = '/'): ControlGroup[] {
   let groups: string;
   try {
-    groups = readFileSync(join(root, 'proc/self/cgroup'), 'utf8');
+    groups = readTextFile(join(root, 'proc/self/cgroup'));
   } catch {
     return [];
   }

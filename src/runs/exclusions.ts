@@ -2,10 +2,11 @@
  * The samples that people took out of the mix after reading them. They can change their minds until
  * training begins; from then on the run's log says which samples were used.
  */
-import { readFileSync } from 'node:fs';
 import { CfsError, messageOf } from '../errors.js';
-import { isSystemError, readError, requireEnding, writeFileAtomic } from '../files.js';
+import { isSystemError, readError, writeFileAtomic } from '../files.js';
+import { jsonPlace, parseJson } from '../json.js';
 import { excludedSamplesSchema } from '../protocol/records.js';
+import { readTextFile } from '../reading.js';
 import { readEvents, type RunFolder } from './runFolder.js';
 
 /**
@@ -14,21 +15,28 @@ import { readEvents, type RunFolder } from './runFolder.js';
  */
 export function readExclusions(run: RunFolder): number[] {
   const file = run.paths.excluded;
-  requireEnding(file);
   try {
-    const { excluded } = excludedSamplesSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-    return rising(excluded);
+    const parsed = excludedSamplesSchema.safeParse(parseJson(readTextFile(file)));
+    if (parsed.success) return rising(parsed.data.excluded);
+    const [issue] = parsed.error.issues;
+    const field = issue?.path.map(String).join('.') || undefined;
+    throw notAList({ file, field }, `${issue?.message ?? 'unknown shape'}.`);
   } catch (error) {
     if (isSystemError(error) && error.code === 'ENOENT') return [];
     if (isSystemError(error)) throw readError(file, error);
-    throw new CfsError({
-      code: 'RECORD_BROKEN',
-      message: `This is not a list of excluded samples that CFS Studio wrote: ${messageOf(error)}`,
-      remedy: 'Delete the file, and exclude the samples again.',
-      place: { file },
-      cause: error,
-    });
+    if (error instanceof CfsError) throw error;
+    throw notAList({ file, ...jsonPlace(error) }, `${messageOf(error)}.`, error);
   }
+}
+
+function notAList(place: CfsError['place'], why: string, cause?: unknown): CfsError {
+  return new CfsError({
+    code: 'RECORD_BROKEN',
+    message: `This is not a list of excluded samples that CFS Studio wrote: ${why}`,
+    remedy: 'Delete the file, and exclude the samples again.',
+    place,
+    cause,
+  });
 }
 
 /** Replaces the list. Throws `SAMPLES_SETTLED` once training has begun, and `WRITE_FAILED`. */

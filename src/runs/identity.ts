@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { CfsError, formatPlace } from '../errors.js';
+import { parseJson } from '../json.js';
 import { runIdentitySchema, type InputGroup, type RunInput } from '../protocol/identity.js';
 import type { RunIdentity } from '../protocol/identity.js';
 import { readSealed, writeSealed } from '../sealed.js';
@@ -133,7 +134,7 @@ function settingsOf(config: RunConfig): Record<string, unknown> {
   // As it will be read again.
   return z
     .record(z.string(), z.unknown())
-    .parse(JSON.parse(JSON.stringify(Object.fromEntries(fields))));
+    .parse(parseJson(JSON.stringify(Object.fromEntries(fields))));
 }
 
 /** The settings that decide what a run is and are not at their defaults, which later versions add. */

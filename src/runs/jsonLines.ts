@@ -16,16 +16,22 @@ import {
 } from 'node:fs';
 import type { z } from 'zod';
 import { attempt, raise, type CfsError } from '../errors.js';
-import { isSystemError, readError, requireEnding, writeError } from '../files.js';
+import { isSystemError, readError, writeError } from '../files.js';
 import type { LogEnd } from '../protocol/logEnds.js';
+import { openFile } from '../reading.js';
 import {
   chainStart,
   followLine,
-  parseJson,
+  isTooLong,
+  longestLine,
+  mostBrokenLines,
+  parseLine,
   readLine,
   requireEnd,
   sealLine,
+  tooBroken,
   type ChainPlace,
+  type LineBytes,
 } from './chain.js';
 
 const chunkBytes = 1 << 20;
@@ -58,13 +64,15 @@ export function* readJsonLines<T>(
   tell: (problem: CfsError) => void = raise,
 ): Generator<T> {
   let place = chainStart;
+  let broken = 0;
   const checkEnd = (): void => void attempt(() => requireEnd(file, known, place), tell);
-  for (const { bytes, last } of readLines(file)) {
-    const value = parseJson(bytes.toString('utf8'));
-    if (value === undefined && last) break;
-    const line = readLine(file, schema, place, { bytes, value });
+  for (const { last, ...bytes } of readLines(file)) {
+    const value = parseLine(bytes);
+    if (value === undefined && last && !isTooLong(bytes)) break;
+    const line = readLine(file, schema, place, { ...bytes, value });
     if (line.problem) tell(line.problem);
     place = line.place;
+    if (line.problem && ++broken > mostBrokenLines) return tell(tooBroken(file, place.lines));
     if (place.lines === known?.lines) checkEnd();
     if (line.record !== undefined) yield line.record;
   }
@@ -74,13 +82,13 @@ export function* readJsonLines<T>(
 /** Reads all of `file` without keeping it. Throws what `readJsonLines` throws. */
 export function checkJsonLines(file: string, schema: z.ZodType, known?: LogEnd): SoundPart {
   let sound: SoundPart = { bytes: 0, place: chainStart };
-  for (const { bytes, end, last } of readLines(file)) {
+  for (const { end, last, ...bytes } of readLines(file)) {
     const { place, belongs } = followLine(sound.place, bytes);
     // A seal that fits says that we wrote the line: parsing it would say no more.
     if (!place.sealed || !belongs) {
-      const value = parseJson(bytes.toString('utf8'));
-      if (value === undefined && last) break;
-      const { problem } = readLine(file, schema, sound.place, { bytes, value });
+      const value = parseLine(bytes);
+      if (value === undefined && last && !isTooLong(bytes)) break;
+      const { problem } = readLine(file, schema, sound.place, { ...bytes, value });
       if (problem) throw problem;
     }
     if (place.lines === known?.lines) requireEnd(file, known, place);
@@ -105,14 +113,16 @@ export function sealedLines(records: Iterable<object>): Iterable<string> & { end
   };
 }
 
-/** The last record of `file`, read from its end; undefined when there is none. */
+/** The last record of `file`, read from its end; undefined when there is none, or only far from it. */
 export function readLastJsonLine<T>(file: string, schema: z.ZodType<T>): T | undefined {
   const descriptor = openExisting(file);
   if (descriptor === undefined) return undefined;
   try {
-    for (const text of linesFromEnd(descriptor)) {
-      const parsed = schema.safeParse(parseJson(text));
+    let looked = 0;
+    for (const line of linesFromEnd(descriptor)) {
+      const parsed = schema.safeParse(parseLine(line));
       if (parsed.success) return parsed.data;
+      if (++looked > mostBrokenLines) break;
     }
     return undefined;
   } catch (error) {
@@ -173,28 +183,26 @@ function endOf({ lines, seal }: ChainPlace): LogEnd {
 }
 
 /** Whole lines from the last to the first. */
-function* linesFromEnd(descriptor: number): Generator<string> {
-  let start = fstatSync(descriptor).size;
-  let tail = Buffer.alloc(0);
-  while (start > 0) {
-    const from = Math.max(0, start - chunkBytes);
-    tail = Buffer.concat([readRange(descriptor, from, start), tail]);
-    start = from;
-    let end = tail.lastIndexOf(newline);
-    while (end >= 0) {
-      const before = end === 0 ? -1 : tail.lastIndexOf(newline, end - 1);
-      // The line may begin in the chunk before.
-      if (before < 0 && start > 0) break;
-      yield tail.toString('utf8', before + 1, end);
-      end = before;
+function* linesFromEnd(descriptor: number): Generator<LineBytes> {
+  /** Where the line ends whose beginning is looked for; what follows the last newline is none. */
+  let end: number | undefined;
+  const lineFrom = (start: number, stop: number): LineBytes => {
+    const from = stop - start > longestLine ? stop - 1 : start;
+    return { bytes: readRange(descriptor, from, stop), length: stop - start };
+  };
+  for (let stop = fstatSync(descriptor).size; stop > 0; stop -= Math.min(stop, chunkBytes)) {
+    const from = Math.max(0, stop - chunkBytes);
+    const chunk = readRange(descriptor, from, stop);
+    for (let at = chunk.lastIndexOf(newline); at >= 0;) {
+      if (end !== undefined) yield lineFrom(from + at + 1, end);
+      end = from + at;
+      at = at === 0 ? -1 : chunk.lastIndexOf(newline, at - 1);
     }
-    tail = tail.subarray(0, end + 1);
   }
+  if (end !== undefined) yield lineFrom(0, end);
 }
 
-interface Line {
-  /** Without the newline. */
-  bytes: Buffer;
+interface Line extends LineBytes {
   /** Bytes of the file up to here, with the newline. */
   end: number;
   last: boolean;
@@ -205,21 +213,20 @@ function* readLines(file: string): Generator<Line> {
   const descriptor = openExisting(file);
   if (descriptor === undefined) return;
   try {
-    let rest = Buffer.alloc(0);
+    let line = createLine();
     let held: Omit<Line, 'last'> | undefined;
-    let end = 0;
     const { size } = fstatSync(descriptor);
     for (let position = 0; position < size; position += chunkBytes) {
       const chunk = readRange(descriptor, position, Math.min(size, position + chunkBytes));
-      rest = Buffer.concat([rest, chunk]);
       let start = 0;
-      for (let at = rest.indexOf(newline); at >= 0; at = rest.indexOf(newline, start)) {
+      for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, start)) {
         if (held !== undefined) yield { ...held, last: false };
-        end += at + 1 - start;
-        held = { bytes: rest.subarray(start, at), end };
+        line.add(chunk.subarray(start, at));
+        held = { ...line.take(), end: position + at + 1 };
+        line = createLine();
         start = at + 1;
       }
-      rest = rest.subarray(start);
+      line.add(chunk.subarray(start));
     }
     if (held !== undefined) yield { ...held, last: true };
   } catch (error) {
@@ -229,10 +236,26 @@ function* readLines(file: string): Generator<Line> {
   }
 }
 
+/** A line that comes in pieces. Of one that is too long, only the last piece is kept. */
+function createLine() {
+  let pieces: Buffer[] = [];
+  let length = 0;
+  return {
+    add: (piece: Buffer): void => {
+      length += piece.length;
+      if (length > longestLine) pieces = [];
+      if (piece.length > 0) pieces.push(piece);
+    },
+    take: (): LineBytes => {
+      const [only = Buffer.alloc(0), ...others] = pieces;
+      return { bytes: others.length === 0 ? only : Buffer.concat(pieces), length };
+    },
+  };
+}
+
 function openExisting(file: string): number | undefined {
-  requireEnding(file);
   try {
-    return openSync(file, 'r');
+    return openFile(file);
   } catch (error) {
     if (isSystemError(error) && error.code === 'ENOENT') return undefined;
     throw readError(file, error);

@@ -12,8 +12,6 @@ import {
   fstatSync,
   linkSync,
   lstatSync,
-  openSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -23,7 +21,9 @@ import { constants as system } from 'node:os';
 import { dirname } from 'node:path';
 import { attempt, CfsError, type ErrorDetails } from '../errors.js';
 import { isSystemError, readError, writeError } from '../files.js';
+import { parseJson } from '../json.js';
 import { formatSeconds } from '../protocol/format.js';
+import { openFile, readOpenText } from '../reading.js';
 import { startHeartbeat } from './heartbeat.js';
 import { fateOf, holderSchema, thisProcess, type Holder } from './lockHolder.js';
 import { driveOf } from './mount.js';
@@ -213,9 +213,9 @@ function look(file: string): Found | undefined {
 }
 
 function readLock(file: string): Found {
-  const descriptor = openSync(file, 'r');
+  const descriptor = openFile(file);
   try {
-    const text = readFileSync(descriptor, 'utf8');
+    const text = readOpenText(descriptor);
     return { text, holder: parseHolder(text), beat: fstatSync(descriptor).mtimeMs };
   } finally {
     closeSync(descriptor);
@@ -233,7 +233,7 @@ function noLock(file: string): CfsError {
 
 function parseHolder(text: string): Holder | undefined {
   try {
-    return holderSchema.parse(JSON.parse(text));
+    return holderSchema.parse(parseJson(text));
   } catch {
     return undefined;
   }

@@ -4,9 +4,10 @@
  * heartbeat of its lock must do.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { hostname, uptime } from 'node:os';
 import { z } from 'zod';
+import { readTextFile } from '../reading.js';
 
 export const holderSchema = z.object({
   host: z.string(),
@@ -55,7 +56,7 @@ let knownBoot: string | null | undefined;
 function bootId(): string | null {
   knownBoot ??= unlessMissing(() => {
     if (process.platform === 'linux') {
-      return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+      return readTextFile('/proc/sys/kernel/random/boot_id').trim();
     }
     if (process.platform === 'darwin') return run('sysctl', '-n', 'kern.bootsessionuuid');
     return null;
@@ -79,7 +80,7 @@ function processOf(pid: number): Process | undefined {
     if (process.platform === 'win32') return null;
     if (process.platform !== 'linux')
       return run('ps', '-o', 'state=', '-o', 'lstart=', '-p', String(pid));
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const stat = readTextFile(`/proc/${pid}/stat`);
     // The name in parentheses may hold spaces; the start time is the 20th field after it.
     const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return `${state} ${fields[18]}`;

@@ -4,9 +4,10 @@
  * after a process was killed, whether memory ran out. Linux only: elsewhere there are no such files,
  * and Node's own numbers must do.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { controlGroups } from './controlGroups.js';
+import { readTextFile } from '../reading.js';
 
 /**
  * Bytes, all but the last. `limit` and `used` are those of the container or service whose limit is the
@@ -66,7 +67,7 @@ export function readProbes(probes: readonly Probe[]): Readings {
   const readings: Readings = {};
   for (const { name, file, pattern, scale } of probes) {
     try {
-      const found = new RegExp(pattern, 'm').exec(readFileSync(file, 'utf8'));
+      const found = new RegExp(pattern, 'm').exec(readTextFile(file));
       if (found) readings[name] = Number(found[1]) * scale;
     } catch {
       // It went away, or may not be read: the others say enough.

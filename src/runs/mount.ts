@@ -1,10 +1,11 @@
 /** Which drive a path is on, for errors that only another drive cures. */
-import { readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
+import { readTextFile } from '../reading.js';
 
 /** File system and mount point: `nfs4 at /mnt/share`. Undefined where the system does not tell. */
 export function driveOf(path: string): string | undefined {
   try {
-    return findMount(readFileSync('/proc/self/mountinfo', 'utf8'), realpathSync(path));
+    return findMount(readTextFile('/proc/self/mountinfo'), realpathSync(path));
   } catch {
     // Only Linux has this list.
     return undefined;

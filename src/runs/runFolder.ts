@@ -14,13 +14,7 @@ import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { attempt, CfsError, raise } from '../errors.js';
-import {
-  isSystemError,
-  makeFolder as makeFolders,
-  readError,
-  requireEnding,
-  writeError,
-} from '../files.js';
+import { isSystemError, makeFolder as makeFolders, readError, writeError } from '../files.js';
 import type { LogEnds } from '../protocol/logEnds.js';
 import {
   itemRecordSchema,
@@ -116,13 +110,7 @@ export function openRun(folder: string): RunFolder {
   const absolute = resolve(folder);
   const paths = runPaths(absolute);
   if (!mayHoldRun(absolute)) throw notFound(folder);
-  return { id: basename(absolute), folder: absolute, config: readConfigOf(paths), paths };
-}
-
-/** The configuration in a run folder. Throws `CONFIG_UNREADABLE`, `CONFIG_INVALID`, `READ_FAILED`. */
-export function readConfigOf({ config }: Pick<RunPaths, 'config'>): RunConfig {
-  requireEnding(config);
-  return readRunConfig(config);
+  return { id: basename(absolute), folder: absolute, config: readRunConfig(paths.config), paths };
 }
 
 /** The run that a person names: a folder, an id, or the beginning of one id only. */

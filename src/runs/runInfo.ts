@@ -17,17 +17,11 @@ import {
 } from '../protocol/records.js';
 import type { RunInfo, RunState } from '../protocol/runInfo.js';
 import { requireEnd } from './chain.js';
+import { readRunConfig } from './config.js';
 import type { RunConfig } from './configSchema.js';
 import { deathOf } from './death.js';
 import { readLogEnds } from './logEnds.js';
-import {
-  isRunning,
-  problemIn,
-  readConfigOf,
-  readResults,
-  runPaths,
-  type RunPaths,
-} from './runFolder.js';
+import { isRunning, problemIn, readResults, runPaths, type RunPaths } from './runFolder.js';
 import { createLineCounter, createTailReader, type TakeRecords } from './tail.js';
 
 /** What the events of a run say until now. */
@@ -158,7 +152,7 @@ export function createRunReader(folder: string, onProblem: (problem: CfsError) =
   let last: RunInfo | undefined;
 
   /** Once for each time the file changes: it may be long to read. */
-  const readConfig = whenChanged(paths.config, () => readConfigOf(paths));
+  const readConfig = whenChanged(paths.config, () => readRunConfig(paths.config));
   const checkResults = whenChanged(paths.results, () => void readResults({ paths }));
 
   /** Throws the first thing that is wrong with the logs as far as they were read. */

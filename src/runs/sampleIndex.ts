@@ -3,10 +3,11 @@
  * that someone looks at are read again: a page gets a summary of every sample and asks for the
  * tokens of the few it shows.
  */
-import { open } from 'node:fs/promises';
 import { CfsError, messageOf } from '../errors.js';
 import { isSystemError, readError } from '../files.js';
+import { parseJson } from '../json.js';
 import type { SampleTokens } from '../protocol/inspector.js';
+import { openFileAsync } from '../reading.js';
 import { sampleRecordSchema, type SampleRecord } from '../protocol/records.js';
 import type { LinePlace } from './tail.js';
 
@@ -28,7 +29,7 @@ export async function readSampleTokens(
     return place === undefined ? [] : [{ number, place }];
   });
   if (places.length === 0) return [];
-  const handle = await open(file, 'r').catch((error: unknown) => {
+  const handle = await openFileAsync(file).catch((error: unknown) => {
     throw readError(file, error);
   });
   try {
@@ -50,7 +51,7 @@ export async function readSampleTokens(
 function parse(line: string, number: number, file: string): SampleRecord {
   let why = `it is not sample ${number}`;
   try {
-    const record = sampleRecordSchema.parse(JSON.parse(line));
+    const record = sampleRecordSchema.parse(parseJson(line));
     if (record.index === number) return record;
   } catch (error) {
     why = messageOf(error);

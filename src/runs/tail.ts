@@ -3,13 +3,25 @@
  * follows a run by this, so nothing here may hold up its event loop: only what is new is read, in
  * pieces, and each piece waits its turn. A file that was cut off or replaced is read again.
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { CfsError } from '../errors.js';
-import { isSystemError, readError, requireEnding } from '../files.js';
+import { isSystemError, readError } from '../files.js';
 import type { LogEnd } from '../protocol/logEnds.js';
-import { chainStart, followLine, misplaced, parseJson, readLine } from './chain.js';
+import { openFileAsync } from '../reading.js';
+import {
+  chainStart,
+  followLine,
+  isTooLong,
+  longestLine,
+  misplaced,
+  mostBrokenLines,
+  parseLine,
+  readLine,
+  tooBroken,
+  type LineBytes,
+} from './chain.js';
 
 /** Small enough to be parsed in a few milliseconds, also on a busy machine. */
 const pieceBytes = 64 * 1024;
@@ -56,6 +68,8 @@ interface Place {
   /** The first bytes of the file, and the last ones before `offset`. */
   head: Buffer;
   before: Buffer;
+  /** The line that begins at `start` has not ended up to `searched`. */
+  unended: { start: number; searched: number };
 }
 
 /**
@@ -114,27 +128,34 @@ export function createTailReader<T>(
 ): TailReader<T> {
   let chain = chainStart;
   let firstProblem: CfsError | undefined;
+  let broken = 0;
   let first = true;
   let take: TakeRecords<T> = () => undefined;
   const follow = createFollower(file, {
     restart: () => {
       chain = chainStart;
       firstProblem = undefined;
+      broken = 0;
       first = true;
     },
     take: (lines, offset, last) => {
       const records: T[] = [];
       const places: LinePlace[] = [];
       let taken = 0;
-      for (const [index, bytes] of lines.entries()) {
-        const value = parseJson(bytes.toString('utf8'));
+      for (const [index, line] of lines.entries()) {
+        const value = parseLine(line);
+        const isLast = last && index === lines.length - 1;
         // Left for later: its writer may have died.
-        if (value === undefined && last && index === lines.length - 1) break;
-        const { place, record, problem } = readLine(file, schema, chain, { bytes, value });
+        if (value === undefined && isLast && !isTooLong(line)) break;
+        const { place, record, problem } = readLine(file, schema, chain, { ...line, value });
         chain = place;
-        const length = bytes.length + 1;
+        const length = line.length + 1;
         firstProblem ??= problem;
         if (problem) onProblem(problem);
+        if (problem && ++broken > mostBrokenLines) {
+          onProblem(tooBroken(file, chain.lines));
+          break;
+        }
         if (record !== undefined) {
           records.push(record);
           places.push({ start: offset + taken, length });
@@ -145,7 +166,7 @@ export function createTailReader<T>(
         take(records, first, places);
         first = false;
       }
-      return taken;
+      return broken > mostBrokenLines ? undefined : taken;
     },
   });
   return {
@@ -181,13 +202,13 @@ export function createLineCounter(file: string): LineCounter {
     },
     take: (lines, _offset, last) => {
       let taken = 0;
-      for (const [index, bytes] of lines.entries()) {
-        const { place, belongs } = followLine(chain, bytes);
+      for (const [index, line] of lines.entries()) {
+        const { place, belongs } = followLine(chain, line);
         const isLast = last && index === lines.length - 1;
-        if (!belongs && isLast && parseJson(bytes.toString('utf8')) === undefined) break;
+        if (!belongs && isLast && !isTooLong(line) && parseLine(line) === undefined) break;
         chain = place;
         if (!belongs) problem ??= misplaced(file, place.lines);
-        taken += bytes.length + 1;
+        taken += line.length + 1;
       }
       return taken;
     },
@@ -200,9 +221,10 @@ interface TakeLines {
   restart: () => void;
   /**
    * Whole lines without their newlines, from the byte `offset`; `last`: the file ends with them. Returns
-   * how many of their bytes, newlines counted, were taken. The others are given again next time.
+   * how many of their bytes, newlines counted, were taken; the others are given again next time.
+   * Undefined: no more is wanted of this file.
    */
-  take: (lines: readonly Buffer[], offset: number, last: boolean) => number;
+  take: (lines: readonly LineBytes[], offset: number, last: boolean) => number | undefined;
 }
 
 /** Follows the lines of a file that grows, is cut off, replaced or removed. */
@@ -212,32 +234,34 @@ function createFollower(
 ): (signal?: AbortSignal) => Promise<void> {
   let place = beginning();
   let stamp = '';
+  let stopped = false;
 
   const startOver = (): void => {
     place = beginning();
     stamp = '';
+    stopped = false;
     restart();
   };
 
   const readOn = async (handle: FileHandle, signal: AbortSignal | undefined): Promise<void> => {
     let at = place.offset;
-    let rest: Buffer[] = [];
-    let waiting: Buffer[] = [];
+    let waiting: readonly LineBytes[] = [];
     for (;;) {
-      const piece = await readAt(handle, at, pieceBytes);
+      // A line that grows for long is not looked through again and again.
+      const from = place.unended.start === at ? place.unended.searched : at;
+      const { lines, end } = await nextLines(handle, { at, from }, signal);
       if (signal?.aborted) return;
+      if (lines.length === 0) place.unended = { start: at, searched: end };
       // Held back by one piece, so that the file's last line is known to be the last.
-      place.offset += take(waiting, place.offset, piece.length === 0);
-      if (piece.length === 0) return;
-      at += piece.length;
-      const end = piece.lastIndexOf(newline) + 1;
-      if (end === 0) {
-        rest.push(piece);
-        waiting = [];
-      } else {
-        waiting = splitLines(Buffer.concat([...rest, piece.subarray(0, end)]));
-        rest = [piece.subarray(end)];
+      const taken = take(waiting, place.offset, lines.length === 0);
+      if (taken === undefined) stopped = true;
+      if (taken === undefined || lines.length === 0) {
+        place.offset += taken ?? 0;
+        return;
       }
+      place.offset += taken;
+      waiting = lines;
+      at = end;
       await setImmediate();
       if (signal?.aborted) return;
     }
@@ -254,6 +278,7 @@ function createFollower(
       const seen = `${size} ${mtimeMs}`;
       if (seen === stamp) return;
       if (!(await isSame(handle, place))) startOver();
+      if (stopped) return;
       await readOn(handle, signal);
       place.head = await readAt(handle, 0, Math.min(markBytes, place.offset));
       const from = Math.max(0, place.offset - markBytes);
@@ -268,7 +293,8 @@ function createFollower(
 }
 
 function beginning(): Place {
-  return { offset: 0, head: Buffer.alloc(0), before: Buffer.alloc(0) };
+  const unended = { start: 0, searched: 0 };
+  return { offset: 0, head: Buffer.alloc(0), before: Buffer.alloc(0), unended };
 }
 
 /** Whether the file still begins as it did and still has the same bytes before the place reached. */
@@ -277,12 +303,47 @@ async function isSame(handle: FileHandle, { offset, head, before }: Place): Prom
   return (await readAt(handle, offset - before.length, before.length)).equals(before);
 }
 
-/** Without their newlines. */
-function splitLines(bytes: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
+/**
+ * The whole lines of the next piece of a file, and where they end. `at`: where the first of them
+ * begins; it does not end before `from`. None where the file has no newline behind that: `end` is then
+ * how far it was looked for.
+ */
+async function nextLines(
+  handle: FileHandle,
+  { at, from }: { at: number; from: number },
+  signal: AbortSignal | undefined,
+): Promise<{ lines: LineBytes[]; end: number }> {
+  for (let start = from; ;) {
+    const piece = await readAt(handle, start, pieceBytes);
+    const firstEnd = piece.indexOf(newline);
+    if (firstEnd >= 0) {
+      const first =
+        start === at
+          ? { bytes: piece.subarray(0, firstEnd), length: firstEnd }
+          : await readLineBytes(handle, at, start + firstEnd);
+      const rest = splitLines(piece.subarray(firstEnd + 1));
+      const end = start + piece.lastIndexOf(newline) + 1;
+      return { lines: [first, ...rest], end };
+    }
+    start += piece.length;
+    if (piece.length === 0 || signal?.aborted) return { lines: [], end: start };
+    await setImmediate();
+  }
+}
+
+/** The line from `start` to `end`; of one that is too long, only its last byte. */
+async function readLineBytes(handle: FileHandle, start: number, end: number): Promise<LineBytes> {
+  const length = end - start;
+  const from = length > longestLine ? end - 1 : start;
+  return { bytes: await readAt(handle, from, end - from), length };
+}
+
+/** Without their newlines; what comes after the last of them is left out. */
+function splitLines(bytes: Buffer): LineBytes[] {
+  const lines: LineBytes[] = [];
   let start = 0;
   for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
-    lines.push(bytes.subarray(start, end));
+    lines.push({ bytes: bytes.subarray(start, end), length: end - start });
     start = end + 1;
   }
   return lines;
@@ -301,9 +362,8 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
 }
 
 async function openExisting(file: string): Promise<FileHandle | undefined> {
-  requireEnding(file);
   try {
-    return await open(file, 'r');
+    return await openFileAsync(file);
   } catch (error) {
     if (isSystemError(error) && error.code === 'ENOENT') return undefined;
     throw readError(file, error);

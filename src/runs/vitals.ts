@@ -4,10 +4,12 @@
  * file that is left without a living process says how that process was doing when it was killed.
  * Whoever started the process, if still there, adds how it ended.
  */
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, rmSync, writeSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { z } from 'zod';
 import { isSystemError, writeFileAtomic } from '../files.js';
+import { parseJson } from '../json.js';
+import { openFile, readOpenText, readTextFile } from '../reading.js';
 import { holderSchema, thisProcess, type Holder } from './lockHolder.js';
 import { countOomKills, memoryProbes, readProbes, type Probe } from './memoryProbes.js';
 
@@ -87,7 +89,7 @@ export function endVitals(file: string): void {
 /** Undefined where there are none that can be read. */
 export function readVitals(file: string): Vitals | undefined {
   try {
-    return vitalsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return vitalsSchema.parse(parseJson(readTextFile(file)));
   } catch {
     return undefined;
   }
@@ -104,13 +106,13 @@ export function noteEnd(
 ): void {
   let descriptor: number;
   try {
-    descriptor = openSync(file, 'r+');
+    descriptor = openFile(file, constants.O_RDWR);
   } catch (error) {
     if (isSystemError(error)) return;
     throw error;
   }
   try {
-    const found = vitalsSchema.safeParse(parse(readFileSync(descriptor, 'utf8')));
+    const found = vitalsSchema.safeParse(parse(readOpenText(descriptor)));
     if (!found.success || !isOf(found.data.holder, pid)) return;
     const whole = { ...end, time: new Date().toISOString(), oomKills: countOomKills() };
     writeSync(descriptor, text({ ...found.data, end: whole }), 0);
@@ -133,7 +135,7 @@ function text(vitals: Vitals): string {
 
 function parse(json: string): unknown {
   try {
-    return JSON.parse(json);
+    return parseJson(json);
   } catch {
     return undefined;
   }

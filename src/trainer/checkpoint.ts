@@ -5,7 +5,7 @@
  * holds the checksum of its tensors, so a damaged one is noticed and an older one used instead.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, readdirSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { CfsError, defined } from '../errors.js';
@@ -20,6 +20,7 @@ import {
   logEndsSchema,
   type LogEnds,
 } from '../protocol/logEnds.js';
+import { openFileAsync } from '../reading.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { ParameterStore } from './store.js';
 import { checkpointKinds, trainedTensors } from './storePlan.js';
@@ -226,7 +227,7 @@ async function checked<T>(file: string, step: number, read: () => T | Promise<T>
   } catch (error) {
     const system = error instanceof CfsError ? error.cause : error;
     if (isSystemError(system)) {
-      const notFile = ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(system.code ?? '');
+      const notFile = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ENOTFILE'].includes(system.code ?? '');
       throw notFile ? damaged(file, step, 'it is missing.', error) : readError(file, system);
     }
     if (error instanceof CfsError) throw damaged(file, step, error.message, error);
@@ -282,7 +283,8 @@ async function checksum(file: string): Promise<string> {
   const known = checksums.get(stamp);
   if (known !== undefined) return known;
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 22 })) {
+  const handle = await openFileAsync(file);
+  for await (const chunk of handle.createReadStream({ highWaterMark: 1 << 22 })) {
     hash.update(chunk as Buffer);
   }
   const found = hash.digest('hex');

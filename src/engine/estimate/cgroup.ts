@@ -2,9 +2,9 @@
  * What the limit of a container leaves, on Linux. Node knows the limit; what is used of it counts too,
  * without the file pages that the kernel gives back when somebody needs them.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { controlGroups } from '../../runs/controlGroups.js';
+import { readTextFile } from '../../reading.js';
 
 /** What is used, and the fields of `memory.stat` with the pages of files in it. */
 const usage = {
@@ -44,7 +44,7 @@ function roomIn(folder: string, { limit, used, pages }: Names): number | undefin
 
 function read(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readTextFile(file);
   } catch {
     // Not there, or not to be read: that is no limit we could know of.
     return undefined;

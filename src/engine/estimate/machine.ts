@@ -1,6 +1,6 @@
 /** What this machine has and how fast it multiplies: the measured side of an estimate. */
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +9,7 @@ import { Graph, matmul } from '../../graph/index.js';
 import { createRandom } from '../../random.js';
 import { containerMemory } from './cgroup.js';
 import { float32, kernelsOf, openDevice, type Provider } from '../../runtime/index.js';
+import { readTextFile } from '../../reading.js';
 
 /** Side of the square matrices: large enough for the full speed of a CPU, small enough for a blink. */
 const side = 1024;
@@ -54,7 +55,7 @@ export function availableMemory(held = 0): number {
 /** Bytes that this process holds by itself; its file pages count as free already. */
 export function heldMemory(): number {
   const file = '/proc/self/status';
-  const found = existsSync(file) && /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(file, 'utf8'));
+  const found = existsSync(file) && /^RssAnon:\s+(\d+) kB$/m.exec(readTextFile(file));
   return found ? Number(found[1]) * 1024 : process.memoryUsage().rss;
 }
 
@@ -92,7 +93,7 @@ function readAmd(): number | undefined {
       join(cards, card, 'device', `mem_info_vram_${which}`),
     );
     if (!total || !used || !existsSync(total) || !existsSync(used)) continue;
-    return Number(readFileSync(total, 'utf8')) - Number(readFileSync(used, 'utf8'));
+    return Number(readTextFile(total)) - Number(readTextFile(used));
   }
   return undefined;
 }
@@ -100,7 +101,7 @@ function readAmd(): number | undefined {
 function systemMemory(): number {
   const file = '/proc/meminfo';
   if (existsSync(file)) {
-    const found = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync(file, 'utf8'));
+    const found = /^MemAvailable:\s+(\d+) kB$/m.exec(readTextFile(file));
     if (found) return Number(found[1]) * 1024;
   }
   const free = process.availableMemory();

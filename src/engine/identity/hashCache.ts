@@ -2,13 +2,14 @@
  * Hashes of files that were read before, for all runs of a user. Only a shortcut: a cache that is
  * missing, broken or cannot be written costs time and nothing else.
  */
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CfsError } from '../../errors.js';
 import { isSystemError, writeFileAtomic } from '../../files.js';
 import { isSettled } from '../../fileStamp.js';
+import { parseJson } from '../../json.js';
+import { readTextFile } from '../../reading.js';
 
 export interface HashCache {
   /** The hash of the file with this stamp. */
@@ -45,7 +46,7 @@ export function openHashCache(file = join(cacheFolder(), 'cfs-studio', 'hashes.j
 
 function read(file: string): Map<string, string> {
   try {
-    return new Map(cacheSchema.parse(JSON.parse(readFileSync(file, 'utf8'))));
+    return new Map(cacheSchema.parse(parseJson(readTextFile(file))));
   } catch (error) {
     const isBroken = error instanceof SyntaxError || error instanceof z.ZodError;
     if (!isBroken && !isSystemError(error)) throw error;

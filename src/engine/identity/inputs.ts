@@ -1,13 +1,14 @@
 /** What a run depends on, part by part: the hashes by which a later look tells the same from the changed. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { defined } from '../../errors.js';
+import { isSystemError, readError } from '../../files.js';
 import { readDefinition, taskFiles } from '../../evaluator/task.js';
 import { nameTaskFiles, type NamedTask } from '../../evaluator/taskNames.js';
 import type { RowStore } from '../../mixer/rowStore.js';
 import { modelFiles } from '../../model/folder.js';
 import type { SampleRecord } from '../../protocol/records.js';
+import { readFile } from '../../reading.js';
 import type { FoundInput } from '../../runs/identity.js';
 import type { Model } from '../model.js';
 import { hashFiles } from './hashFiles.js';
@@ -77,9 +78,13 @@ export function samplesInput(
   return [{ name, hash: sha256(lines.join('\n')), size, files: [file] }];
 }
 
-/** A small file, read here and now. */
+/** A small file, read here and now. Throws `READ_FAILED`. */
 export function fileInput(name: string, file: string): FoundInput {
-  return { name, hash: sha256(readFileSync(file)), files: [file] };
+  try {
+    return { name, hash: sha256(readFile(file)), files: [file] };
+  } catch (error) {
+    throw isSystemError(error) ? readError(file, error) : error;
+  }
 }
 
 function sha256(content: string | Uint8Array): string {

@@ -3,6 +3,7 @@
  * the next row begins, so that ends the reading; a row with too few or too many fields does not.
  */
 import { parse, CsvError, type Info, type Parser } from 'csv-parse';
+import { headerFault } from '../../columns.js';
 import { CfsError, defined } from '../../errors.js';
 import { readPieces, type RawRow, type RowReader } from './reader.js';
 
@@ -104,14 +105,10 @@ function quoteError(file: string, cause: unknown, line: number): CfsError {
 
 function checkHeader(file: string, { line, values }: Fields): string[] {
   const names = values.map((name) => name.trim());
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice === undefined) return names;
-  throw new CfsError({
-    code: 'CSV_HEADER',
-    message: `Two columns are named "${twice}".`,
-    remedy: 'Give each column in the first row its own name.',
-    place: { file, line, field: twice },
-  });
+  const fault = headerFault(names);
+  if (fault === undefined) return names;
+  const { message, remedy, field } = fault;
+  throw new CfsError({ code: 'CSV_HEADER', message, remedy, place: { file, line, field } });
 }
 
 function toRow(file: string, header: string[], { line, values }: Fields): RawRow {

@@ -7,7 +7,8 @@ import { Assembler } from 'stream-json/core/assembler.js';
 import { jsonParser, type Token } from 'stream-json/core/parser.js';
 import verifyFile from 'stream-json/file/verifier.js';
 import { CfsError, messageOf } from '../../errors.js';
-import { readPieces, type RowReader } from './reader.js';
+import { deepestJson, repeatedKey, tooDeep } from '../../json.js';
+import { MAX_ROW_LENGTH, readPieces, rowTooLong, type RowReader } from './reader.js';
 
 /**
  * Reads the rows of the list that is the whole file, or of the one named `list` in its top object.
@@ -16,12 +17,21 @@ import { readPieces, type RowReader } from './reader.js';
 export async function* readJson(file: string, list?: string): RowReader {
   const parse = jsonParser({ streamValues: false });
   const walk = createListWalk(list);
+  /** Characters since a row, or any value between rows, was complete. */
+  let pending = 0;
   for await (const { line, text } of readPieces(file)) {
-    for (const token of tokensOf(parse, text) ?? (await refused(file))) {
+    const tokens = tokensOf(parse, text) ?? (await refused(file));
+    pending += text.length;
+    for (const token of tokens) {
       const row = walk.take(token);
+      if (walk.depth() > deepestJson) throw broken(file, tooDeep, { line });
       if (row !== undefined) yield { line: row.started ?? line, record: row.value };
+      if (!walk.inRow()) pending = 0;
       walk.noteLine(line);
     }
+    if (pending > MAX_ROW_LENGTH) throw rowTooLong(file, walk.rowLine() ?? line);
+    const repeated = walk.repeated();
+    if (repeated !== undefined) throw broken(file, repeatedKey(repeated), { line });
   }
   if (!walk.closed()) await verify(file);
   if (!walk.found()) throw notAList(file, list, walk.lists());
@@ -48,11 +58,16 @@ function createListWalk(list: string | undefined) {
   let found = false;
   let closed = false;
   let row: { assembler: Assembler; started: number | undefined } | undefined;
+  let repeated: string | undefined;
 
   const take = (token: Token): { value: unknown; started: number | undefined } | undefined => {
     const endsList = inList && row === undefined && token.name === 'endArray';
     if (inList && !endsList) {
       row ??= { assembler: new Assembler(), started: undefined };
+      const { current } = row.assembler as { current: unknown };
+      if (token.name === 'keyValue' && isObject(current) && Object.hasOwn(current, token.value)) {
+        repeated ??= token.value;
+      }
       row.assembler.consume(token);
       if (!row.assembler.done) return undefined;
       const finished = { value: row.assembler.current, started: row.started };
@@ -78,10 +93,36 @@ function createListWalk(list: string | undefined) {
     noteLine: (line: number) => {
       if (row !== undefined) row.started ??= line;
     },
+    /** Levels of the whole file. */
+    depth: () => depth + (row?.assembler.depth ?? 0),
+    inRow: () => row !== undefined,
+    rowLine: () => row?.started,
+    /** A key that an object of a row had already. */
+    repeated: () => repeated,
     found: () => found,
     closed: () => closed,
     lists: () => lists,
   };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function broken(
+  file: string,
+  why: string,
+  place: { line?: number | undefined; column?: number | undefined },
+  cause?: unknown,
+): CfsError {
+  return new CfsError({
+    code: 'JSON_BROKEN',
+    message: `The file is not valid JSON: ${why}.`,
+    remedy:
+      'Correct the file at this place; a file with one row per line (.jsonl) is easier to fix.',
+    place: { file, ...place },
+    cause,
+  });
 }
 
 /** Throws `JSON_BROKEN` with the place where `file` stops being JSON, if it does. */
@@ -90,14 +131,7 @@ async function verify(file: string): Promise<void> {
     await verifyFile(file);
   } catch (cause) {
     const { line, pos } = cause as { line?: number; pos?: number };
-    throw new CfsError({
-      code: 'JSON_BROKEN',
-      message: `The file is not valid JSON: ${messageOf(cause)}.`,
-      remedy:
-        'Correct the file at this place; a file with one row per line (.jsonl) is easier to fix.',
-      place: { file, line, column: pos },
-      cause,
-    });
+    throw broken(file, messageOf(cause), { line, column: pos }, cause);
   }
 }
 

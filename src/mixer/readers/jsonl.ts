@@ -4,37 +4,56 @@
  */
 import { jsonVerifier } from 'stream-json/utils/verifier.js';
 import { CfsError, messageOf } from '../../errors.js';
-import { MAX_ROW_LENGTH, readPieces, type RawRow, type RowReader } from './reader.js';
+import { jsonPlace, parseJson } from '../../json.js';
+import { MAX_ROW_LENGTH, readPieces, rowTooLong, type RawRow, type RowReader } from './reader.js';
+
+/** To find a mistake takes longer than to read a row: a file with more of them is not JSON Lines. */
+const MOST_BROKEN_LINES = 1000;
 
 /** Reads `file` one line at a time; blank lines are skipped. */
 export async function* readJsonl(file: string): RowReader {
   let held = '';
   let line = 1;
+  let broken = 0;
+  const read = (): RawRow => {
+    const row = parseLine(file, line, held);
+    if (row.error && ++broken > MOST_BROKEN_LINES) throw tooBroken(file, line);
+    return row;
+  };
   for await (const piece of readPieces(file)) {
     line = piece.line;
     held += piece.text;
-    if (held.length > MAX_ROW_LENGTH) throw tooLong(file, line);
+    if (held.length > MAX_ROW_LENGTH) throw rowTooLong(file, line);
     if (!piece.text.endsWith('\n')) continue;
-    if (held.trim() !== '') yield parseLine(file, line, held);
+    if (held.trim() !== '') yield read();
     held = '';
   }
-  if (held.trim() !== '') yield parseLine(file, line, held);
+  if (held.trim() !== '') yield read();
 }
 
 function parseLine(file: string, line: number, ended: string): RawRow {
   const text = ended.replace(/\r?\n$/, '');
   try {
-    return { line, record: JSON.parse(text) };
+    return { line, record: parseJson(text) };
   } catch (cause) {
     const error = new CfsError({
       code: 'JSON_BROKEN',
       message: `This line is not valid JSON: ${mistake(messageOf(cause))}.`,
       remedy: 'Correct the line at this column, or delete it; each line must be one JSON object.',
-      place: { file, line, column: errorColumn(text) },
+      place: { file, line, column: jsonPlace(cause).column ?? errorColumn(text) },
       cause,
     });
     return { line, error };
   }
+}
+
+function tooBroken(file: string, line: number): CfsError {
+  return new CfsError({
+    code: 'JSON_BROKEN',
+    message: `More than ${MOST_BROKEN_LINES} lines up to here are not valid JSON; the rest was not read.`,
+    remedy: 'Check that the file is JSON Lines: one JSON object on each line.',
+    place: { file, line },
+  });
 }
 
 /** V8's message in plain words where it is a common one, and without its own count of the place. */
@@ -59,13 +78,4 @@ function errorColumn(text: string): number {
   }
   // All of it is valid as far as it goes: it ends too early.
   return text.length + 1;
-}
-
-function tooLong(file: string, line: number): CfsError {
-  return new CfsError({
-    code: 'DATASET_ROW_TOO_LONG',
-    message: `Line ${line} is longer than ${MAX_ROW_LENGTH} characters.`,
-    remedy: 'Put one row on each line; if the file is a JSON array, rename it to .json.',
-    place: { file, line },
-  });
 }

@@ -3,6 +3,7 @@
  */
 import { basename, extname } from 'node:path';
 import { CfsError } from '../../errors.js';
+import { JsonFault, parseJson } from '../../json.js';
 import { readCsv } from './csv.js';
 import { readJson } from './json.js';
 import { readJsonl } from './jsonl.js';
@@ -55,8 +56,9 @@ async function isJsonLines(file: string): Promise<boolean> {
 
 function isObject(text: string): boolean {
   try {
-    return typeof JSON.parse(text) === 'object';
-  } catch {
-    return false;
+    return typeof parseJson(text) === 'object';
+  } catch (error) {
+    // It is JSON; the reader says what is wrong with it.
+    return error instanceof JsonFault;
   }
 }

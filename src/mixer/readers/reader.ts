@@ -2,9 +2,9 @@
  * What every dataset reader gives, and the one place that turns a file into text. Files are read in
  * small pieces, so that a dataset of any size costs the memory of one row.
  */
-import { createReadStream } from 'node:fs';
 import { CfsError, messageOf } from '../../errors.js';
 import { own } from '../../own.js';
+import { openFileAsync } from '../../reading.js';
 
 /** One row as it is in the file, or why that row could not be read (the others still can). */
 export type RawRow =
@@ -55,9 +55,20 @@ export async function* readPieces(file: string): AsyncGenerator<Piece> {
   decode(new Uint8Array(), false);
 }
 
+export function rowTooLong(file: string, line: number): CfsError {
+  return new CfsError({
+    code: 'DATASET_ROW_TOO_LONG',
+    message: `The row on line ${line} is longer than ${MAX_ROW_LENGTH} characters.`,
+    remedy:
+      'Put one row on each line of a .jsonl file, or make a .json file a list of shorter rows.',
+    place: { file, line },
+  });
+}
+
 async function* readBytes(file: string): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 18 })) {
+    const handle = await openFileAsync(file);
+    for await (const chunk of handle.createReadStream({ highWaterMark: 1 << 18 })) {
       yield chunk as Buffer;
     }
   } catch (cause) {
@@ -69,6 +80,7 @@ function readError(file: string, cause: unknown): CfsError {
   const remedies: Record<string, string> = {
     ENOENT: 'Check the path.',
     EISDIR: 'Choose a file of rows.',
+    ENOTFILE: 'Choose a file of rows.',
     EACCES: 'Change the permissions of the file so that you can read it.',
   };
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';

@@ -1,8 +1,8 @@
 /** From a model folder to its architecture, by the family that its `config.json` names. */
 import { join } from 'node:path';
 import { CfsError } from '../../errors.js';
-import type { Architecture, FamilySource } from '../architecture.js';
-import type { ModelFolder } from '../folder.js';
+import type { Architecture, FamilySource, WeightsExtent } from '../architecture.js';
+import type { ModelFolder, ModelTensors } from '../folder.js';
 import { traceParameters } from '../parameters.js';
 import { families } from './list.js';
 import { own } from '../../own.js';
@@ -10,7 +10,14 @@ import { own } from '../../own.js';
 /** The architecture of a model folder. Throws what `architectureOf` throws. */
 export function folderArchitecture({ folder, config, tensors }: ModelFolder): Architecture {
   const hasTensor = (name: string): boolean => tensors.has(name);
-  return architectureOf({ config, file: join(folder, 'config.json'), hasTensor });
+  const extent = extentOf(tensors);
+  return architectureOf({ config, file: join(folder, 'config.json'), hasTensor, extent });
+}
+
+function extentOf(tensors: ModelTensors): WeightsExtent {
+  const names = tensors.names();
+  const sizes = names.flatMap((name) => tensors.info(name).shape);
+  return { tensors: names.length, largestSize: sizes.reduce((a, b) => Math.max(a, b), 0) };
 }
 
 /**

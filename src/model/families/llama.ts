@@ -2,25 +2,28 @@
 import { z } from 'zod';
 import { add, mul, silu } from '../../graph/index.js';
 import type { AttentionRule, Family, FamilySource } from '../architecture.js';
-import { headFields, headsOf, parseConfig, size } from './config.js';
+import { headFields, headsOf, numbersOf, parseConfig } from './config.js';
 import { ropeFields, ropeOf } from './rope.js';
 
-const schema = z.object({
-  ...headFields,
-  ...ropeFields,
-  vocab_size: size,
-  intermediate_size: size,
-  num_hidden_layers: size,
-  max_position_embeddings: size.default(2048),
-  rms_norm_eps: z.number().positive().default(1e-6),
-  hidden_act: z.literal(['silu', 'swish']).default('silu'),
-  attention_bias: z.boolean().default(false),
-  mlp_bias: z.boolean().default(false),
-  tie_word_embeddings: z.boolean().default(false),
-});
+function schemaOf(source: FamilySource) {
+  const numbers = numbersOf(source);
+  return z.object({
+    ...headFields(numbers),
+    ...ropeFields,
+    vocab_size: numbers.size,
+    intermediate_size: numbers.size,
+    num_hidden_layers: numbers.layers,
+    max_position_embeddings: numbers.context.default(2048),
+    rms_norm_eps: z.number().positive().default(1e-6),
+    hidden_act: z.literal(['silu', 'swish']).default('silu'),
+    attention_bias: z.boolean().default(false),
+    mlp_bias: z.boolean().default(false),
+    tie_word_embeddings: z.boolean().default(false),
+  });
+}
 
 export function llama(source: FamilySource): Family {
-  const config = parseConfig(schema, source);
+  const config = parseConfig(schemaOf(source), source);
   const { hidden_size: hidden, intermediate_size: inner, rms_norm_eps: epsilon } = config;
   const { attention_bias: biased, mlp_bias: mlpBiased, tie_word_embeddings: tied } = config;
   const { heads, kvHeads, headDim } = headsOf(config, source.file);

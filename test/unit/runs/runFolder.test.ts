@@ -107,7 +107,8 @@ describe('findRun and listRuns', () => {
       const file = run.paths[part];
       rmSync(file, { force: true });
       symlinkSync('/dev/null', file);
-      const failure = { code: 'READ_FAILED', place: { file } };
+      const code = part === 'config' ? 'CONFIG_UNREADABLE' : 'READ_FAILED';
+      const failure = { code, place: { file } };
       const problem = listRuns(workspace)[0]?.problem;
       const info = await createRunReader(run.folder, () => undefined).read();
       for (const told of [problem, info?.problem]) if (told) expect(told).toMatchObject(failure);
