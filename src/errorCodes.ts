@@ -42,6 +42,7 @@ export const errorCodes = [
   // model: the tokenizer
   'TOKENIZER_MISSING', // The folder has no tokenizer.json.
   'TOKENIZER_UNSUPPORTED', // tokenizer.json cannot be used.
+  'TOKENIZER_SLOW', // A pattern of tokenizer.json takes too long for a text.
   'TOKENIZER_MISMATCH', // The tokenizer has more ids than the model.
   'BOS_NOT_FOUND', // No file of the model names a BOS token.
   'BOS_OVERRIDE_UNKNOWN', // The BOS token that the user set is not in the tokenizer.
@@ -71,6 +72,7 @@ export const errorCodes = [
   'COLUMNS_UNUSED', // Warning: columns that nothing is taken from.
   'TEMPLATE_BROKEN', // A template is not valid Jinja.
   'TEMPLATE_FAILED', // A template could not be filled with a row.
+  'TEMPLATE_LIMIT', // A template of any kind does far more than any real one needs, and was stopped.
   'TEMPLATE_FIELD', // A template names a column that is not there.
   'TEMPLATE_HALF', // Only one of the two templates was given, and the rows need both.
   'ROW_NOT_OBJECT', // A row is a single value.
@@ -86,6 +88,7 @@ export const errorCodes = [
   'CHAT_TEMPLATE_BROKEN', // The chat template is not valid Jinja.
   'CHAT_TEMPLATE_FAILED', // The chat template refuses a conversation.
   'CHAT_TEMPLATE_PREFIX', // The chat template changes earlier messages when more follow.
+  'CHAT_ANSWERS_TOO_MANY', // The chat template reads all of a conversation anew for each answer, and it has too many.
   'MESSAGES_INVALID', // A row's messages are not a conversation.
   'NO_ASSISTANT_TURN', // A conversation has no answer to train on.
 
@@ -107,6 +110,7 @@ export const errorCodes = [
   'TASK_DATA_MISSING', // A task names no data.
   'TASK_DATA_INVALID', // A task's data cannot be read or is not what the task needs.
   'TASK_TEMPLATE_FAILED', // A task's template cannot be applied to an item.
+  'TASK_PATTERN_SLOW', // A regular expression of a task takes too long for a text.
   'CONTINUATION_EMPTY', // An answer to score has no token of its own.
   'CONTINUATION_TOO_LONG', // An answer to score does not fit into the context.
   'GENERATION_TOO_LONG', // A task lets the model write more than its context holds.

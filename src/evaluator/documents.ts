@@ -9,7 +9,7 @@ import { CfsError, messageOf, type Place } from '../errors.js';
 import { jsonPlace, parseJson } from '../json.js';
 import { anyNames } from '../own.js';
 import { readTextFile } from '../reading.js';
-import { compilePattern } from './patterns.js';
+import { splitAt } from './patterns.js';
 
 /** One item with its fields, as the file has it. */
 export type Document = Record<string, unknown>;
@@ -88,9 +88,9 @@ function readCsv(file: string, text: string): Document[] {
 }
 
 function splitText(text: string, separator: string | undefined): Document[] {
-  const fallback = text.includes('<|endoftext|>') ? '<\\|endoftext\\|>' : '\\r?\\n';
-  return text
-    .split(compilePattern(separator ?? fallback))
+  const usual = text.includes('<|endoftext|>') ? '<|endoftext|>' : /\r?\n/;
+  const pieces = separator === undefined ? text.split(usual) : splitAt(separator, text);
+  return pieces
     .map((piece) => piece.trim())
     .filter((piece) => piece !== '')
     .map((piece) => ({ text: piece }));

@@ -1,7 +1,6 @@
 /** What is taken out of a generated text before it is compared with the target. */
 import type { FilterStep, MetricChoice } from './taskSchema.js';
-import { compilePattern } from './patterns.js';
-import { defined } from '../errors.js';
+import { compilePattern, removeMatches } from './patterns.js';
 
 /** Applies the steps in order. */
 export function applyFilter(steps: readonly FilterStep[], generated: string): string {
@@ -25,7 +24,7 @@ export function isExactMatch(
   target: string,
 ): boolean {
   const simplify = (side: string): string => {
-    const kept = ignore.patterns.reduce((rest, p) => rest.replace(compilePattern(p), ''), side);
+    const kept = ignore.patterns.reduce((rest, p) => removeMatches(p, rest), side);
     return ignore.case ? kept.toLowerCase() : kept;
   };
   return simplify(text) === simplify(target);
@@ -33,12 +32,11 @@ export function isExactMatch(
 
 /** The chosen match, or of its groups the first that is not empty (Python's `findall`). */
 function selectMatch(step: Extract<FilterStep, { function: 'regex' }>, text: string): string {
-  const matches = [...text.matchAll(compilePattern(step.regex_pattern))];
-  const match = matches.at(step.group_select);
+  const match = compilePattern(step.regex_pattern).matches(text).at(step.group_select);
   if (match === undefined) return step.fallback;
-  const groups = match.slice(1);
+  const { groups } = match;
   // A single group may match the empty string, as in Python.
-  if (groups.length <= 1) return (groups.length === 1 ? (groups[0] ?? '') : match[0]).trim();
-  const filled = groups.filter((group: string | undefined) => group !== undefined && group !== '');
-  return filled.length === 0 ? step.fallback : defined(filled[0], 'group').trim();
+  if (groups.length <= 1) return (groups.length === 1 ? (groups[0] ?? '') : match.text).trim();
+  const filled = groups.find((group) => group !== undefined && group !== '');
+  return filled === undefined ? step.fallback : filled.trim();
 }

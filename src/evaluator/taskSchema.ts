@@ -7,27 +7,43 @@ import { z } from 'zod';
 import { anyNames } from '../own.js';
 import { metricNames } from '../protocol/metrics.js';
 import { metricsOf } from './metrics.js';
-import { compilePattern } from './patterns.js';
+import { compilePattern, PatternFault } from './patterns.js';
 import { taskKinds, type TaskKind } from './taskKinds.js';
 
-const pattern = z.string().refine(isPattern, 'is not a valid regular expression');
+const pattern = z.string().superRefine((text, context) => {
+  try {
+    compilePattern(text);
+  } catch (error) {
+    if (!(error instanceof PatternFault)) throw error;
+    context.addIssue({ code: 'custom', message: error.message });
+  }
+});
 
-const metric = z.union(
-  [
-    z.enum(metricNames).transform((name) => ({ metric: name, ignore: noIgnoring })),
-    z
-      .strictObject({
-        metric: z.literal('exact_match'),
-        ignore_case: z.boolean().default(false),
-        regexes_to_ignore: z.array(pattern).default([]),
-      })
-      .transform(({ metric: name, ignore_case, regexes_to_ignore }) => ({
-        metric: name,
-        ignore: { case: ignore_case, patterns: regexes_to_ignore },
-      })),
-  ],
-  { error: `must be one of ${metricNames.join(', ')}, or exact_match with its options` },
-);
+const metricName = z
+  .enum(metricNames, `must be one of ${metricNames.join(', ')}, or exact_match with its options`)
+  .transform((name) => ({ metric: name, ignore: noIgnoring }));
+
+const exactMatch = z
+  .strictObject({
+    metric: z.literal('exact_match'),
+    ignore_case: z.boolean().default(false),
+    regexes_to_ignore: z.array(pattern).default([]),
+  })
+  .transform(({ metric: name, ignore_case, regexes_to_ignore }) => ({
+    metric: name,
+    ignore: { case: ignore_case, patterns: regexes_to_ignore },
+  }));
+
+/** Not a union, which would not say what is wrong inside. */
+const metric = z.unknown().transform((value, context) => {
+  const isObject = typeof value === 'object' && value !== null;
+  const parsed = (isObject ? exactMatch : metricName).safeParse(value);
+  if (parsed.success) return parsed.data;
+  for (const { message, path } of parsed.error.issues) {
+    context.addIssue({ code: 'custom', message, path });
+  }
+  return z.NEVER;
+});
 
 const noIgnoring: { case: boolean; patterns: string[] } = { case: false, patterns: [] };
 
@@ -121,13 +137,3 @@ export type TaskDefinition = z.output<typeof taskSchema>;
 export type FilterStep = z.output<typeof filterStep>;
 export type FilterDefinition = z.output<typeof filter>;
 export type MetricChoice = TaskDefinition['metrics'][number];
-
-function isPattern(text: string): boolean {
-  try {
-    compilePattern(text);
-    return true;
-  } catch (error) {
-    if (error instanceof SyntaxError) return false;
-    throw error;
-  }
-}

@@ -3,20 +3,20 @@
  * the item's fields, as in lm-evaluation-harness. A name that the item does not have is an error
  * there and here: a misspelt field must not silently become an empty prompt.
  */
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+import { Environment } from '@huggingface/jinja';
 import { z } from 'zod';
 import { CfsError, messageOf } from '../errors.js';
+import { limitsFor, parseJinja, sizeOf, type JinjaTemplate } from '../jinja.js';
+import { LimitedInterpreter, type Value } from '../jinjaInterpreter.js';
 import { parseJson } from '../json.js';
 import type { Document } from './documents.js';
 import { own } from '../own.js';
 
-type Statement = Parameters<Interpreter['evaluate']>[0];
-type Value = ReturnType<Interpreter['evaluate']>;
-type Program = ReturnType<typeof parse>;
+type Statement = Parameters<LimitedInterpreter['evaluate']>[0];
 
 const texts = z.array(z.union([z.string(), z.number().transform(String)]));
 
-/** The text of a field name or template. Throws `TASK_TEMPLATE_FAILED`. */
+/** The text of a field name or template. Throws `TASK_TEMPLATE_FAILED`, `TEMPLATE_LIMIT`. */
 export function renderText(template: string, document: Document, field: string): string {
   if (!Object.hasOwn(document, template)) return render(template, document, field);
   const value = own(document, template);
@@ -65,34 +65,44 @@ function rawTarget(target: string | number, document: Document, field: string): 
 /** As in Python's Jinja, where they are words of the language. */
 const constants = Object.entries({ true: true, false: false, none: null });
 
-const programs = new Map<string, Program>();
+const templates = new Map<string, JinjaTemplate>();
 
 function render(template: string, document: Document, field: string): string {
   try {
-    const environment = new Environment();
-    for (const [name, value] of [...Object.entries(document), ...constants]) {
-      // A field may be called `namespace`, which is there already, or like a constant.
-      environment.variables.delete(name);
-      environment.set(name, value);
-    }
-    return new StrictInterpreter(environment).run(programOf(template)).toString();
+    const { program, within } = parsed(template, field);
+    return within(() => {
+      const limits = limitsFor(sizeOf(document));
+      const environment = new Environment();
+      for (const [name, value] of [...Object.entries(document), ...constants]) {
+        // A field may be called `namespace`, which is there already, or like a constant.
+        environment.variables.delete(name);
+        environment.set(name, value);
+      }
+      return new StrictInterpreter(environment, program, limits).run(program.root).toString();
+    });
   } catch (error) {
-    throw failed(field, messageOf(error), error);
+    throw error instanceof CfsError ? error : failed(field, messageOf(error), error);
   }
 }
 
 /** Parsed without the block trimming of chat templates, and with a final newline kept. */
-function programOf(template: string): Program {
-  const known = programs.get(template);
+function parsed(template: string, field: string): JinjaTemplate {
+  const key = `${field}:${template}`;
+  const known = templates.get(key);
   if (known !== undefined) return known;
   // The lexer drops one final newline.
-  const program = parse(tokenize(template.endsWith('\n') ? `${template}\n` : template));
-  programs.set(template, program);
-  return program;
+  const text = template.endsWith('\n') ? `${template}\n` : template;
+  const made = parseJinja(text, {
+    name: `The template ${field}`,
+    place: { field },
+    trimBlocks: false,
+  });
+  templates.set(key, made);
+  return made;
 }
 
 /** Jinja with `StrictUndefined`: a missing name or field throws, except in a test (`is defined`). */
-class StrictInterpreter extends Interpreter {
+class StrictInterpreter extends LimitedInterpreter {
   private testDepth = 0;
 
   override evaluate(statement: Statement, environment: Environment): Value {

@@ -3,15 +3,15 @@
  * does not know, which would train on prompts with holes, so the names are checked against the
  * columns first.
  */
-import { Template } from '@huggingface/jinja';
 import { CfsError, messageOf } from '../errors.js';
+import { parseJinja, renderJinja, type JinjaTemplate } from '../jinja.js';
 
 export interface RowTemplate {
   /** Columns it prints. */
   required: string[];
   /** Columns it only asks about in a condition, so that a row may lack them. */
   optional: string[];
-  /** Throws `TEMPLATE_FAILED`. */
+  /** Throws `TEMPLATE_FAILED`, `TEMPLATE_LIMIT`. */
   render(values: Record<string, unknown>): string;
 }
 
@@ -22,10 +22,10 @@ const functions = new Set(['range', 'namespace', 'raise_exception', 'strftime_no
 /** No name of a template contains it: under `:range` a column is no rival of the function. */
 const apart = ':';
 
-/** `field` is the setting that holds the template, for messages. Throws `TEMPLATE_BROKEN`. */
+/** `field` is the setting that holds the template, for messages. Throws `TEMPLATE_BROKEN`, `TEMPLATE_LIMIT`. */
 export function compileRowTemplate(text: string, field: string): RowTemplate {
   const template = compile(text, field);
-  const names = namesOf(template.parsed);
+  const names = namesOf(template.program.root);
   const printed = [...names.all].filter((name) => !names.local.has(name));
   return {
     required: printed.filter((name) => !names.tested.has(name)),
@@ -33,8 +33,9 @@ export function compileRowTemplate(text: string, field: string): RowTemplate {
     render: (values) => {
       try {
         const named = Object.entries(values).map(([name, value]) => [boundName(name), value]);
-        return template.render(Object.fromEntries(named) as Record<string, unknown>);
+        return renderJinja(template, Object.fromEntries(named) as Record<string, unknown>);
       } catch (cause) {
+        if (cause instanceof CfsError) throw cause;
         throw new CfsError({
           code: 'TEMPLATE_FAILED',
           message: `The template fails on this row: ${messageOf(cause)}`,
@@ -47,10 +48,11 @@ export function compileRowTemplate(text: string, field: string): RowTemplate {
   };
 }
 
-function compile(text: string, field: string): Template {
+function compile(text: string, field: string): JinjaTemplate {
   try {
-    return new Template(text);
+    return parseJinja(text, { name: 'The template', place: { field }, trimBlocks: true });
   } catch (cause) {
+    if (cause instanceof CfsError) throw cause;
     throw new CfsError({
       code: 'TEMPLATE_BROKEN',
       message: `The template is not valid Jinja: ${messageOf(cause)}`,

@@ -9,6 +9,7 @@ import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { CfsError, messageOf } from '../errors.js';
 import { fileInFolder, readJsonInFolder, readText } from './jsonFile.js';
+import { guardOf } from './tokenizerPatterns.js';
 
 export interface Tokenizer {
   /** Number of ids, added tokens included. */
@@ -87,7 +88,11 @@ export function loadTokenizer(folder: string): Tokenizer {
     );
     plain.model = full.model;
     const special = new Set(added.filter(isSpecial).map((token) => token.id));
-    return wrap(full, plain, special, chatTemplate(folder, config));
+    const guard = guardOf(
+      [json['normalizer'], json['pre_tokenizer'], json['decoder']],
+      join(folder, 'tokenizer.json'),
+    );
+    return wrap({ full, plain, special, guard, chatTemplate: chatTemplate(folder, config) });
   } catch (error) {
     throw error instanceof CfsError ? error : unsupported(folder, error);
   }
@@ -106,16 +111,21 @@ export function checkTokenizer(tokenizer: Tokenizer, vocabSize: number, folder: 
   });
 }
 
-function wrap(
-  full: HubTokenizer,
-  plain: HubTokenizer,
-  special: ReadonlySet<number>,
-  chatTemplate: string | undefined,
-): Tokenizer {
+interface Parts {
+  full: HubTokenizer;
+  plain: HubTokenizer;
+  special: ReadonlySet<number>;
+  guard: ReturnType<typeof guardOf>;
+  chatTemplate: string | undefined;
+}
+
+function wrap({ full, plain, special, guard, chatTemplate }: Parts): Tokenizer {
   const idsOf = (tokenizer: HubTokenizer, text: string): number[] =>
-    tokenizer.encode(text, { add_special_tokens: false }).ids;
+    guard(text.length, () => tokenizer.encode(text, { add_special_tokens: false }).ids);
+  const decoded = (ids: number[]): string =>
+    full.decode(ids, { clean_up_tokenization_spaces: false });
   const textOf = (ids: number[]): string =>
-    ids.length === 0 ? '' : full.decode(ids, { clean_up_tokenization_spaces: false });
+    ids.length === 0 ? '' : guard(ids.length, () => decoded(ids));
   // Decoders treat the first token of a text differently (Llama drops its space), so a single
   // token is decoded behind a letter.
   const anchor = idsOf(plain, 'a');
