@@ -12,7 +12,7 @@ import { JinjaLimit, parseProgram, type JinjaProgram } from './jinjaProgram.js';
 export interface JinjaTemplate {
   program: JinjaProgram;
   /** Does `work` with the template. Throws `TEMPLATE_LIMIT` where it meets a limit. */
-  within<T>(work: () => T): T;
+  within: <T>(work: () => T) => T;
 }
 
 export interface JinjaOptions {

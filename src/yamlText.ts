@@ -183,7 +183,8 @@ function repeatedKeys(contents: unknown): Fault[] {
 /** A key as the data has it: all are text there, `null` the empty one. */
 export function keyText(key: unknown): string | undefined {
   if (!isScalar(key)) return undefined;
-  return key.value === null ? '' : String(key.value as string | number | boolean);
+  const { value } = key as { value: string | number | boolean | null };
+  return value === null ? '' : String(value);
 }
 
 /** Why the aliases of a document are not to be followed, if so: they may stand for far more than the text. */

@@ -20,7 +20,7 @@ export interface Match {
 
 export interface Pattern {
   /** Python's `finditer`. Throws `TASK_PATTERN_SLOW`. */
-  matches(text: string): Match[];
+  matches: (text: string) => Match[];
 }
 
 /** What is wrong with a pattern, to stand after its name. */
@@ -125,6 +125,7 @@ const classes = new Map([
 /** Their opposites, which cannot be written as a sum of classes. */
 const opposites = new Map([
   ['W', /[^\p{L}\p{N}_]/u],
+  // eslint-disable-next-line no-control-regex -- Python counts these among white space
   ['S', /[^\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/u],
 ]);
 

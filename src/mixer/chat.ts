@@ -91,7 +91,7 @@ function formatConversation(
 interface Turns {
   whole: string;
   /** Where answer `i` is in the whole; undefined where the whole does not begin with its rendering. */
-  bounds(i: number): { start: number | undefined; end: number | undefined };
+  bounds: (i: number) => { start: number | undefined; end: number | undefined };
 }
 
 function renderTurns(messages: Messages, template: JinjaTemplate, tokens: Tokens): Turns {

@@ -32,7 +32,7 @@ export interface Pass {
   /** For all messages. */
   whole: Outcome;
   /** For a beginning of `length` messages; undefined where only rendering it would tell. */
-  beginning(length: number): Outcome | undefined;
+  beginning: (length: number) => Outcome | undefined;
 }
 
 /**

@@ -276,10 +276,7 @@ describe('a model folder', () => {
         rmSync(join(copy, 'model.safetensors'));
         writeFileSync(
           join(copy, 'a.safetensors'),
-          safetensors(
-            `{"a":${word},"b":${word.replace('[0,4]', '[4,8]')}}`,
-            8,
-          ),
+          safetensors(`{"a":${word},"b":${word.replace('[0,4]', '[4,8]')}}`, 8),
         );
         writeFileSync(join(copy, 'model.safetensors.index.json'), text);
       });

@@ -66,9 +66,9 @@ function inOnePass(text: string, conversation: Message[]): Outcome {
   }
 }
 
-const { uniform } = createRandom(11);
+const random = createRandom(11);
 const pick = <T>(from: readonly T[]): T => {
-  const chosen = from[Math.floor(uniform() * from.length)];
+  const chosen = from[random.below(from.length)];
   if (chosen === undefined) throw new Error('nothing to pick from');
   return chosen;
 };
@@ -76,13 +76,13 @@ const contents = ['a', 'b', ' b\n', 'a b', 'b\n\n', '<assistant>', '…', 'c;', 
 
 /** Mostly turns as they should be. */
 function conversation(): Message[] {
-  const length = 1 + Math.floor(uniform() * 14);
-  const isRegular = uniform() < 0.6;
+  const length = 1 + Math.floor(random.uniform() * 14);
+  const isRegular = random.uniform() < 0.6;
   const messages = Array.from({ length }, (_, i) => ({
     role: isRegular ? (i % 2 === 0 ? 'user' : 'assistant') : pick(['user', 'assistant', 'system']),
     content: pick(contents),
   }));
-  return uniform() < 0.3 ? [{ role: 'system', content: 'S' }, ...messages] : messages;
+  return random.uniform() < 0.3 ? [{ role: 'system', content: 'S' }, ...messages] : messages;
 }
 
 const named = { ...forwardTemplates, ...otherTemplates };
@@ -101,7 +101,9 @@ describe('turns from one pass and turns one by one', () => {
     const codes = new Map<string, number>();
     for (let i = 0; i < 800; i++) {
       const some = (from: readonly string[], most: number): string =>
-        Array.from({ length: Math.floor(uniform() * (most + 1)) }, () => pick(from)).join('');
+        Array.from({ length: Math.floor(random.uniform() * (most + 1)) }, () => pick(from)).join(
+          '',
+        );
       const loop = `{% for m in ${pick(pieces.list)} %}${some(pieces.body, 5)}{% endfor %}`;
       const template = some(pieces.before, 3) + loop + some(pieces.after, 3);
       const messages = conversation();
