@@ -1,6 +1,6 @@
 /** What a benchmark leaves behind: its numbers, and the machine and versions they belong to. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { writeFileAtomic } from '../../src/files.js';
 import { runtimeVersion } from '../../src/runtime/index.js';
@@ -34,7 +34,11 @@ export async function writeResult(
   },
 ): Promise<void> {
   const { title, facts, rows, notes, numbers } = result;
-  const own = ['npm run', `bench:${name}`, '--', ...process.argv.slice(2)].join(' ');
+  // Paths of one machine say nothing on another.
+  const given = process.argv
+    .slice(2)
+    .map((argument) => (isAbsolute(argument) ? 'FOLDER' : argument));
+  const own = ['npm run', `bench:${name}`, '--', ...given].join(' ');
   const { command = own } = result;
   const lines = [
     `# ${title}`,
