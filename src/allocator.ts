@@ -68,12 +68,19 @@ export function measureAllocator(env: NodeJS.ProcessEnv = process.env): Allocato
   };
 }
 
+let known: AllocatorFacts | undefined;
+
+/** What `measureAllocator` finds in this process, where that stays as it is. */
+export function allocatorFacts(): AllocatorFacts {
+  return (known ??= measureAllocator());
+}
+
 /**
  * Takes memory that will be asked for in any pieces, while other work goes on and from several
  * threads. Where a process does not keep what it frees, nothing happens.
  */
 export async function reserve(bytes: number): Promise<void> {
-  const { asked, cheap } = measureAllocator();
+  const { asked, cheap } = allocatorFacts();
   if (!asked || !cheap) return;
   const block = new Float32Array(Math.ceil(bytes / 4));
   await touch(block);

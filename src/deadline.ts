@@ -9,6 +9,11 @@ import { Script } from 'node:vm';
 /** The work was not done in time. */
 export class DeadlinePassed extends Error {}
 
+/** Milliseconds for work on a text of `length` characters: far more than it takes in linear time. */
+export function timeForText(length: number): number {
+  return 10_000 + length / 20;
+}
+
 const name = 'cfs-studio.deadline';
 const place = globalThis as { [key: symbol]: (() => void) | undefined };
 /** Only a script can be given a time; this one does whatever work lies ready. */

@@ -30,6 +30,15 @@ export function parseJson(text: string): unknown {
   throw fault(text, offset, repeatedKey(name));
 }
 
+/** The same, or undefined (which JSON cannot hold) for text that is not JSON as we take it. */
+export function parseJsonIfAny(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Where in its text the JSON is at fault, if `error` says so. */
 export function jsonPlace(error: unknown): { line?: number; column?: number } {
   return error instanceof JsonFault ? error.place : {};

@@ -63,6 +63,17 @@ export function readTextFile(file: string, limit = largestFile): string {
   return readFile(file, limit).toString('utf8');
 }
 
+/** `readTextFile` for whoever waits meanwhile. */
+export async function readTextFileAsync(file: string, limit = largestFile): Promise<string> {
+  const handle = await openFileAsync(file);
+  try {
+    if ((await handle.stat()).size > limit) throw tooLarge(file, limit);
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Throws where there is something whose reading may never come to an end. */
 export function requireFile(file: string, found: Pick<Stats, 'isFile' | 'isDirectory'>): void {
   if (found.isFile()) return;

@@ -23,6 +23,11 @@ export function visibleLine(text: string): string {
   return text.replace(unseen, escaped);
 }
 
+/** The beginning of a text that may be long, for a message. */
+export function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
 /** `text` whose further lines are set off, so that none of them passes for a line of ours. */
 export function setOff(text: string): string {
   return text.replace(/\n(?=\S)/g, '\n    ');

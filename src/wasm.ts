@@ -25,6 +25,20 @@ export type LoopInstruction =
   /** `run` returns whether any bit of this was ever set. */
   | { kind: 'notice'; from: number };
 
+/** Collects instructions; `add` numbers the value that its instruction makes. */
+export function createInstructions() {
+  const instructions: LoopInstruction[] = [];
+  let values = 0;
+  return {
+    instructions,
+    add: (instruction: (to: number) => LoopInstruction): number => {
+      const to = values++;
+      instructions.push(instruction(to));
+      return to;
+    },
+  };
+}
+
 export interface LoopShape {
   arrays: number;
   /** Parameters of `run` beside `bytes`. */

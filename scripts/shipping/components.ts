@@ -65,6 +65,7 @@ const manifestSchema = z.object({ name: z.string(), version: z.string(), license
 const lockSchema = z.object({
   packages: z.record(z.string(), z.object({ integrity: z.string().optional() })),
 });
+const { packages: lockedPackages } = lockSchema.parse(JSON.parse(read('package-lock.json')));
 
 /** The npm packages that files of a bundle come from; `files` are relative to the repository. */
 export function bundledPackages(files: readonly string[]): Component[] {
@@ -142,8 +143,7 @@ function foreignTexts(file: string): string[] {
 
 /** What npm holds the package's archive to, in hexadecimal. */
 function integrityOf(folder: string): string {
-  const lock = lockSchema.parse(JSON.parse(read('package-lock.json')));
-  const [kind, base64] = lock.packages[folder]?.integrity?.split('-') ?? [];
+  const [kind, base64] = lockedPackages[folder]?.integrity?.split('-') ?? [];
   if (kind !== 'sha512' || base64 === undefined) {
     throw new Error(`package-lock.json has no SHA-512 hash of ${folder}.`);
   }

@@ -4,7 +4,7 @@
  * it is there already, so a job can be killed at any moment and resumed.
  */
 import { rmSync } from 'node:fs';
-import { measureAllocator } from '../allocator.js';
+import { allocatorFacts } from '../allocator.js';
 import { CfsError } from '../errors.js';
 import type { Until } from '../protocol/engine.js';
 import { errorRecord } from '../protocol/errorRecord.js';
@@ -141,7 +141,7 @@ async function runPhases(
       provider: provider.name,
       versions: versions(),
       format: recordFormat,
-      allocator: measureAllocator(),
+      allocator: allocatorFacts(),
     });
     const { id, token, reason } = model.bos;
     report({ type: 'bos_found', time: now(), id, token, reason });

@@ -7,8 +7,9 @@
  * One difference is left: `\b` and `\B` take only ASCII letters, digits and `_` for parts of words.
  */
 import { RE2JS, RE2JSException } from 're2js';
-import { DeadlinePassed, withinTime } from '../deadline.js';
+import { DeadlinePassed, timeForText, withinTime } from '../deadline.js';
 import { CfsError } from '../errors.js';
+import { shortened } from '../text.js';
 
 export interface Match {
   text: string;
@@ -58,10 +59,7 @@ export function splitAt(pattern: string, text: string): string[] {
 }
 
 /** `allow`: the milliseconds for a text of this length. Throws `PatternFault`. */
-export function makePattern(
-  pattern: string,
-  allow = (length: number): number => 10_000 + length / 20,
-): Pattern {
+export function makePattern(pattern: string, allow = timeForText): Pattern {
   if (pattern.length > longestPattern) {
     throw new PatternFault(`is longer than ${longestPattern} characters`);
   }
@@ -290,11 +288,10 @@ class Translation {
 }
 
 function tooSlow(pattern: string, text: string, time: number, cause: unknown): CfsError {
-  const shown = pattern.length > 60 ? `${pattern.slice(0, 60)}…` : pattern;
   return new CfsError({
     code: 'TASK_PATTERN_SLOW',
     message:
-      `The task's pattern “${shown}” was stopped: a text of ${text.length} characters took it ` +
+      `The task's pattern “${shortened(pattern)}” was stopped: a text of ${text.length} characters took it ` +
       `more than ${Math.round(time / 1000)} seconds.`,
     remedy: 'Simplify the pattern: make it match less of the text at once, or repeat less.',
     cause,

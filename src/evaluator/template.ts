@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { CfsError, messageOf } from '../errors.js';
 import { limitsFor, parseJinja, sizeOf, type JinjaTemplate } from '../jinja.js';
 import { LimitedInterpreter, type Value } from '../jinjaInterpreter.js';
-import { parseJson } from '../json.js';
+import { parseJsonIfAny } from '../json.js';
 import type { Document } from './documents.js';
 import { own } from '../own.js';
 
@@ -29,7 +29,7 @@ export function renderText(template: string, document: Document, field: string):
 export function renderList(template: string, document: Document, field: string): string[] {
   const value = Object.hasOwn(document, template)
     ? own(document, template)
-    : parseList(render(template, document, field));
+    : parseJsonIfAny(render(template, document, field));
   const parsed = texts.safeParse(value);
   if (parsed.success && parsed.data.length > 0) return parsed.data;
   throw failed(field, 'it does not give a list of texts');
@@ -128,15 +128,6 @@ function nameOf(statement: Statement): string {
   if (part.success) return `"${part.data.value}"`;
   const member = z.object({ property: z.object({ value: z.unknown() }) }).safeParse(statement);
   return member.success ? `"${String(member.data.property.value)}"` : 'a field';
-}
-
-function parseList(rendered: string): unknown {
-  try {
-    return parseJson(rendered);
-  } catch {
-    // Not a list; the caller says so in the task's words.
-    return undefined;
-  }
 }
 
 function failed(field: string, reason: string, cause?: unknown): CfsError {

@@ -4,13 +4,13 @@
  * policy, which allows its own scripts by their hashes and nothing besides.
  */
 import * as vscode from 'vscode';
-import { readTextFile } from '../reading.js';
+import { readTextFileAsync } from '../reading.js';
 import { isOnThisDesktop } from './desktop.js';
 import { inert } from './ui.js';
 
 export async function showReport(file: string, runName: string): Promise<void> {
   if (isOnThisDesktop() && (await vscode.env.openExternal(vscode.Uri.file(file)))) return;
-  const html = readTextFile(file);
+  const html = await readTextFileAsync(file);
   const panel = vscode.window.createWebviewPanel(
     'cfs.report',
     inert(vscode.l10n.t('Report: {0}', runName)),

@@ -3,7 +3,7 @@
  * Every weight goes through here, so they are loops of WebAssembly SIMD: 0.6 to 0.9 ns per element,
  * where JavaScript took 3 to 7.
  */
-import { compileLoop, float32Bits, type LoopInstruction } from '../wasm.js';
+import { compileLoop, createInstructions, float32Bits, type LoopInstruction } from '../wasm.js';
 
 /** Elements that are copied into the loop's memory at a time. */
 const blockSize = 1 << 17;
@@ -78,13 +78,7 @@ function elementLoop(body: (element: number, emit: Emit) => number): ElementLoop
 }
 
 function instructionsOf(body: (element: number, emit: Emit) => number): LoopInstruction[] {
-  const instructions: LoopInstruction[] = [];
-  let locals = 0;
-  const add = (instruction: (to: number) => LoopInstruction): number => {
-    const to = locals++;
-    instructions.push(instruction(to));
-    return to;
-  };
+  const { instructions, add } = createInstructions();
   const element = add((to) => ({ kind: 'load', array: 0, to }));
   const result = body(element, {
     bits: (value) => add((to) => ({ kind: 'constant', bits: value, to })),

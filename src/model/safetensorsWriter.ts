@@ -1,7 +1,7 @@
 /** Writing the safetensors format: whole or not at all. */
 import { assert, CfsError } from '../errors.js';
 import { writeFileAtomicFrom } from '../files.js';
-import { decodeFloats, encodeFloats, firstNonFinite, isFloatDtype } from './dtype.js';
+import { encodeFloats, firstNonFiniteIn, isFloatDtype } from './dtype.js';
 import type { FloatDtype } from './dtype.js';
 import { byteLength, elementSize, encodeHeader, type TensorSpec } from './safetensorsHeader.js';
 
@@ -56,7 +56,7 @@ function* encode(file: string, tensor: TensorSpec, values: Float32Array): Genera
   assert(isFloatDtype(dtype), `numbers for tensor ${name} of dtype ${dtype}`);
   for (let start = 0; start < values.length; start += pieceBytes / 4) {
     const bytes = encodeFloats(values.subarray(start, start + pieceBytes / 4), dtype);
-    const bad = firstNonFinite(decodeFloats(bytes, dtype));
+    const bad = firstNonFiniteIn(bytes, dtype);
     if (bad >= 0) throw notFiniteInWrite(file, name, dtype, values[start + bad]);
     yield bytes;
   }

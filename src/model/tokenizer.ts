@@ -88,11 +88,12 @@ export function loadTokenizer(folder: string): Tokenizer {
     );
     plain.model = full.model;
     const special = new Set(added.filter(isSpecial).map((token) => token.id));
-    const guard = guardOf(
-      [json['normalizer'], json['pre_tokenizer'], json['decoder']],
-      join(folder, 'tokenizer.json'),
-    );
-    return wrap({ full, plain, special, guard, chatTemplate: chatTemplate(folder, config) });
+    const file = join(folder, 'tokenizer.json');
+    const guards = {
+      encoding: guardOf([json['normalizer'], json['pre_tokenizer']], file),
+      decoding: guardOf([json['decoder']], file),
+    };
+    return wrap({ full, plain, special, guards, chatTemplate: chatTemplate(folder, config) });
   } catch (error) {
     throw error instanceof CfsError ? error : unsupported(folder, error);
   }
@@ -115,17 +116,17 @@ interface Parts {
   full: HubTokenizer;
   plain: HubTokenizer;
   special: ReadonlySet<number>;
-  guard: ReturnType<typeof guardOf>;
+  guards: Record<'encoding' | 'decoding', ReturnType<typeof guardOf>>;
   chatTemplate: string | undefined;
 }
 
-function wrap({ full, plain, special, guard, chatTemplate }: Parts): Tokenizer {
+function wrap({ full, plain, special, guards, chatTemplate }: Parts): Tokenizer {
   const idsOf = (tokenizer: HubTokenizer, text: string): number[] =>
-    guard(text.length, () => tokenizer.encode(text, { add_special_tokens: false }).ids);
+    guards.encoding(text.length, () => tokenizer.encode(text, { add_special_tokens: false }).ids);
   const decoded = (ids: number[]): string =>
     full.decode(ids, { clean_up_tokenization_spaces: false });
   const textOf = (ids: number[]): string =>
-    ids.length === 0 ? '' : guard(ids.length, () => decoded(ids));
+    ids.length === 0 ? '' : guards.decoding(ids.length, () => decoded(ids));
   // Decoders treat the first token of a text differently (Llama drops its space), so a single
   // token is decoded behind a letter.
   const anchor = idsOf(plain, 'a');

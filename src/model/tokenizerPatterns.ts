@@ -4,8 +4,9 @@
  * common models are known to take time in proportion to the text; with any other, work gets a
  * deadline, which costs some 0.1 ms a text. So does a long text with any.
  */
-import { DeadlinePassed, withinTime } from '../deadline.js';
+import { DeadlinePassed, timeForText, withinTime } from '../deadline.js';
 import { CfsError } from '../errors.js';
+import { shortened } from '../text.js';
 
 const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const words = '[^\\r\\n\\p{L}\\p{N}]?\\p{L}+';
@@ -50,7 +51,7 @@ const mostOverruns = 3;
 export function guardOf(
   parts: readonly unknown[],
   file: string,
-  allow = (length: number): number => 10_000 + length / 20,
+  allow = timeForText,
 ): <T>(length: number, work: () => T) => T {
   const unknown = regexesOf(parts).find((regex) => !harmless.has(regex));
   const overruns: CfsError[] = [];
@@ -92,9 +93,10 @@ function tooSlow(
   file: string,
   cause: unknown,
 ): CfsError {
-  const shown = regex !== undefined && regex.length > 60 ? `${regex.slice(0, 60)}…` : regex;
   const reason =
-    shown === undefined ? '' : ` It has patterns of an unusual kind, such as “${shown}”.`;
+    regex === undefined
+      ? ''
+      : ` It has patterns of an unusual kind, such as “${shortened(regex)}”.`;
   return new CfsError({
     code: 'TOKENIZER_SLOW',
     message:

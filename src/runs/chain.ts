@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { CfsError } from '../errors.js';
-import { parseJson } from '../json.js';
+import { parseJsonIfAny } from '../json.js';
 import type { LogEnd } from '../protocol/logEnds.js';
 import { sizeText } from '../reading.js';
 
@@ -148,12 +148,12 @@ export function brokenLog(place: CfsError['place'], message: string): CfsError {
 
 /** The value, or undefined (which JSON cannot hold) for a line that is no JSON. */
 export function parseLine(line: LineBytes): unknown {
-  if (isTooLong(line)) return undefined;
-  try {
-    return parseJson(line.bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
+  return isTooLong(line) ? undefined : parseJsonIfAny(line.bytes.toString('utf8'));
+}
+
+/** Whether a line, whose JSON is `value`, may be half of one: at the end of a log, a crash leaves that. */
+export function isHalf(line: LineBytes, value: unknown): boolean {
+  return value === undefined && !isTooLong(line);
 }
 
 function notOurs(place: CfsError['place'], why: string): CfsError {

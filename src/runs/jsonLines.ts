@@ -22,7 +22,7 @@ import { openFile } from '../reading.js';
 import {
   chainStart,
   followLine,
-  isTooLong,
+  isHalf,
   longestLine,
   mostBrokenLines,
   parseLine,
@@ -68,7 +68,7 @@ export function* readJsonLines<T>(
   const checkEnd = (): void => void attempt(() => requireEnd(file, known, place), tell);
   for (const { last, ...bytes } of readLines(file)) {
     const value = parseLine(bytes);
-    if (value === undefined && last && !isTooLong(bytes)) break;
+    if (last && isHalf(bytes, value)) break;
     const line = readLine(file, schema, place, { ...bytes, value });
     if (line.problem) tell(line.problem);
     place = line.place;
@@ -87,7 +87,7 @@ export function checkJsonLines(file: string, schema: z.ZodType, known?: LogEnd):
     // A seal that fits says that we wrote the line: parsing it would say no more.
     if (!place.sealed || !belongs) {
       const value = parseLine(bytes);
-      if (value === undefined && last && !isTooLong(bytes)) break;
+      if (last && isHalf(bytes, value)) break;
       const { problem } = readLine(file, schema, sound.place, { ...bytes, value });
       if (problem) throw problem;
     }

@@ -21,7 +21,7 @@ import { constants as system } from 'node:os';
 import { dirname } from 'node:path';
 import { attempt, CfsError, type ErrorDetails } from '../errors.js';
 import { isSystemError, readError, writeError } from '../files.js';
-import { parseJson } from '../json.js';
+import { parseJsonIfAny } from '../json.js';
 import { formatSeconds } from '../protocol/format.js';
 import { openFile, readOpenText } from '../reading.js';
 import { startHeartbeat } from './heartbeat.js';
@@ -232,11 +232,7 @@ function noLock(file: string): CfsError {
 }
 
 function parseHolder(text: string): Holder | undefined {
-  try {
-    return holderSchema.parse(parseJson(text));
-  } catch {
-    return undefined;
-  }
+  return holderSchema.safeParse(parseJsonIfAny(text)).data;
 }
 
 /** Whether the file system knows no such thing as links, exclusive files or locks. */

@@ -13,7 +13,7 @@ import { openFileAsync } from '../reading.js';
 import {
   chainStart,
   followLine,
-  isTooLong,
+  isHalf,
   longestLine,
   misplaced,
   mostBrokenLines,
@@ -146,7 +146,7 @@ export function createTailReader<T>(
         const value = parseLine(line);
         const isLast = last && index === lines.length - 1;
         // Left for later: its writer may have died.
-        if (value === undefined && isLast && !isTooLong(line)) break;
+        if (isLast && isHalf(line, value)) break;
         const { place, record, problem } = readLine(file, schema, chain, { ...line, value });
         chain = place;
         const length = line.length + 1;
@@ -205,7 +205,7 @@ export function createLineCounter(file: string): LineCounter {
       for (const [index, line] of lines.entries()) {
         const { place, belongs } = followLine(chain, line);
         const isLast = last && index === lines.length - 1;
-        if (!belongs && isLast && !isTooLong(line) && parseLine(line) === undefined) break;
+        if (!belongs && isLast && isHalf(line, parseLine(line))) break;
         chain = place;
         if (!belongs) problem ??= misplaced(file, place.lines);
         taken += line.length + 1;

@@ -8,7 +8,7 @@ import { closeSync, constants, rmSync, writeSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { z } from 'zod';
 import { isSystemError, writeFileAtomic } from '../files.js';
-import { parseJson } from '../json.js';
+import { parseJson, parseJsonIfAny } from '../json.js';
 import { openFile, readOpenText, readTextFile } from '../reading.js';
 import { holderSchema, thisProcess, type Holder } from './lockHolder.js';
 import { countOomKills, memoryProbes, readProbes, type Probe } from './memoryProbes.js';
@@ -112,7 +112,7 @@ export function noteEnd(
     throw error;
   }
   try {
-    const found = vitalsSchema.safeParse(parse(readOpenText(descriptor)));
+    const found = vitalsSchema.safeParse(parseJsonIfAny(readOpenText(descriptor)));
     if (!found.success || !isOf(found.data.holder, pid)) return;
     const whole = { ...end, time: new Date().toISOString(), oomKills: countOomKills() };
     writeSync(descriptor, text({ ...found.data, end: whole }), 0);
@@ -131,12 +131,4 @@ function isOf({ pid, host, namespace }: Holder, wanted: number): boolean {
 
 function text(vitals: Vitals): string {
   return JSON.stringify(vitals).padEnd(vitalsBytes);
-}
-
-function parse(json: string): unknown {
-  try {
-    return parseJson(json);
-  } catch {
-    return undefined;
-  }
 }

@@ -8,7 +8,13 @@
  * rounding per operation, as in ONNX Runtime: the results are the same to the bit.
  */
 import { defined } from '../errors.js';
-import { compileLoop, float32Bits, type LoopInstruction, type LoopOperator } from '../wasm.js';
+import {
+  compileLoop,
+  createInstructions,
+  float32Bits,
+  type LoopInstruction,
+  type LoopOperator,
+} from '../wasm.js';
 
 /** Four elements of an array, or one number four times, in the loop. */
 export interface LoopValue {
@@ -43,13 +49,10 @@ const blockSize = 1 << 17;
 export function createLoop(): LoopBuilder {
   const inputs: string[] = [];
   const numbers: string[] = [];
-  const instructions: LoopInstruction[] = [];
-  let locals = 0;
-  const add = (instruction: (to: number) => LoopInstruction): LoopValue => {
-    const value = { local: locals++ };
-    instructions.push(instruction(value.local));
-    return value;
-  };
+  const { instructions, add: number } = createInstructions();
+  const add = (instruction: (to: number) => LoopInstruction): LoopValue => ({
+    local: number(instruction),
+  });
   return {
     input: (name) => {
       const array = inputs.push(name) - 1;

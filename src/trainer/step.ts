@@ -146,7 +146,7 @@ export function createGradientComputer(
       const nll = new Float32Array(weightOf.length);
       const batches = splitIntoBatches(step.rows, { maxTime: time, multiple: time, maxTokens });
       const passes = await passesOf(batches.length > 1, defined(batches[0], 'batch of a step'));
-      if (passes.accumulate) await store.clear('gradient');
+      if (passes.accumulate) await store.clearGradients();
       const means = createMeans();
       let loss = 0;
       let squaredNorm = 0;

@@ -35,8 +35,8 @@ export interface ParameterStore {
    * may write to them before it has ended.
    */
   touch(): Promise<void>;
-  /** Sets the values of one kind to zero. */
-  clear(kind: Kind): Promise<void>;
+  /** Sets the gradients to zero. */
+  clearGradients(): Promise<void>;
   release(): void;
 }
 
@@ -107,9 +107,8 @@ export async function createStore(
       if (kind === 'weight') holdsBase = false;
       await device.fill(heldOf(kind, name), fill);
     },
-    clear: async (kind) => {
-      if (kind === 'weight') holdsBase = false;
-      for (const tensor of held.get(kind)?.values() ?? []) await device.clear(tensor);
+    clearGradients: async () => {
+      for (const gradient of store.gradients.values()) await device.clear(gradient);
     },
     release: () => {
       for (const tensors of held.values()) tensors.forEach((tensor) => device.release(tensor));
